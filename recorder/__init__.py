@@ -1,0 +1,1 @@
+"""Segments, stores, the index of what is recorded, retention, timeline and playback."""

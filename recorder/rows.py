@@ -1,0 +1,154 @@
+"""Rows: one schema, named write operations, and the one writer that group-commits them.
+
+SQLite allows one writer, and three writing processes starve one another; so every process sends its
+writes, by name, to the one process that holds the :class:`LocalRowWriter`. Modules declare their
+tables on :data:`metadata` and their writes with :func:`row_operation`; callers hold a
+:class:`RowWriter` and cannot tell which kind. Arguments and results must survive msgpack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Operation = Callable[..., Any]
+_OperationT = TypeVar("_OperationT", bound=Operation)
+
+_operations: dict[str, Operation] = {}
+
+
+class RowError(Exception):
+    """A write was refused. ``code`` is stable and short; the message says what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def row_operation(name: str) -> Callable[[_OperationT], _OperationT]:
+    """Register ``function(connection, **arguments)`` as the write called ``name``.
+
+    It runs inside a savepoint of a shared transaction: it must not commit, and raises
+    :class:`RowError` to refuse. Raises ValueError when the name is taken.
+    """
+
+    def register(function: _OperationT) -> _OperationT:
+        if name in _operations:
+            raise ValueError(f"row operation {name!r} is declared twice")
+        _operations[name] = function
+        return function
+
+    return register
+
+
+class RowWriter(Protocol):
+    """Where writes go. A returned result means that the write is durable."""
+
+    async def write(self, operation: str, /, **arguments: Any) -> Any:
+        """Run an operation. Raises RowError when refused, ConnectionError when out of reach."""
+
+
+@dataclass(slots=True)
+class _Job:
+    operation: str
+    arguments: dict[str, Any]
+    done: concurrent.futures.Future[Any]
+
+
+class LocalRowWriter:
+    """Runs operations on one thread, as many as are waiting in one transaction (group commit).
+
+    An operation that fails is rolled back to its savepoint and fails alone. :meth:`close` finishes
+    what was accepted.
+    """
+
+    def __init__(self, engine: sa.Engine, *, batch_limit: int = 512) -> None:
+        self._engine = engine
+        self._batch_limit = batch_limit
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="row-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, operation: str, /, **arguments: Any) -> Any:
+        """See :class:`RowWriter`."""
+        return await asyncio.wrap_future(self.submit(operation, **arguments))
+
+    def submit(self, operation: str, /, **arguments: Any) -> concurrent.futures.Future[Any]:
+        """As :meth:`write`, for callers without an event loop."""
+        if self._closed:
+            raise ConnectionError("the row writer is closed")
+        job = _Job(operation, arguments, concurrent.futures.Future())
+        self._jobs.put(job)
+        return job.done
+
+    def close(self) -> None:
+        """Finish the accepted writes and stop. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            batch = [job]
+            stop = False
+            while len(batch) < self._batch_limit and not self._jobs.empty():
+                following = self._jobs.get()
+                if following is None:
+                    stop = True
+                    break
+                batch.append(following)
+            self._commit(batch)
+            if stop:
+                return
+
+    def _commit(self, batch: list[_Job]) -> None:
+        outcomes: list[tuple[_Job, Any, BaseException | None]] = []
+        try:
+            with self._engine.begin() as connection:
+                outcomes.extend(self._attempt(connection, job) for job in batch)
+        except Exception as error:
+            outcomes = [(job, None, error) for job in batch]
+        for job, result, failure in outcomes:
+            # A caller that was cancelled meanwhile has cancelled its future: nobody to tell.
+            if not job.done.set_running_or_notify_cancel():
+                continue
+            if failure is None:
+                job.done.set_result(result)
+            else:
+                job.done.set_exception(failure)
+
+    @staticmethod
+    def _attempt(connection: sa.Connection, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+        operation = _operations.get(job.operation)
+        if operation is None:
+            return job, None, RowError("unknown_operation", f"no such write: {job.operation}")
+        savepoint = connection.begin_nested()
+        try:
+            result = operation(connection, **job.arguments)
+        except Exception as error:
+            savepoint.rollback()
+            return job, None, error
+        savepoint.commit()
+        return job, result, None

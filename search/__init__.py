@@ -1,0 +1,1 @@
+"""Sampling, detection, tracking and the search index."""
