@@ -1,0 +1,72 @@
+# The two commands: `make run` and `make test`. Both work on a fresh Debian 12 with Python 3.11 and
+# Node 20, as root. Everything they install is locked; nothing comes from outside PyPI, npm, Debian.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+CONSOLE := gateway/console/index.html
+WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
+
+.PHONY: help run test check format console bench bench-quick soak clean
+
+help: ## say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: $(VENV)/.run $(CONSOLE) ## start the gateway with four demo cameras
+	$(BIN)/gridsight serve --demo
+
+test: $(VENV)/.test tests/environment/.debian $(CONSOLE) check ## install what the tests need and run them all
+	npm --prefix web run --silent test
+	$(BIN)/pytest
+
+check: $(VENV)/.test web/node_modules/.installed ## types, format and lint, Python and console
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	npm --prefix web run --silent type-check
+	npm --prefix web run --silent lint
+
+format: $(VENV)/.test ## format and fix what can be fixed by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+console: $(CONSOLE) ## build the console
+
+bench: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## every benchmark, whole; prints a table
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## every benchmark, 45 s each
+	$(BIN)/python -m benchmarks --quick
+
+soak: $(VENV)/.test tests/environment/.debian ## record under faults for an hour
+	$(BIN)/pytest -m soak --timeout 5400
+
+clean: ## remove what was built; keeps data
+	rm -rf $(VENV) web/node_modules gateway/console build *.egg-info tests/environment/.debian
+
+$(VENV)/bin/python:
+	tests/environment/create_venv.sh "$(PYTHON)" $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.test: requirements-dev.lock $(VENV)/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+web/node_modules/.installed: web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	touch $@
+
+$(CONSOLE): web/node_modules/.installed $(WEB_SOURCES)
+	npm --prefix web run --silent build
+	touch $@
+
+tests/environment/.debian: tests/environment/debian_packages.txt
+	tests/environment/install_debian_packages.sh $<
+	touch $@

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Usage: install_debian_packages.sh LIST. Installs what is missing; asks nothing when all is there.
+set -euo pipefail
+mapfile -t wanted < <(grep -vE '^\s*(#|$)' "$1" | sed 's/\s*#.*//')
+missing=()
+for package in "${wanted[@]}"; do
+  [ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" = "install ok installed" ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+echo "installing for the tests: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
