@@ -51,7 +51,8 @@ def _row(line: dict[str, Any]) -> str:
         met = value <= target if line["better"] == "lower" else value >= target
         verdict = "met" if met else "MISSED"
     peer = f"{line['peer']}: {line['peer_value']}" if line["peer"] else ""
-    return f"{line['metric']:52} {value!s:>10} {line['unit']:16} target {target!s:>7} {verdict:7} {peer}"
+    figure = f"{line['metric']:52} {value!s:>10} {line['unit']:16}"
+    return f"{figure} target {target!s:>7} {verdict:7} {peer}"
 
 
 if __name__ == "__main__":
