@@ -1,0 +1,1 @@
+"""Tables, engines, migrations, and the process that writes."""

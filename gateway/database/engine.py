@@ -1,0 +1,99 @@
+"""Engines: one that writes, many that read.
+
+SQLite runs in WAL mode: readers never wait for the writer. The writer begins each transaction with
+``BEGIN IMMEDIATE``, so that it cannot fail halfway for want of the write lock, and syncs on commit:
+what it has confirmed survives a power cut. PostgreSQL URLs take the same way without the PRAGMAs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from gateway.settings import Settings
+
+BUSY_TIMEOUT_MS = 10_000
+READER_CONNECTIONS = 4
+
+
+def create_writer_engine(settings: Settings) -> sa.Engine:
+    """The engine of the one process that writes. Creates an empty database file (mode 0600)."""
+    url = make_url(settings.effective_database_url)
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    _create_private_file(url)
+    engine = sa.create_engine(url)
+    sa.event.listen(engine, "connect", _prepare_writer)
+    sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def create_reader_engine(settings: Settings) -> AsyncEngine:
+    """An asynchronous engine that cannot write; its queries run outside the event loop's thread."""
+    url = make_url(settings.effective_database_url)
+    if url.get_backend_name() != "sqlite":
+        driver = url.set(drivername="postgresql+asyncpg")
+        engine = create_async_engine(driver, pool_pre_ping=True)
+        sa.event.listen(engine.sync_engine, "begin", _begin_read_only)
+        return engine
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=READER_CONNECTIONS,
+        max_overflow=READER_CONNECTIONS,
+    )
+    sa.event.listen(engine.sync_engine, "connect", _prepare_reader)
+    return engine
+
+
+def create_sync_reader_engine(settings: Settings) -> sa.Engine:
+    """As :func:`create_reader_engine`, for command-line tools and threads."""
+    url = make_url(settings.effective_database_url)
+    engine = sa.create_engine(url)
+    if url.get_backend_name() == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_reader)
+    else:
+        sa.event.listen(engine, "begin", _begin_read_only)
+    return engine
+
+
+def _create_private_file(url: URL) -> None:
+    if url.database and url.database != ":memory:":
+        descriptor = os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600)
+        os.close(descriptor)
+
+
+def _execute(connection: Any, *statements: str) -> None:
+    cursor = connection.cursor()
+    try:
+        for statement in statements:
+            cursor.execute(statement)
+    finally:
+        cursor.close()
+
+
+def _prepare_writer(connection: Any, _: Any) -> None:
+    # The driver must not begin transactions of its own: _begin_immediate does.
+    connection.isolation_level = None
+    _execute(
+        connection,
+        f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    )
+
+
+def _prepare_reader(connection: Any, _: Any) -> None:
+    _execute(connection, f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}", "PRAGMA query_only = ON")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_read_only(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("SET TRANSACTION READ ONLY")

@@ -1,0 +1,218 @@
+"""The gateway's tables. Footage has its own in ``recorder/tables.py``, on the same metadata.
+
+Times are UTC microseconds (``*_us``). Ids are opaque text. Schema changes are Alembic revisions in
+``migrations/versions``; ``tests/gateway/database/test_migrations.py`` compares both.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from recorder.rows import metadata
+
+areas = sa.Table(
+    "areas",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("parent_id", sa.String(40), sa.ForeignKey("areas.id"), nullable=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    # The administrative division code (GB/T 2260) or any other; searchable, not unique.
+    sa.Column("code", sa.String(40), nullable=True),
+    # Ids from the root down to this area, each followed by a slash: "a/b/c/". A subtree is a
+    # prefix, so that "may he see this camera" needs no recursion.
+    sa.Column("path", sa.String(1000), nullable=False, unique=True),
+    sa.Column("position", sa.Integer, nullable=False, default=0),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Index("ix_areas_parent_id", "parent_id", "position"),
+)
+
+cameras = sa.Table(
+    "cameras",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("area_id", sa.String(40), sa.ForeignKey("areas.id"), nullable=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    # URLs are kept without credentials; `password_sealed` is made by gateway.secrets.seal().
+    sa.Column("main_url", sa.String(2000), nullable=False),
+    sa.Column("sub_url", sa.String(2000), nullable=True),
+    sa.Column("username", sa.String(200), nullable=True),
+    sa.Column("password_sealed", sa.String(1000), nullable=True),
+    sa.Column("transport", sa.String(8), nullable=False),
+    sa.Column("record", sa.String(16), nullable=False),
+    sa.Column("retention_days", sa.Integer, nullable=True),
+    sa.Column("retention_bytes", sa.BigInteger, nullable=True),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    # Raised by every change, so that a shard sees with one comparison that it must reconcile.
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
+    # A deleted camera keeps its row as long as footage or the audit log may name it.
+    sa.Column("deleted_us", sa.BigInteger, nullable=True),
+    sa.CheckConstraint("transport IN ('auto', 'tcp', 'udp')", name="transport"),
+    sa.CheckConstraint("record IN ('continuous', 'off')", name="record"),
+    sa.Index("ix_cameras_area_id", "area_id", "name"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    # `name_key` is the case-folded name: nobody may look like somebody else.
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("name_key", sa.String(100), nullable=False, unique=True),
+    sa.Column("display_name", sa.String(200), nullable=False),
+    sa.Column("password_hash", sa.String(200), nullable=False),
+    sa.Column("must_change_password", sa.Boolean, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("password_changed_us", sa.BigInteger, nullable=False),
+)
+
+grants = sa.Table(
+    "grants",
+    metadata,
+    sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("role", sa.String(20), primary_key=True),
+    # "*" is the whole county, today's areas and tomorrow's.
+    sa.Column("area_id", sa.String(40), primary_key=True),
+)
+
+sign_in_sessions = sa.Table(
+    "sign_in_sessions",
+    metadata,
+    # SHA-256 of the cookie: who reads the database cannot sign in with it.
+    sa.Column("token_hash", sa.String(64), primary_key=True),
+    sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("expires_us", sa.BigInteger, nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("user_agent", sa.String(300), nullable=False),
+    sa.Index("ix_sign_in_sessions_user_id", "user_id"),
+)
+
+sign_in_failures = sa.Table(
+    "sign_in_failures",
+    metadata,
+    # "name:<key>" or "address:<ip>": both are limited, each on its own.
+    sa.Column("key", sa.String(200), primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("last_us", sa.BigInteger, nullable=False),
+    sa.Column("locked_until_us", sa.BigInteger, nullable=False),
+)
+
+viewing_sessions = sa.Table(
+    "viewing_sessions",
+    metadata,
+    # The session_id of a ticket. Kept so that a withdrawn right can end what is being watched.
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("token_hash", sa.String(64), nullable=True),
+    sa.Column("process", sa.String(40), nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("camera_ids", sa.JSON, nullable=False),
+    sa.Column("opened_us", sa.BigInteger, nullable=False),
+    sa.Column("revoked_us", sa.BigInteger, nullable=True),
+    sa.Index("ix_viewing_sessions_user_id", "user_id", "opened_us"),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    # One hash chain per writer; `sequence` counts from 1 without a hole. See gateway.audit.
+    sa.Column("writer", sa.String(40), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("user_id", sa.String(40), nullable=True),
+    sa.Column("user_name", sa.String(100), nullable=True),
+    sa.Column("address", sa.String(64), nullable=True),
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("camera_id", sa.String(40), nullable=True),
+    sa.Column("area_path", sa.String(1000), nullable=True),
+    sa.Column("start_us", sa.BigInteger, nullable=True),
+    sa.Column("end_us", sa.BigInteger, nullable=True),
+    sa.Column("reason", sa.String(500), nullable=True),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Index("ix_audit_log_at_us", "at_us"),
+    sa.Index("ix_audit_log_camera_id", "camera_id", "at_us"),
+    sa.Index("ix_audit_log_user_id", "user_id", "at_us"),
+)
+
+bookmarks = sa.Table(
+    "bookmarks",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("camera_id", sa.String(40), sa.ForeignKey("cameras.id"), nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("end_us", sa.BigInteger, nullable=True),
+    sa.Column("note", sa.String(2000), nullable=False),
+    sa.Column("author_id", sa.String(40), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Index("ix_bookmarks_camera_id", "camera_id", "at_us"),
+)
+
+layouts = sa.Table(
+    "layouts",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("shared", sa.Boolean, nullable=False),
+    sa.Column("owner_id", sa.String(40), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
+    sa.Index("ix_layouts_owner_id", "owner_id"),
+)
+
+tours = sa.Table(
+    "tours",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("shared", sa.Boolean, nullable=False),
+    sa.Column("owner_id", sa.String(40), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
+    sa.Index("ix_tours_owner_id", "owner_id"),
+)
+
+walls = sa.Table(
+    "walls",
+    metadata,
+    sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("screen", sa.String(40), primary_key=True),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
+)
+
+restreams = sa.Table(
+    "restreams",
+    metadata,
+    # Also the session_id of viewers who come by it, so that revoking the id ends them all.
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("camera_id", sa.String(40), sa.ForeignKey("cameras.id"), nullable=False),
+    sa.Column("variant", sa.String(8), nullable=False),
+    # SHA-256 (hex) of the token that is the last path segment of the rtsp:// URL.
+    sa.Column("token_hash", sa.String(64), nullable=False, unique=True),
+    # Networks that may connect, as text: ["10.1.2.0/24"]. Empty: nobody.
+    sa.Column("addresses", sa.JSON, nullable=False),
+    sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), nullable=False),
+    sa.Column("user_name", sa.String(100), nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("expires_us", sa.BigInteger, nullable=False),
+    sa.Column("revoked_us", sa.BigInteger, nullable=True),
+    sa.Index("ix_restreams_camera_id", "camera_id"),
+)
+
+processes = sa.Table(
+    "processes",
+    metadata,
+    # "shard-1", "footage-1", "transcoder", "api", "writer".
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("node", sa.String(100), nullable=False),
+    sa.Column("process_id", sa.Integer, nullable=False),
+    # Where the API's pass-through of /s/NAME/… goes; null for processes without HTTP.
+    sa.Column("http_address", sa.String(64), nullable=True),
+    sa.Column("http_port", sa.Integer, nullable=True),
+    sa.Column("started_us", sa.BigInteger, nullable=False),
+)

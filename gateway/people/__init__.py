@@ -1,0 +1,1 @@
+"""Accounts, sign-in sessions, areas, grants, and the one authorize()."""

@@ -1,0 +1,382 @@
+"""The one settings object: defaults, a TOML file, the environment, and flags, in rising order.
+
+Environment variables are ``GRIDSIGHT_`` + the name in capitals, with ``__`` between levels:
+``GRIDSIGHT_LISTEN__PORT=80``. A name that nobody knows is an error, wherever it stands, so that a
+misspelt setting cannot be silently ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+
+ENVIRONMENT_PREFIX = "GRIDSIGHT_"
+CONFIG_FILE_VARIABLE = "GRIDSIGHT_CONFIG"
+# Variables with our prefix that are not settings.
+_OTHER_VARIABLES = {CONFIG_FILE_VARIABLE, "GRIDSIGHT_SHARED", "GRIDSIGHT_RUN_FILE"}
+_DEFAULT_FILES = (Path("gridsight.toml"), Path("/etc/gridsight/gridsight.toml"))
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. The message has one line per fault: name, origin, reason."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ListenSettings(_Section):
+    """Where the console and the API answer."""
+
+    address: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+
+
+class StoreSettings(_Section):
+    """Where footage is kept. ``path`` is for a directory, the rest for S3."""
+
+    kind: Literal["directory", "s3"] = "directory"
+    path: Path | None = None
+    endpoint: str | None = None
+    bucket: str | None = None
+    access_key: str | None = None
+    secret_key: SecretStr | None = None
+    region: str | None = None
+    secure: bool = True
+
+
+class RecordingSettings(_Section):
+    """How footage is cut and how much of it may wait on the local disk or in memory."""
+
+    segment_s: int = Field(default=60, ge=2, le=3600)
+    fsync_interval_s: float = Field(default=5.0, gt=0)
+    spool_bytes_limit: int = Field(default=20 * 1024**3, gt=0)
+    memory_bytes_limit: int = Field(default=512 * 1024**2, gt=0)
+
+
+class RetentionSettings(_Section):
+    """How long footage is kept when a camera does not say otherwise."""
+
+    days: int = Field(default=30, ge=1)
+    bytes: int | None = Field(default=None, gt=0)
+
+
+class ShardSettings(_Section):
+    """How many media processes run on this machine."""
+
+    count: int = Field(default=1, ge=1, le=64)
+
+
+class FootageSettings(_Section):
+    """How many footage servers run on this machine."""
+
+    count: int = Field(default=1, ge=1, le=64)
+
+
+class IceServer(_Section):
+    """A STUN or TURN server that browsers are told to use."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: SecretStr | None = None
+
+
+class WebRtcSettings(_Section):
+    """``udp_port`` is the first shard's port, the next shard takes the next one; 0: any."""
+
+    udp_port: int = Field(default=0, ge=0, le=65535)
+    advertise_addresses: list[str] = []
+    ice_servers: list[IceServer] = []
+
+
+class RestreamSettings(_Section):
+    """The RTSP server for other players. Off unless asked for."""
+
+    enabled: bool = False
+    address: str = "127.0.0.1"
+    port: int = Field(default=8554, ge=0, le=65535)
+
+
+class TranscoderSettings(_Section):
+    """How many jobs decode and encode at the same time."""
+
+    workers: int = Field(default=2, ge=0, le=256)
+
+
+class SignInSettings(_Section):
+    """How long a sign-in lasts, and when guessing is stopped."""
+
+    session_hours: float = Field(default=12.0, gt=0)
+    attempts: int = Field(default=5, ge=1)
+    lock_s: int = Field(default=300, ge=1)
+
+
+class LogSettings(_Section):
+    """What is logged, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Immutable; see :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data_directory: Path = Path("data")
+    run_directory: Path | None = None
+    public_url: str | None = None
+    database_url: SecretStr | None = None
+    demo: bool = False
+    listen: ListenSettings = ListenSettings()
+    store: StoreSettings = StoreSettings()
+    recording: RecordingSettings = RecordingSettings()
+    retention: RetentionSettings = RetentionSettings()
+    shards: ShardSettings = ShardSettings()
+    footage: FootageSettings = FootageSettings()
+    webrtc: WebRtcSettings = WebRtcSettings()
+    restream: RestreamSettings = RestreamSettings()
+    transcoder: TranscoderSettings = TranscoderSettings()
+    sign_in: SignInSettings = SignInSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("data_directory", "run_directory", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        # Child processes must mean the same folder whatever directory they run in.
+        return None if value is None else value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[Any, ...]:
+        """Only what the caller passes: :func:`load_settings` reads the sources itself."""
+        return (sources["init_settings"],)
+
+    @property
+    def effective_run_directory(self) -> Path:
+        """Sockets and run files: ``run_directory``, else ``run`` under the data directory."""
+        return self.run_directory or self.data_directory / "run"
+
+    @property
+    def spool_directory(self) -> Path:
+        """Open and not yet stored segments; each shard uses a folder of its own name below it."""
+        return self.data_directory / "spool"
+
+    @property
+    def store_directory(self) -> Path:
+        """Footage of a directory store: ``store.path``, else ``footage`` in the data directory."""
+        return (self.store.path or self.data_directory / "footage").absolute()
+
+    @property
+    def effective_database_url(self) -> str:
+        """The SQLAlchemy URL in force; SQLite in the data directory unless configured."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_directory / 'gridsight.db'}"
+
+    def to_json(self) -> str:
+        """Everything, secrets included, for a child process. Keep it in a file of mode 0600."""
+        return json.dumps(_revealed(self.model_dump(mode="python")))
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """The inverse of :meth:`to_json`."""
+        return cls.model_validate(json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One value in force: its dotted name, the value as text (secrets masked), its origin."""
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """The settings in force, and where each value came from."""
+
+    settings: Settings
+    origins: tuple[Origin, ...]
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> LoadedSettings:
+    """Read all sources and merge them: flags over environment over file over defaults.
+
+    ``flags`` is nested like the settings; None in it means "not given". ``file`` falls back to
+    ``GRIDSIGHT_CONFIG``, then ``gridsight.toml`` here, then ``/etc/gridsight/gridsight.toml``.
+    Raises :class:`SettingsError`.
+    """
+    variables = os.environ if environment is None else environment
+    origins: dict[str, str] = {}
+    merged: dict[str, Any] = {}
+    path = _find_file(file, variables)
+    if path is not None:
+        _merge(merged, _read_file(path), origins, lambda name: f"file {path}")
+    _merge(merged, _read_environment(variables), origins, _environment_origin)
+    given = _without_none(dict(flags or {}))
+    _merge(merged, given, origins, lambda name: "command line")
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, origins)) from None
+    return LoadedSettings(settings, tuple(_origins_in_force(settings, origins)))
+
+
+def _find_file(file: Path | None, variables: Mapping[str, str]) -> Path | None:
+    configured = file or (
+        Path(variables[CONFIG_FILE_VARIABLE]) if variables.get(CONFIG_FILE_VARIABLE) else None
+    )
+    if configured is not None:
+        if not configured.is_file():
+            raise SettingsError(f"settings file {configured} does not exist")
+        return configured
+    return next((path for path in _DEFAULT_FILES if path.is_file()), None)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as opened:
+            return tomllib.load(opened)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"settings file {path} is not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {path} cannot be read: {error}") from None
+
+
+class _Environment(EnvSettingsSource):
+    """pydantic's reader of nested variables, on a mapping that the caller chooses."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = {name.lower(): value for name, value in variables.items()}
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._variables
+
+
+def _read_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    known = set(Settings.model_fields)
+    for name in variables:
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in _OTHER_VARIABLES:
+            continue
+        top = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__", 1)[0]
+        if top not in known:
+            raise SettingsError(f"{name}: there is no such setting; see `gridsight config`")
+    try:
+        return dict(_Environment(variables)())
+    except ValueError as error:
+        raise SettingsError(f"environment: {error}") from None
+
+
+def _environment_origin(name: str) -> str:
+    return f"environment {ENVIRONMENT_PREFIX}{name.replace('.', '__').upper()}"
+
+
+def _merge(
+    target: dict[str, Any],
+    source: Mapping[str, Any],
+    origins: dict[str, str],
+    say: Any,
+    prefix: str = "",
+) -> None:
+    for key, value in source.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            branch = target.setdefault(key, {})
+            if not isinstance(branch, dict):
+                branch = target[key] = {}
+            _merge(branch, value, origins, say, f"{name}.")
+        else:
+            target[key] = value
+            origins[name] = say(name)
+
+
+def _without_none(source: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in source.items():
+        if isinstance(value, Mapping):
+            branch = _without_none(value)
+            if branch:
+                kept[key] = branch
+        elif value is not None:
+            kept[key] = value
+    return kept
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in fault["loc"])
+        origin = origins.get(name, "")
+        reason = "there is no such setting" if fault["type"] == "extra_forbidden" else fault["msg"]
+        lines.append(f"{name}{f' ({origin})' if origin else ''}: {reason}")
+    return "\n".join(lines)
+
+
+def _origins_in_force(settings: Settings, origins: Mapping[str, str]) -> Iterator[Origin]:
+    for name, value in _flatten(settings):
+        yield Origin(name, _shown(value), origins.get(name, "default"))
+
+
+def _flatten(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key in type(section).model_fields:
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, SecretStr):
+        return _masked_url(value.get_secret_value())
+    if isinstance(value, list):
+        return json.dumps(
+            [
+                item.model_dump(mode="json") if isinstance(item, BaseModel) else item
+                for item in value
+            ],
+            ensure_ascii=False,
+        )
+    return str(value)
+
+
+def _masked_url(secret: str) -> str:
+    """A database URL with its password hidden; any other secret as stars alone."""
+    if "://" not in secret:
+        return "********"
+    try:
+        return make_url(secret).render_as_string(hide_password=True)
+    except Exception:
+        return "********"
+
+
+def _revealed(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _revealed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_revealed(item) for item in value]
+    return value
