@@ -182,7 +182,8 @@ class Stream:
 
     def detach(self, sink: Sink) -> None:
         """Remove ``sink``; unknown sinks are ignored, so that two ways of closing may meet."""
-        if sink in self._sinks:
+        # By identity: sinks are often dataclasses, and two viewers may look alike.
+        if any(other is sink for other in self._sinks):
             self._sinks = [other for other in self._sinks if other is not sink]
             self._sinks_changed()
 
