@@ -26,8 +26,7 @@ check: $(VENV)/.test web/node_modules/.installed ## types, format and lint, Pyth
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	npm --prefix web run --silent type-check
-	npm --prefix web run --silent lint
+	npm --prefix web run --silent check
 
 format: $(VENV)/.test ## format and fix what can be fixed by itself
 	$(BIN)/ruff format .
