@@ -1,0 +1,166 @@
+/** Every call of docs/http-api.md that the console makes, typed. */
+import { get, patch, post, put, remove, request } from './client'
+import type {
+  Area,
+  AuditRecord,
+  Bookmark,
+  Camera,
+  CameraEdit,
+  CameraTest,
+  Grant,
+  Layout,
+  LayoutDocument,
+  LiveSession,
+  Page,
+  PlaybackSession,
+  Quality,
+  Session,
+  SystemState,
+  Timeline,
+  Tour,
+  TourDocument,
+  User,
+} from './types'
+
+const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
+
+export const session = {
+  read: (): Promise<Session> => request('GET', '/api/session', { quietly: true }),
+  signIn: (name: string, password: string): Promise<Session> =>
+    request('POST', '/api/session', { body: { name, password }, quietly: true }),
+  signOut: (): Promise<void> => request('DELETE', '/api/session', { quietly: true }),
+  changePassword: (old_password: string, new_password: string): Promise<void> =>
+    request('POST', '/api/session/password', { body: { old_password, new_password }, quietly: true }),
+}
+
+export const areas = {
+  children: (parentId?: string): Promise<Page<Area>> => get('/api/areas', { parent_id: parentId }),
+  create: (body: { parent_id: string | null; name: string; code?: string | null }): Promise<Area> =>
+    post('/api/areas', body),
+  update: (id: string, body: Partial<{ name: string; code: string | null; parent_id: string | null }>): Promise<Area> =>
+    patch(path('areas', id), body),
+  remove: (id: string): Promise<void> => remove(path('areas', id)),
+}
+
+export interface CameraQuery {
+  area_id?: string
+  query?: string
+  limit?: number
+  cursor?: string
+  /** false: only the area itself, not its subtree. */
+  deep?: boolean
+}
+
+export const cameras = {
+  list: (query: CameraQuery = {}, signal?: AbortSignal): Promise<Page<Camera>> =>
+    get('/api/cameras', { ...query }, signal),
+  read: (id: string): Promise<Camera> => get(path('cameras', id)),
+  create: (body: CameraEdit): Promise<Camera> => post('/api/cameras', body),
+  update: (id: string, body: Partial<CameraEdit>): Promise<Camera> => patch(path('cameras', id), body),
+  remove: (id: string): Promise<void> => remove(path('cameras', id)),
+  test: (body: { main_url: string; username?: string; password?: string }): Promise<CameraTest> =>
+    post('/api/cameras/test', body),
+  snapshotUrl: (id: string, width?: number): string =>
+    `${path('cameras', id)}/snapshot.jpg${width === undefined ? '' : `?width=${width}`}`,
+}
+
+export interface ClientAbilities {
+  webrtc: boolean
+  webrtc_h265: boolean
+  mse_h265: boolean
+}
+
+export const live = {
+  open: (
+    body: { camera_id: string; quality: Quality; client: ClientAbilities; reason?: string },
+    signal?: AbortSignal,
+  ): Promise<LiveSession> => post('/api/live', body, signal),
+}
+
+export const footage = {
+  timeline: (
+    query: { camera_id: string; start_us: number; end_us: number; resolution_us: number },
+    signal?: AbortSignal,
+  ): Promise<Timeline> => get('/api/timeline', query, signal),
+  days: (query: {
+    camera_id: string
+    from: string
+    to: string
+    utc_offset_minutes: number
+  }): Promise<{ days: { day: string; recorded_us: number }[] }> => get('/api/timeline/days', query),
+  open: (
+    body: {
+      camera_ids: string[]
+      start_us: number
+      end_us: number
+      client: { mse_h265: boolean }
+      reason?: string
+    },
+    signal?: AbortSignal,
+  ): Promise<PlaybackSession> => post('/api/playback', body, signal),
+  /** Exchanges the ticket for the path-scoped cookie that opens every URL below a base_url. */
+  enter: (opened: PlaybackSession): Promise<void> =>
+    post(`/s/${encodeURIComponent(opened.server)}/sessions`, { ticket: opened.ticket }),
+}
+
+export const bookmarks = {
+  list: (query: { camera_id: string; start_us?: number; end_us?: number }): Promise<Page<Bookmark>> =>
+    get('/api/bookmarks', query),
+  create: (body: { camera_id: string; at_us: number; end_us?: number | null; note: string }): Promise<Bookmark> =>
+    post('/api/bookmarks', body),
+  update: (id: string, body: Partial<{ at_us: number; end_us: number | null; note: string }>): Promise<Bookmark> =>
+    patch(path('bookmarks', id), body),
+  remove: (id: string): Promise<void> => remove(path('bookmarks', id)),
+}
+
+export const layouts = {
+  list: (): Promise<Page<Layout>> => get('/api/layouts'),
+  create: (body: { name: string; shared: boolean; document: LayoutDocument }): Promise<Layout> =>
+    post('/api/layouts', body),
+  update: (id: string, body: { name: string; shared: boolean; document: LayoutDocument }): Promise<Layout> =>
+    put(path('layouts', id), body),
+  remove: (id: string): Promise<void> => remove(path('layouts', id)),
+}
+
+export const tours = {
+  list: (): Promise<Page<Tour>> => get('/api/tours'),
+  create: (body: { name: string; shared: boolean; document: TourDocument }): Promise<Tour> =>
+    post('/api/tours', body),
+  update: (id: string, body: { name: string; shared: boolean; document: TourDocument }): Promise<Tour> =>
+    put(path('tours', id), body),
+  remove: (id: string): Promise<void> => remove(path('tours', id)),
+}
+
+export const walls = {
+  read: (screen: string): Promise<{ document: unknown }> => get(path('wall', screen)),
+  write: (screen: string, document: unknown): Promise<void> => put(path('wall', screen), { document }),
+}
+
+export const system = {
+  read: (): Promise<SystemState> => get('/api/system'),
+}
+
+export interface UserEdit {
+  name: string
+  display_name: string
+  enabled: boolean
+  password?: string
+  grants: Grant[]
+}
+
+export const users = {
+  list: (): Promise<Page<User>> => get('/api/users'),
+  create: (body: UserEdit): Promise<User & { password?: string }> => post('/api/users', body),
+  update: (id: string, body: Partial<UserEdit>): Promise<User> => patch(path('users', id), body),
+  remove: (id: string): Promise<void> => remove(path('users', id)),
+}
+
+export const audit = {
+  list: (query: {
+    camera_id?: string
+    user_id?: string
+    start_us?: number
+    end_us?: number
+    cursor?: string
+  }): Promise<Page<AuditRecord>> => get('/api/audit', query),
+}

@@ -1,0 +1,219 @@
+/** Shapes of docs/http-api.md. Times are UTC microseconds since 1970. */
+
+export type Right =
+  | 'live'
+  | 'playback'
+  | 'export'
+  | 'configure'
+  | 'audit'
+  | (string & {})
+
+export interface Session {
+  user: { id: string; name: string; display_name: string }
+  rights: Right[]
+  system_admin: boolean
+  must_change_password: boolean
+  version: string
+}
+
+export interface Area {
+  id: string
+  parent_id: string | null
+  name: string
+  code: string | null
+  child_count: number
+  camera_count: number
+}
+
+export type SourceStateName = 'live' | 'connecting' | 'offline' | 'refused' | 'idle'
+
+export interface VariantState {
+  state: SourceStateName
+  since_us: number
+  cause?: string | null
+  detail?: string | null
+  retry_at_us?: number | null
+  codec?: string | null
+  width?: number | null
+  height?: number | null
+  frames_per_second?: number | null
+  bitrate_bps?: number | null
+  gop_s?: number | null
+  audio_codec?: string | null
+  has_b_frames?: boolean | null
+  recording: boolean
+  viewers: number
+}
+
+export type VariantName = 'main' | 'sub'
+export type Transport = 'tcp' | 'udp' | 'auto'
+export type RecordMode = 'continuous' | 'off'
+
+export interface Camera {
+  id: string
+  name: string
+  area_id: string
+  area_path: string[]
+  enabled: boolean
+  record: RecordMode
+  transport: Transport
+  retention_days: number | null
+  retention_bytes: number | null
+  main_url: string
+  sub_url: string | null
+  rights: Right[]
+  states: { main?: VariantState; sub?: VariantState }
+}
+
+export interface CameraEdit {
+  name: string
+  area_id: string
+  main_url: string
+  sub_url?: string | null
+  username?: string
+  password?: string
+  transport: Transport
+  record: RecordMode
+  retention_days?: number | null
+  retention_bytes?: number | null
+  enabled: boolean
+}
+
+export interface CameraTest {
+  ok: boolean
+  code: string
+  line: string
+  video?: { codec: string; width: number; height: number; frames_per_second: number | null } | null
+}
+
+export interface Page<Item> {
+  items: Item[]
+  next_cursor?: string | null
+  total?: number
+}
+
+export type Quality = 'main' | 'sub' | 'auto'
+
+export interface LiveSession {
+  session_id: string
+  shard: string
+  variant: string
+  transport: 'webrtc' | 'mse'
+  whep_url: string
+  mse_url: string
+  transcoded: boolean
+  queue: { position: number; length: number } | null
+}
+
+export interface Bookmark {
+  id: string
+  camera_id: string
+  at_us: number
+  end_us: number | null
+  note: string
+  author: string
+  created_us: number
+}
+
+export interface Gap {
+  start_us: number
+  end_us: number
+  cause: string
+  detail: string | null
+}
+
+export interface Timeline {
+  camera_id: string
+  now_us: number
+  spans: { start_us: number; end_us: number }[]
+  gaps: Gap[]
+  bookmarks: Bookmark[]
+  first_us: number | null
+}
+
+export interface PlaybackSession {
+  session_id: string
+  server: string
+  ticket: string
+  cameras: { camera_id: string; base_url: string }[]
+}
+
+export type Grid = '1x1' | '2x2' | '3x3' | '4x4' | '5x5' | '1+5' | '1+7'
+
+export interface TileDocument {
+  camera_id: string
+  quality: Quality
+}
+
+export interface LayoutDocument {
+  grid: Grid
+  tiles: (TileDocument | null)[]
+}
+
+export interface Layout {
+  id: string
+  name: string
+  shared: boolean
+  owner: string
+  document: LayoutDocument
+}
+
+export interface TourDocument {
+  dwell_s: number
+  steps: { layout_id: string }[]
+}
+
+export interface Tour {
+  id: string
+  name: string
+  shared: boolean
+  owner: string
+  document: TourDocument
+}
+
+export interface SystemState {
+  version: string
+  demo: boolean
+  shards: { name: string; cameras: number; event_loop_lag_ms: number | null; spool_bytes: number | null }[]
+  storage: {
+    used_bytes: number | null
+    free_bytes: number | null
+    real_days: number | null
+    forecast: { full_at_us: number | null; breaches: unknown[] } | null
+  }
+  transcoder: { running: number; queued: number; limit: number }
+}
+
+export interface Grant {
+  role: string
+  area_id: string
+}
+
+export interface User {
+  id: string
+  name: string
+  display_name: string
+  enabled: boolean
+  grants: Grant[]
+}
+
+export interface AuditRecord {
+  id?: string | number
+  at_us: number
+  user_id?: string | null
+  user_name?: string | null
+  address?: string | null
+  action: string
+  camera_id?: string | null
+  camera_name?: string | null
+  start_us?: number | null
+  end_us?: number | null
+  reason?: string | null
+  detail?: unknown
+}
+
+export type ServerEvent =
+  | ({ type: 'camera_state'; camera_id: string; variant: VariantName } & VariantState)
+  | { type: 'session_revoked'; session_id: string }
+  | { type: 'forecast'; full_at_us?: number | null; breaches?: unknown[] }
+  | { type: 'ping' }

@@ -1,0 +1,66 @@
+/** Who is signed in, and the dialog that asks again when the session has ended. */
+import { defineStore } from 'pinia'
+import { computed, ref } from 'vue'
+
+import { session as api } from '@/api'
+import { onSignInRequired } from '@/api/client'
+import { ApiError } from '@/api/errors'
+import type { Right, Session } from '@/api/types'
+
+export const useSession = defineStore('session', () => {
+  const current = ref<Session | null>(null)
+  /** True while the session has ended under a page that goes on being shown. */
+  const expired = ref(false)
+  let waiting: ((signedIn: boolean) => void)[] = []
+
+  const signedIn = computed(() => current.value !== null)
+  const may = (right: Right): boolean =>
+    current.value !== null && (current.value.system_admin || current.value.rights.includes(right))
+
+  async function load(): Promise<Session | null> {
+    try {
+      current.value = await api.read()
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'sign_in_required') throw error
+      current.value = null
+    }
+    return current.value
+  }
+
+  async function signIn(name: string, password: string): Promise<Session> {
+    current.value = await api.signIn(name, password)
+    settle(true)
+    return current.value
+  }
+
+  async function signOut(): Promise<void> {
+    try {
+      await api.signOut()
+    } finally {
+      current.value = null
+      settle(false)
+    }
+  }
+
+  async function changePassword(oldPassword: string, newPassword: string): Promise<void> {
+    await api.changePassword(oldPassword, newPassword)
+    await load()
+  }
+
+  function settle(result: boolean): void {
+    expired.value = false
+    const resolvers = waiting
+    waiting = []
+    for (const resolve of resolvers) resolve(result)
+  }
+
+  function askAgain(): Promise<boolean> {
+    if (current.value === null) return Promise.resolve(false)
+    expired.value = true
+    return new Promise((resolve) => waiting.push(resolve))
+  }
+
+  onSignInRequired(askAgain)
+
+  return { current, expired, signedIn, may, load, signIn, signOut, changePassword, settle, askAgain }
+})

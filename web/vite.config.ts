@@ -1,0 +1,38 @@
+import { fileURLToPath, URL } from 'node:url'
+import vue from '@vitejs/plugin-vue'
+import Components from 'unplugin-vue-components/vite'
+import { ElementPlusResolver } from 'unplugin-vue-components/resolvers'
+import ElementPlus from 'unplugin-element-plus/vite'
+import { defineConfig } from 'vitest/config'
+
+const gateway = process.env['GRIDSIGHT_GATEWAY'] ?? 'http://127.0.0.1:8080'
+
+export default defineConfig({
+  plugins: [
+    vue(),
+    Components({
+      dirs: [],
+      dts: 'src/components.d.ts',
+      resolvers: [ElementPlusResolver({ importStyle: 'css' })],
+    }),
+    // Styles of components imported by name in scripts (ElMessage, ElMessageBox).
+    ElementPlus({}),
+  ],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  build: {
+    outDir: '../gateway/console',
+    emptyOutDir: true,
+    // Chromium 86 is what 360, QQ and the domestic Linux desktops still ship.
+    target: 'chrome86',
+    cssTarget: 'chrome86',
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 900,
+  },
+  server: {
+    proxy: {
+      '/api': { target: gateway, ws: true },
+      '/s/': { target: gateway, ws: true },
+    },
+  },
+  test: { environment: 'jsdom', include: ['src/**/*.test.ts'] },
+})
