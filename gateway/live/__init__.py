@@ -1,0 +1,1 @@
+"""Live viewing: WebRTC (WHEP), fMP4 over WebSocket, RTSP restream, snapshots."""

@@ -1,0 +1,288 @@
+"""WHEP: the HTTP face of live viewing by WebRTC (draft-ietf-wish-whep, status codes of RFC 9725).
+
+``POST /whep`` with an SDP offer opens a viewer, ``DELETE`` of the answer's Location ends it. Who may
+watch what is decided by the caller's :data:`OpenSession`, from the ticket in the URL or header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from camera_adapters.stream import AccessUnit, Interruption, Stream, Track
+from camera_adapters.webrtc.output import OfferRefused, WebRtcOutput
+from camera_adapters.webrtc.viewer import Viewer
+
+_log = structlog.get_logger(__name__)
+
+_OFFER_BYTES_LIMIT = 64 * 1024
+_SDP = "application/sdp"
+
+
+class SessionHandle(Protocol):
+    """The session that a ticket opened. It outlives the ticket, and ends when the viewer does."""
+
+    @property
+    def session_id(self) -> str:
+        """What :meth:`WhepEndpoint.revoke` is called with."""
+
+    def ended(self, reason: str) -> None:
+        """Called once, when the viewer is gone or never came to be; ``reason`` is a stable word."""
+
+
+OpenSession = Callable[[str], Awaitable[tuple[Stream, SessionHandle]]]
+"""Verifies a ticket, opens its session, gives the Stream. Raises SessionRefused."""
+
+
+class SessionRefused(Exception):
+    """A ticket that opens nothing. ``code`` is stable; the message says what to do."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server for the browser, given in ``Link`` headers (RFC 9725 §4.6)."""
+
+    url: str
+    username: str = ""
+    credential: str = ""
+
+    def link(self) -> str:
+        """The ``Link`` header's value."""
+        value = f'<{self.url}>; rel="ice-server"'
+        if self.username:
+            value += (
+                f'; username="{_quoted(self.username)}"'
+                f'; credential="{_quoted(self.credential)}"; credential-type="password"'
+            )
+        return value
+
+
+@dataclass(slots=True)
+class _Resource:
+    viewer: Viewer
+    session: SessionHandle
+
+
+class WhepEndpoint:
+    """All WHEP resources of one shard.
+
+    ``open_session`` is called once for each POST. A Stream that has no run yet (pulled on demand,
+    camera reconnecting) is waited for, ``run_wait_s`` at most, then the answer is 409 with
+    Retry-After. The session's ``ended`` is called exactly once for every session opened.
+    """
+
+    def __init__(
+        self,
+        output: WebRtcOutput,
+        open_session: OpenSession,
+        *,
+        ice_servers: Sequence[IceServer] = (),
+        run_wait_s: float = 10.0,
+    ) -> None:
+        self._output = output
+        self._open_session = open_session
+        self._links = [server.link() for server in ice_servers]
+        self._run_wait_s = run_wait_s
+        self._resources: dict[str, _Resource] = {}
+
+    def routes(self, path: str = "/whep") -> list[BaseRoute]:
+        """The routes to mount; ``Location`` is relative to ``path``, so any prefix will do."""
+        return [
+            Route(path, self._endpoint, methods=_ALL_METHODS),
+            Route(path + "/{resource_id}", self._resource, methods=_ALL_METHODS),
+        ]
+
+    @property
+    def viewers(self) -> Iterable[tuple[str, Viewer]]:
+        """Session ids and viewers, for statistics."""
+        return [(r.session.session_id, r.viewer) for r in self._resources.values()]
+
+    def revoke(self, session_id: str) -> bool:
+        """End the session's viewer now. Returns whether there was one."""
+        found = [r for r in self._resources.values() if r.session.session_id == session_id]
+        for resource in found:
+            resource.viewer.close("revoked")
+        return bool(found)
+
+    def close(self) -> None:
+        """End every viewer: the shard stops."""
+        for resource in tuple(self._resources.values()):
+            resource.viewer.close("shard_stopping")
+
+    async def _endpoint(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Accept-Post": _SDP, "Allow": "POST, OPTIONS"})
+        if request.method != "POST":
+            return _method_not_allowed("POST, OPTIONS")
+        if _media_type(request) != _SDP:
+            return _error(
+                415,
+                "unsupported_media_type",
+                f"send the SDP offer as Content-Type: {_SDP}",
+                {"Accept-Post": _SDP},
+            )
+        ticket = _ticket(request)
+        if ticket is None:
+            return _error(
+                401,
+                "ticket_required",
+                "no ticket: ask POST /api/live for a WHEP address",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        try:
+            offer = await _body(request)
+        except _BodyTooLarge:
+            return _error(413, "offer_too_large", f"an offer has {_OFFER_BYTES_LIMIT} bytes at most")
+        except (UnicodeDecodeError, ClientDisconnect):
+            return _error(400, "offer_malformed", "the offer is not UTF-8 text")
+        try:
+            stream, session = await self._open_session(ticket)
+        except SessionRefused as refusal:
+            return _error(refusal.status, refusal.code, str(refusal), _retry(refusal.retry_after_s))
+        try:
+            return await self._open_viewer(request, stream, session, offer)
+        except BaseException:
+            session.ended("failed")
+            raise
+
+    async def _open_viewer(
+        self, request: Request, stream: Stream, session: SessionHandle, offer: str
+    ) -> Response:
+        if not await _run_begins(stream, self._run_wait_s):
+            session.ended("no_media")
+            why = stream.interruption.detail if stream.interruption else "the camera sends nothing"
+            return _error(409, "no_media", f"no live picture yet: {why}", _retry(2))
+        resource_id = secrets.token_urlsafe(18)
+
+        def closed(reason: str) -> None:
+            if self._resources.pop(resource_id, None) is not None:
+                session.ended(reason)
+
+        try:
+            viewer, answer = self._output.answer(stream, offer, on_closed=closed)
+        except OfferRefused as refusal:
+            session.ended(refusal.code)
+            return _error(refusal.status, refusal.code, str(refusal))
+        self._resources[resource_id] = _Resource(viewer, session)
+        last_step = request.url.path.rstrip("/").rpartition("/")[2]
+        response = Response(
+            answer,
+            status_code=201,
+            media_type=_SDP,
+            headers={
+                "Location": f"{last_step}/{resource_id}",
+                "ETag": f'"{viewer.ice_session}"',
+                "Cache-Control": "no-store",
+            },
+        )
+        for link in self._links:
+            response.headers.append("Link", link)
+        return response
+
+    async def _resource(self, request: Request) -> Response:
+        resource_id = request.path_params["resource_id"]
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": "DELETE, OPTIONS"})
+        # PATCH too: every candidate is in the answer, and ICE restarts are a new POST
+        # (RFC 9725 §4.3: a server without trickle and restart answers 405).
+        if request.method != "DELETE":
+            return _method_not_allowed("DELETE, OPTIONS")
+        resource = self._resources.get(resource_id)
+        if resource is None:
+            return _error(404, "not_found", "no such WHEP session: it may have ended already")
+        resource.viewer.close("ended_by_viewer")
+        return Response(status_code=200)
+
+
+_ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class _BodyTooLarge(Exception):
+    pass
+
+
+async def _body(request: Request) -> str:
+    received = bytearray()
+    async for piece in request.stream():
+        received += piece
+        if len(received) > _OFFER_BYTES_LIMIT:
+            raise _BodyTooLarge
+    return received.decode("utf-8")
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _ticket(request: Request) -> str | None:
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credential.strip():
+        return credential.strip()
+    return request.query_params.get("ticket") or None
+
+
+class _RunWaiter:
+    """A Sink that only waits for a run, so that an on-demand source is pulled meanwhile."""
+
+    def __init__(self) -> None:
+        self.settled = asyncio.Event()
+
+    def on_run_started(self, tracks: tuple[Track, ...]) -> None:
+        self.settled.set()
+
+    def on_access_unit(self, unit: AccessUnit) -> None:
+        return
+
+    def on_interrupted(self, interruption: Interruption) -> None:
+        return
+
+    def on_closed(self) -> None:
+        self.settled.set()
+
+
+async def _run_begins(stream: Stream, wait_s: float) -> bool:
+    if stream.closed:
+        return False
+    if not stream.running:
+        waiter = _RunWaiter()
+        stream.attach(waiter, replay_gop=False)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(waiter.settled.wait(), wait_s)
+        stream.detach(waiter)
+    return stream.running and not stream.closed
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _retry(seconds: int | None) -> Mapping[str, str]:
+    return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
+def _method_not_allowed(allowed: str) -> Response:
+    return _error(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
+
+
+def _error(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    body = {"error": {"code": code, "message": message, "detail": {}}}
+    return JSONResponse(body, status_code=status, headers=dict(headers or {}))
