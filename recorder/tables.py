@@ -1,0 +1,142 @@
+"""The recorder's tables: which footage exists, where it lies, and why some is missing.
+
+All times are UTC microseconds (``*_us``), all ranges half open. Invariants, kept by the operations
+in :mod:`recorder.index` and compared by :mod:`recorder.check`:
+
+1. A row of ``segments`` in state ``stored`` has a complete object in the store.
+2. The effective ranges of one source never overlap.
+3. ``spans`` of a source is the union of its effective ranges, merged; so a timeline of any length
+   is read from a few rows, however old the index is.
+4. ``daily_usage`` is the sum of the bytes of the rows, by the UTC day of their start.
+5. A row in state ``deleting`` has no effective range; its object may or may not be there.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from recorder.rows import metadata
+
+STORED = "stored"
+DELETING = "deleting"
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # "{camera_id}/main" for cameras
+    sa.Column("kind", sa.Text, nullable=False),  # camera, meeting, import, backfill
+    sa.Column("camera_id", sa.Text, index=True),
+    sa.Column("variant", sa.Text),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("kind IN ('camera', 'meeting', 'import', 'backfill')", name="kind"),
+)
+
+assignments = sa.Table(
+    "assignments",
+    metadata,
+    sa.Column("source_id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),  # the name of a shard
+    sa.Column("epoch", sa.BigInteger, nullable=False),  # grows with each change of owner
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    sa.Index("ix_assignments_owner", "owner"),
+)
+
+# One row per run: what playback must know of the format, without opening an object.
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("source_id", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    # Grows with each run of the source, whatever the clock does: later runs win over earlier ones.
+    sa.Column("ordinal", sa.BigInteger, nullable=False),
+    sa.Column("start_us", sa.BigInteger, nullable=False),  # wall clock at media time zero
+    sa.Column("mime", sa.Text, nullable=False),  # video/mp4; codecs="avc1.64001f,mp4a.40.2"
+    sa.Column("video_codec", sa.Text),
+    sa.Column("audio_codec", sa.Text),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("timescales", sa.Text, nullable=False),  # per track, in order: "90000,48000"
+    sa.Column("init_segment", sa.LargeBinary, nullable=False),
+)
+
+segments = sa.Table(
+    "segments",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("source_id", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("ordinal", sa.BigInteger, nullable=False),  # the run's
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("end_us", sa.BigInteger, nullable=False),
+    # What of it counts on the timeline; both NULL when others cover all of it.
+    sa.Column("effective_start_us", sa.BigInteger),
+    sa.Column("effective_end_us", sa.BigInteger),
+    sa.Column("start_90k", sa.BigInteger, nullable=False),  # first decoding time, in the run
+    sa.Column("store_key", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("header_bytes", sa.Integer, nullable=False),  # where the first fragment begins
+    sa.Column("sha256", sa.LargeBinary, nullable=False),
+    sa.Column("gop_index", sa.LargeBinary, nullable=False),  # see recorder.gop_index
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("held", sa.Boolean, nullable=False),
+    sa.CheckConstraint("state IN ('stored', 'deleting')", name="state"),
+    sa.CheckConstraint("end_us > start_us", name="range"),
+)
+# Covering: neighbours on the timeline are found without touching the wide rows.
+sa.Index(
+    "ix_segments_effective",
+    segments.c.source_id,
+    segments.c.effective_start_us,
+    segments.c.effective_end_us,
+)
+sa.Index(
+    "ix_segments_deleting",
+    segments.c.id,
+    sqlite_where=segments.c.state == DELETING,
+    postgresql_where=segments.c.state == DELETING,
+)
+
+spans = sa.Table(
+    "spans",
+    metadata,
+    sa.Column("source_id", sa.Text, primary_key=True),
+    sa.Column("start_us", sa.BigInteger, primary_key=True),
+    sa.Column("end_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+gaps = sa.Table(
+    "gaps",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("source_id", sa.Text, nullable=False),
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("end_us", sa.BigInteger),  # NULL: still going on
+    sa.Column("cause", sa.Text, nullable=False),  # camera_adapters.stream.GapCause
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Index("ix_gaps_source", "source_id", "start_us"),
+)
+
+clock_offsets = sa.Table(
+    "clock_offsets",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("source_id", sa.Text, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    # How far the source's clock runs ahead of the time that its footage is filed under.
+    sa.Column("offset_us", sa.BigInteger, nullable=False),
+    sa.Column("accepted_us", sa.BigInteger),  # when an operator accepted the new clock
+    sa.Index("ix_clock_offsets_source", "source_id", "since_us"),
+)
+
+daily_usage = sa.Table(
+    "daily_usage",
+    metadata,
+    sa.Column("source_id", sa.Text, primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True),  # days since 1970-01-01 UTC
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("segments", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
