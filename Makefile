@@ -58,8 +58,10 @@ $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
+# Not `npm ci`: it insists on the packages of platforms that are not this one, which a closed
+# registry mirror need not hold. Versions and hashes still come from the lock file.
 web/node_modules/.installed: web/package-lock.json
-	npm --prefix web ci --no-audit --no-fund
+	npm --prefix web install --no-save --no-audit --no-fund
 	touch $@
 
 $(CONSOLE): web/node_modules/.installed $(WEB_SOURCES)
