@@ -1,0 +1,70 @@
+"""How every process of the gateway lives: uvloop, a clean stop on SIGTERM, its loop's lag."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+_LAG_INTERVAL_S = 0.25
+RUN_FILE_VARIABLE = "GRIDSIGHT_RUN_FILE"
+
+
+class LoopLag:
+    """How late the event loop wakes: the worst delay since it was last asked."""
+
+    def __init__(self) -> None:
+        self._worst_s = 0.0
+
+    async def watch(self) -> None:
+        """Measure for ever."""
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(_LAG_INTERVAL_S)
+            late = time.perf_counter() - before - _LAG_INTERVAL_S
+            self._worst_s = max(self._worst_s, late)
+
+    def take_ms(self) -> float:
+        """The worst delay in milliseconds since the last call."""
+        worst, self._worst_s = self._worst_s, 0.0
+        return round(worst * 1000, 2)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a process's main coroutine on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+async def run_until_stopped(lag: LoopLag | None = None, *, http_port: int | None = None) -> None:
+    """Tell the supervisor that this process is ready, then wait for SIGTERM or SIGINT.
+
+    ``http_port`` is where this process answers HTTP on loopback, if it does.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    report_ready(http_port)
+    watching = asyncio.create_task((lag or LoopLag()).watch())
+    try:
+        await stopped.wait()
+    finally:
+        watching.cancel()
+
+
+def report_ready(http_port: int | None = None) -> None:
+    """Write the run file that the supervisor waits for. Without a supervisor, does nothing."""
+    path = os.environ.get(RUN_FILE_VARIABLE)
+    if not path:
+        return
+    staged = Path(f"{path}.new")
+    staged.write_text(json.dumps({"process_id": os.getpid(), "http_port": http_port}))
+    staged.replace(path)

@@ -1,0 +1,114 @@
+"""The process that writes rows: every other process sends it named operations.
+
+``rows.write`` answers when the write is durable. Many callers' writes share one transaction, so
+that a thousand cameras' segments cost a few syncs a second, not a thousand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import Any
+
+import structlog
+
+from gateway.cluster.lifetime import LoopLag, run_until_stopped
+from gateway.control.channel import ControlClient, ControlError, ControlServer, control_path
+from gateway.database.engine import create_writer_engine
+from gateway.database.migrate import upgrade
+from gateway.secrets import cluster_secret
+from gateway.settings import Settings
+from recorder.rows import LocalRowWriter, RowError
+
+_log = structlog.get_logger(__name__)
+
+WRITER = "writer"
+
+# Modules that declare row operations. Imported by the writer, and by nobody for this purpose.
+_OPERATION_MODULES = (
+    "recorder.index",
+    "gateway.audit",
+    "gateway.camera_rows",
+    "gateway.cluster.rows",
+    "gateway.keepsake_rows",
+    "gateway.people.account_rows",
+    "gateway.people.area_rows",
+)
+
+_REFUSED = "refused."
+
+
+class RemoteRowWriter:
+    """A :class:`recorder.rows.RowWriter` that sends each write to the writer process.
+
+    ConnectionError means that the write may or may not have happened: repeat it only if the
+    operation says that it may be repeated.
+    """
+
+    def __init__(self, client: ControlClient) -> None:
+        self._client = client
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RemoteRowWriter:
+        """Reach the writer of this data directory."""
+        secret = cluster_secret(settings)
+        return cls(ControlClient(control_path(settings, WRITER), secret))
+
+    async def write(self, operation: str, /, **arguments: Any) -> Any:
+        """See :class:`recorder.rows.RowWriter`."""
+        try:
+            return await self._client.call("rows.write", operation=operation, arguments=arguments)
+        except ControlError as error:
+            if error.code.startswith(_REFUSED):
+                code = error.code.removeprefix(_REFUSED)
+                raise RowError(code, str(error)) from None
+            raise
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+
+def load_operations() -> None:
+    """Import every module that declares row operations."""
+    for name in _OPERATION_MODULES:
+        import_module(name)
+
+
+async def serve_rows(settings: Settings, name: str) -> None:
+    """Bring the schema up to date, then answer ``rows.write`` until told to stop."""
+    load_operations()
+    engine = create_writer_engine(settings)
+    await asyncio.to_thread(upgrade, engine)
+    writer = LocalRowWriter(engine)
+    lag = LoopLag()
+
+    async def write(operation: str, arguments: dict[str, Any]) -> Any:
+        try:
+            return await writer.write(operation, **arguments)
+        except RowError as error:
+            raise ControlError(f"{_REFUSED}{error.code}", str(error)) from None
+
+    async def status() -> dict[str, Any]:
+        return {"event_loop_lag_ms": lag.take_ms()}
+
+    server = ControlServer(
+        control_path(settings, name),
+        cluster_secret(settings),
+        {"rows.write": write, "process.status": status},
+    )
+    await server.start()
+    try:
+        await run_until_stopped(lag)
+    finally:
+        await server.close()
+        # Finishes what was accepted: a caller that was cut off may still find it written.
+        await asyncio.to_thread(writer.close)
+        engine.dispose()
+
+
+def main(settings: Settings, name: str) -> None:
+    """Entry point for the supervisor."""
+    from gateway.cluster.lifetime import run
+
+    run(serve_rows(settings, name))
