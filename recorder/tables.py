@@ -75,7 +75,7 @@ segments = sa.Table(
     sa.Column("effective_end_us", sa.BigInteger),
     sa.Column("start_90k", sa.BigInteger, nullable=False),  # first decoding time, in the run
     sa.Column("store_key", sa.Text, nullable=False),
-    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("header_bytes", sa.Integer, nullable=False),  # where the first fragment begins
     sa.Column("sha256", sa.LargeBinary, nullable=False),
     sa.Column("gop_index", sa.LargeBinary, nullable=False),  # see recorder.gop_index
@@ -136,7 +136,7 @@ daily_usage = sa.Table(
     metadata,
     sa.Column("source_id", sa.Text, primary_key=True),
     sa.Column("day", sa.Integer, primary_key=True),  # days since 1970-01-01 UTC
-    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("segments", sa.Integer, nullable=False),
     sqlite_with_rowid=False,
 )
