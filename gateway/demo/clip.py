@@ -111,6 +111,8 @@ def _track(stream: av.stream.Stream) -> Track:
         return h264.track_from_parameter_sets(*_avcc_parameter_sets(extradata)[:2])
     if codec is Codec.H265:
         return h265.track_from_parameter_sets(*_hvcc_parameter_sets(extradata)[:3])
+    if not isinstance(context, av.AudioCodecContext):
+        raise ClipError(f"codec {context.name} is not sound")
     return Track(
         "audio",
         codec,

@@ -24,7 +24,7 @@ def a_law(sample: int) -> int:
 
 
 def tone_units(track_index: int, duration_90k: int) -> list[AccessUnit]:
-    """20 ms packets of the tone, as long as ``duration_90k``; whole seconds loop without a click."""
+    """20 ms packets of the tone for ``duration_90k``; whole seconds loop without a click."""
     second = bytes(
         a_law(round(_AMPLITUDE * math.sin(2 * math.pi * _TONE_HZ * index / _RATE)))
         if index < _RATE // 4
