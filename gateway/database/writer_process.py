@@ -30,6 +30,7 @@ _OPERATION_MODULES = (
     "gateway.audit",
     "gateway.camera_rows",
     "gateway.cluster.rows",
+    "gateway.demo.rows",
     "gateway.keepsake_rows",
     "gateway.people.account_rows",
     "gateway.people.area_rows",
