@@ -48,7 +48,7 @@ def open_decoder(track: Track, *, threads: int = 1) -> VideoCodecContext:
 
 
 def packet_of(track: Track, unit: AccessUnit) -> Any:
-    """The unit as a decoder takes it (an ``av.Packet``): Annex B, parameter sets before each keyframe."""
+    """The unit as an ``av.Packet``: Annex B, parameter sets before each keyframe."""
     packet = av.Packet(to_annex_b(track, unit.payload, unit.keyframe))
     packet.pts = unit.pts_90k
     packet.dts = unit.dts_90k
