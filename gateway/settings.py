@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 ENVIRONMENT_PREFIX = "GRIDSIGHT_"
 CONFIG_FILE_VARIABLE = "GRIDSIGHT_CONFIG"
 # Variables with our prefix that are not settings.
-_OTHER_VARIABLES = {CONFIG_FILE_VARIABLE, "GRIDSIGHT_SHARED", "GRIDSIGHT_RUN_FILE"}
+_OTHER_VARIABLES = {CONFIG_FILE_VARIABLE, "GRIDSIGHT_SHARED"}
 _DEFAULT_FILES = (Path("gridsight.toml"), Path("/etc/gridsight/gridsight.toml"))
 
 

@@ -6,15 +6,16 @@ import asyncio
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
+STOP_LIMIT_S = 20.0
 _LAG_INTERVAL_S = 0.25
-RUN_FILE_VARIABLE = "GRIDSIGHT_RUN_FILE"
+READY_DESCRIPTOR_VARIABLE = "GRIDSIGHT_READY_DESCRIPTOR"
 
 
 class LoopLag:
@@ -58,13 +59,16 @@ async def run_until_stopped(lag: LoopLag | None = None, *, http_port: int | None
         await stopped.wait()
     finally:
         watching.cancel()
+        # Whatever hangs while closing must not keep the name, and so the successor, waiting.
+        watchdog = threading.Timer(STOP_LIMIT_S, os._exit, (os.EX_SOFTWARE,))
+        watchdog.daemon = True
+        watchdog.start()
 
 
 def report_ready(http_port: int | None = None) -> None:
-    """Write the run file that the supervisor waits for. Without a supervisor, does nothing."""
-    path = os.environ.get(RUN_FILE_VARIABLE)
-    if not path:
+    """Tell the supervisor through the pipe that it gave us. Without one, does nothing."""
+    descriptor = os.environ.pop(READY_DESCRIPTOR_VARIABLE, None)
+    if descriptor is None:
         return
-    staged = Path(f"{path}.new")
-    staged.write_text(json.dumps({"process_id": os.getpid(), "http_port": http_port}))
-    staged.replace(path)
+    with os.fdopen(int(descriptor), "w") as pipe:
+        json.dump({"process_id": os.getpid(), "http_port": http_port}, pipe)

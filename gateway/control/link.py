@@ -53,7 +53,11 @@ class Link(asyncio.Protocol):
     @property
     def open(self) -> bool:
         """Whether messages can be sent now."""
-        return self._transport is not None and self._handshake.done
+        return (
+            self._transport is not None
+            and not self._transport.is_closing()
+            and self._handshake.done
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

@@ -65,6 +65,7 @@ users = sa.Table(
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("password_changed_us", sa.BigInteger, nullable=False),
+    sa.Column("deleted_us", sa.BigInteger, nullable=True),
 )
 
 grants = sa.Table(
@@ -94,7 +95,7 @@ sign_in_failures = sa.Table(
     metadata,
     # "name:<key>" or "address:<ip>": both are limited, each on its own.
     sa.Column("key", sa.String(200), primary_key=True),
-    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("last_us", sa.BigInteger, nullable=False),
     sa.Column("locked_until_us", sa.BigInteger, nullable=False),
 )

@@ -12,7 +12,8 @@ from typing import Any
 
 import structlog
 
-from gateway.cluster.lifetime import LoopLag, run_until_stopped
+from gateway.audit import CheckpointWriter
+from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlClient, ControlError, ControlServer, control_path
 from gateway.database.engine import create_writer_engine
 from gateway.database.migrate import upgrade
@@ -26,7 +27,6 @@ WRITER = "writer"
 
 # Modules that declare row operations. Imported by the writer, and by nobody for this purpose.
 _OPERATION_MODULES = (
-    "recorder.index",
     "gateway.audit",
     "gateway.camera_rows",
     "gateway.cluster.rows",
@@ -93,6 +93,9 @@ async def serve_rows(settings: Settings, name: str) -> None:
     async def status() -> dict[str, Any]:
         return {"event_loop_lag_ms": lag.take_ms()}
 
+    checkpoints = CheckpointWriter(engine, settings.data_directory, cluster_secret(settings))
+    await asyncio.to_thread(checkpoints.open)
+    signing = asyncio.create_task(checkpoints.run())
     server = ControlServer(
         control_path(settings, name),
         cluster_secret(settings),
@@ -105,11 +108,12 @@ async def serve_rows(settings: Settings, name: str) -> None:
         await server.close()
         # Finishes what was accepted: a caller that was cut off may still find it written.
         await asyncio.to_thread(writer.close)
+        signing.cancel()
+        await asyncio.gather(signing, return_exceptions=True)
+        await asyncio.to_thread(checkpoints.write_if_moved)
         engine.dispose()
 
 
 def main(settings: Settings, name: str) -> None:
     """Entry point for the supervisor."""
-    from gateway.cluster.lifetime import run
-
     run(serve_rows(settings, name))

@@ -1,0 +1,58 @@
+"""Writes to cameras. Passwords come sealed: the writer never sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.database.tables import areas, cameras
+from gateway.identifiers import now_us
+from recorder.rows import RowError, row_operation
+
+
+@row_operation("cameras.create")
+def create(connection: sa.Connection, cameras_columns: list[dict[str, Any]]) -> None:
+    """Add cameras, all or none. Each has its id already, because its password is sealed to it."""
+    at_us = now_us()
+    for columns in cameras_columns:
+        _require_area(connection, columns["area_id"])
+        connection.execute(sa.insert(cameras).values(created_us=at_us, changed_us=at_us, **columns))
+
+
+@row_operation("cameras.change")
+def change(connection: sa.Connection, camera_id: str, columns: dict[str, Any]) -> None:
+    """Change the given columns."""
+    if "area_id" in columns:
+        _require_area(connection, columns["area_id"])
+    changed = connection.execute(
+        sa.update(cameras)
+        .where(cameras.c.id == camera_id, cameras.c.deleted_us.is_(None))
+        .values(
+            # Strictly rising even when the clock stands still or is set back.
+            changed_us=sa.func.max(cameras.c.changed_us + 1, now_us())
+            if connection.dialect.name == "sqlite"
+            else sa.func.greatest(cameras.c.changed_us + 1, now_us()),
+            **columns,
+        )
+    )
+    if changed.rowcount == 0:
+        raise RowError("not_found", "there is no such camera")
+
+
+@row_operation("cameras.delete")
+def delete(connection: sa.Connection, camera_id: str) -> None:
+    """Stop pulling the camera for good. Its footage lives on until its retention ends."""
+    deleted = connection.execute(
+        sa.update(cameras)
+        .where(cameras.c.id == camera_id, cameras.c.deleted_us.is_(None))
+        .values(deleted_us=now_us(), enabled=False, username=None, password_sealed=None)
+    )
+    if deleted.rowcount == 0:
+        raise RowError("not_found", "there is no such camera")
+
+
+def _require_area(connection: sa.Connection, area_id: str) -> None:
+    found = connection.execute(sa.select(areas.c.id).where(areas.c.id == area_id))
+    if found.one_or_none() is None:
+        raise RowError("invalid", f"there is no area {area_id}")
