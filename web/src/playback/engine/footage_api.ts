@@ -1,0 +1,156 @@
+/** The footage server's HTTP: a session, and what lies below a camera's `base_url`. */
+
+import { get, post } from '@/api/client'
+import { ApiError } from '@/api/errors'
+import { codeOf, errorOfResponse, isAbort, PlaybackError } from './errors'
+import type { Fragment, IndexAnswer, Interval, PlaybackAnswer, Run, TimelineAnswer } from './wire'
+
+async function request(url: string, options: RequestInit = {}): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(url, { credentials: 'same-origin', ...options })
+  } catch (error) {
+    if (isAbort(error)) throw error
+    throw new PlaybackError('unreachable', `no answer from ${new URL(url, location.href).pathname}`)
+  }
+  if (!response.ok) throw await errorOfResponse(response)
+  return response
+}
+
+/** The API's errors in the engine's terms. */
+async function typed<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof ApiError) throw new PlaybackError(codeOf(error.status, error.code), error.message, error.status)
+    throw error
+  }
+}
+
+async function bytes(url: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await request(url, { signal })
+  try {
+    return new Uint8Array(await response.arrayBuffer())
+  } catch (error) {
+    if (isAbort(error)) throw error
+    throw new PlaybackError('unreachable', 'the answer broke off')
+  }
+}
+
+export interface SessionRequest {
+  camera_ids: string[]
+  start_us: number
+  end_us: number
+  reason?: string
+}
+
+/** An open playback session: who may see which minutes, on which footage server. */
+export interface FootageSession extends Interval {
+  session_id: string
+  base_urls: Map<string, string>
+}
+
+/** Ask the API for a ticket and open the session with it. Raises PlaybackError. */
+export async function openSession(
+  wanted: SessionRequest,
+  mse_h265: boolean,
+  signal?: AbortSignal,
+): Promise<FootageSession> {
+  const body = {
+    camera_ids: wanted.camera_ids,
+    start_us: Math.floor(wanted.start_us),
+    end_us: Math.ceil(wanted.end_us),
+    client: { mse_h265 },
+    ...(wanted.reason ? { reason: wanted.reason } : {}),
+  }
+  const answer = await typed(post<PlaybackAnswer>('/api/playback', body, signal))
+  await typed(
+    post(`/s/${encodeURIComponent(answer.server)}/sessions`, { ticket: answer.ticket }, signal),
+  )
+  return {
+    session_id: answer.session_id,
+    start_us: wanted.start_us,
+    end_us: wanted.end_us,
+    base_urls: new Map(answer.cameras.map((camera) => [camera.camera_id, camera.base_url])),
+  }
+}
+
+export function fetchTimeline(
+  camera_id: string,
+  range: Interval,
+  resolution_us: number,
+  signal?: AbortSignal,
+): Promise<TimelineAnswer> {
+  const query = {
+    camera_id,
+    start_us: Math.floor(range.start_us),
+    end_us: Math.ceil(range.end_us),
+    resolution_us: Math.max(0, Math.round(resolution_us)),
+  }
+  return typed(get<TimelineAnswer>('/api/timeline', query, signal))
+}
+
+export async function fetchIndex(
+  base_url: string,
+  range: Interval,
+  signal?: AbortSignal,
+): Promise<IndexAnswer> {
+  const query = `start_us=${Math.floor(range.start_us)}&end_us=${Math.ceil(range.end_us)}`
+  return (await request(`${base_url}/index?${query}`, { signal })).json()
+}
+
+/** Where a run's bytes are: transcoded ones lie under a path of their own. */
+function root(base_url: string, run: Run): string {
+  return run.transcode ? `${base_url}/transcode` : base_url
+}
+
+export function fetchInit(base_url: string, run: Run, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  return bytes(`${root(base_url, run)}/runs/${encodeURIComponent(run.run_id)}/init.mp4`, signal)
+}
+
+/** Consecutive fragments of one segment, in one answer. */
+export function fetchFragments(
+  base_url: string,
+  batch: readonly Fragment[],
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const first = batch[0]
+  const last = batch[batch.length - 1]
+  const segment = `${root(base_url, first.run)}/segments/${encodeURIComponent(first.segment_id)}`
+  return bytes(`${segment}/fragments/${first.number}-${last.number}.m4s`, signal)
+}
+
+/** The keyframe of one fragment alone. */
+export function fetchKeyframe(
+  base_url: string,
+  fragment: Fragment,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const segment = `${root(base_url, fragment.run)}/segments/${encodeURIComponent(fragment.segment_id)}`
+  return bytes(`${segment}/keyframes/${fragment.number}.m4s`, signal)
+}
+
+/** First and last instants with footage on either side of `us`, within a range; null when none. */
+export async function nearestFootage(
+  camera_id: string,
+  us: number,
+  range: Interval,
+  signal?: AbortSignal,
+): Promise<{ before_us: number | null; after_us: number | null }> {
+  const { spans } = await fetchTimeline(camera_id, range, 1_000_000, signal)
+  let before_us: number | null = null
+  let after_us: number | null = null
+  for (const span of spans) {
+    if (span.end_us <= us) before_us = span.end_us
+    else if (after_us === null) after_us = Math.max(us, span.start_us)
+  }
+  return { before_us, after_us }
+}
+
+export function frameUrl(base_url: string, at_us: number, width: number, exact: boolean): string {
+  return `${base_url}/frame.jpg?at_us=${Math.round(at_us)}&width=${width}&exact=${exact}`
+}
+
+export function mp4Url(base_url: string, range: Interval): string {
+  return `${base_url}/mp4?start_us=${Math.floor(range.start_us)}&end_us=${Math.ceil(range.end_us)}`
+}
