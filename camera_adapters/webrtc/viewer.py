@@ -1,13 +1,49 @@
-"""One viewer of one Stream."""
+"""One viewer of one Stream: its place in the Stream's log, its RTP streams, its feedback."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from camera_adapters.webrtc.fan_out import AUDIO, VIDEO, FanOut
+from camera_adapters.webrtc.feedback import (
+    FeedbackError,
+    ReceptionReport,
+    goodbye,
+    parse_feedback,
+    round_trip_s,
+    sender_report,
+)
+from camera_adapters.webrtc.packet_batch import PacketBatch, PacketRun, Scratch
+from camera_adapters.webrtc.peer import Transport
+from camera_adapters.webrtc.retransmission import SendHistory
+from camera_adapters.webrtc.sdp_answer import NegotiatedTrack
+from camera_adapters.webrtc.srtp import RtpStream, SrtpError, SrtpSession, TransportSequence
+from camera_adapters.webrtc.wheel import BURST_BYTES
+
+_log = structlog.get_logger(__name__)
+
+_CANONICAL_NAME = b"gridsight"
+
+_REPLAY_STEP_90K = 90
+"""A replayed GOP's pictures are stamped a millisecond apart, up to the newest one's real time."""
+
+_KEYFRAME_INTERVAL_S = 1.0
+
+RESENDS_PER_S_LIMIT = 600
+"""A receiver that asks for more has no room for the stream itself."""
+
+_WAITING = -1
 
 
 @dataclass(slots=True)
 class ViewerStatistics:
-    """Counters since the viewer came; ``*_lost`` and below as its last receiver report said."""
+    """Counters since the viewer came; losses, jitter and round trip are the video's, as the last
+    receiver report said. ``pictures_skipped``: not sent because the socket had no room."""
 
     packets_sent: int = 0
     bytes_sent: int = 0
@@ -16,20 +52,306 @@ class ViewerStatistics:
     round_trip_ms: float | None = None
     jitter_ms: float = 0.0
     retransmitted: int = 0
+    keyframes_wanted: int = 0
     pictures_skipped: int = 0
     receiver_estimate_bps: int | None = None
+    transport_missing: int = 0
+
+
+class _Outgoing:
+    """One of the viewer's RTP streams, its history, and its place in time."""
+
+    __slots__ = ("clock_rate", "history", "newest", "rtp", "timestamp_base")
+
+    def __init__(self, rtp: RtpStream, history: SendHistory | None, clock_rate: int) -> None:
+        self.rtp = rtp
+        self.history = history
+        self.clock_rate = clock_rate
+        self.timestamp_base = secrets.randbits(32)
+        # Of the batch last sent, before the base is added.
+        self.newest = -(1 << 62)
 
 
 class Viewer:
-    """A peer that watches. ``ice_session`` names its ICE session (used as ETag)."""
+    """A peer that watches. ``ice_session`` names its ICE session (used as ETag).
 
-    ice_session: str
+    It joins the FanOut when its transport is secured, and leaves in :meth:`close`, which calls
+    ``on_closed`` once. ``transport`` is set by the owner right after construction.
+    """
 
-    def close(self, reason: str) -> None:
-        """End it now; may be called twice."""
-        raise NotImplementedError
+    __slots__ = (
+        "_cursor",
+        "_fan_out",
+        "_keyframe_at_s",
+        "_negotiated",
+        "_on_closed",
+        "_outgoing",
+        "_replay_end",
+        "_replay_newest",
+        "_resends_left",
+        "_run_index",
+        "_scratch",
+        "_statistics",
+        "_wait_past",
+        "closed",
+        "queued",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        scratch: Scratch,
+        negotiated: Sequence[NegotiatedTrack],
+        on_closed: Callable[[str], None],
+    ) -> None:
+        self.transport: Transport
+        self.queued = False
+        self.closed = False
+        self._fan_out = fan_out
+        self._scratch = scratch
+        self._negotiated = negotiated
+        self._on_closed = on_closed
+        self._outgoing: list[_Outgoing | None] = [None, None]
+        self._cursor = _WAITING
+        self._run_index = 0
+        self._replay_end = 0
+        self._replay_newest = 0
+        self._keyframe_at_s = 0.0
+        self._wait_past = _WAITING
+        self._resends_left = RESENDS_PER_S_LIMIT
+        self._statistics = ViewerStatistics()
+
+    @property
+    def ice_session(self) -> str:
+        """Our ICE ufrag, which changes with every session."""
+        return self.transport.ice.local_ufrag
 
     @property
     def statistics(self) -> ViewerStatistics:
         """A snapshot for /metrics."""
-        raise NotImplementedError
+        sent = [one.rtp for one in self._outgoing if one is not None]
+        return replace(
+            self._statistics,
+            packets_sent=sum(one.packets_sent for one in sent),
+            bytes_sent=sum(one.octets_sent for one in sent),
+        )
+
+    def close(self, reason: str) -> None:
+        """End it now: tell the browser, leave the Stream. May be called twice."""
+        if self.closed:
+            return
+        self.closed = True
+        self._fan_out.remove(self)
+        ssrcs = [one.rtp.ssrc for one in self._outgoing if one is not None]
+        try:
+            if ssrcs:
+                self.transport.send_rtcp(goodbye(ssrcs))
+        except SrtpError:
+            _log.info("a viewer's goodbye could not be encrypted")
+        self.transport.close()
+        self._on_closed(reason)
+
+    def pump(self, now_s: float) -> bool:
+        """Send up to one burst from the log; True when more is waiting (see Paced)."""
+        if self.closed or self.transport.path is None:
+            return False
+        try:
+            return self._pump(now_s)
+        except SrtpError:
+            _log.exception("a viewer's packets could not be encrypted")
+            self.close("failed")
+            return False
+
+    def on_secured(self, srtp: SrtpSession) -> None:
+        """See PeerEvents: make the RTP streams and join."""
+        transport_sequence = TransportSequence()
+        for one in self._negotiated:
+            shared = transport_sequence if one.transport_cc else None
+            rtp = self._stream(srtp, one, one.ssrc, one.payload_type, shared)
+            history = None
+            if one.kind == "video":
+                again = None
+                if one.retransmission_payload_type is not None:
+                    again = self._stream(
+                        srtp,
+                        one,
+                        one.retransmission_ssrc,
+                        one.retransmission_payload_type,
+                        shared,
+                    )
+                history = SendHistory(rtp, again)
+            index = VIDEO if one.kind == "video" else AUDIO
+            self._outgoing[index] = _Outgoing(rtp, history, one.clock_rate)
+        self._replay()
+        self._fan_out.add(self)
+
+    def on_lost(self, reason: str) -> None:
+        """See PeerEvents."""
+        self.close(reason)
+
+    def on_rtcp(self, packet: bytes) -> None:
+        """See PeerEvents: answer what the viewer asks for, note what it reports."""
+        try:
+            feedback = parse_feedback(packet)
+        except FeedbackError:
+            return
+        video = self._outgoing[VIDEO]
+        statistics = self._statistics
+        for report in feedback.reports:
+            if video is not None and report.ssrc == video.rtp.ssrc:
+                self._note_report(report, video.clock_rate)
+        if feedback.estimate_bps is not None:
+            statistics.receiver_estimate_bps = feedback.estimate_bps
+        statistics.transport_missing += feedback.transport_missing
+        if video is None:
+            return
+        now_s = self._fan_out.now_s()
+        if feedback.nacked:
+            self._resend(video, [n for ssrc, n in feedback.nacked if ssrc == video.rtp.ssrc], now_s)
+        if video.rtp.ssrc in feedback.keyframe_wanted:
+            statistics.keyframes_wanted += 1
+            if now_s - self._keyframe_at_s >= _KEYFRAME_INTERVAL_S:
+                self._replay()
+                self._fan_out.wake(self)
+
+    def send_reports(self, now_s: float) -> None:
+        """Once a second: a sender report for each stream, all on one clock (lip sync)."""
+        self._resends_left = RESENDS_PER_S_LIMIT
+        wall_us = time.time_ns() // 1000
+        now_90k = self._fan_out.now_90k(now_s)
+        for one in self._outgoing:
+            if one is not None and one.rtp.packets_sent:
+                timestamp = one.timestamp_base + now_90k * one.clock_rate // 90000
+                rtp = one.rtp
+                report = sender_report(
+                    rtp.ssrc,
+                    wall_us,
+                    timestamp,
+                    rtp.packets_sent,
+                    rtp.octets_sent,
+                    _CANONICAL_NAME,
+                )
+                try:
+                    self.transport.send_rtcp(report)
+                except SrtpError:
+                    self.close("failed")
+                    return
+
+    def _stream(
+        self,
+        srtp: SrtpSession,
+        negotiated: NegotiatedTrack,
+        ssrc: int,
+        payload_type: int,
+        transport_sequence: TransportSequence | None,
+    ) -> RtpStream:
+        return RtpStream(
+            srtp,
+            self._scratch,
+            ssrc=ssrc,
+            payload_type=payload_type,
+            # Below 2^15: libsrtp and receivers must not take the first wrap for a step back.
+            first_sequence=secrets.randbits(15),
+            extension_block=negotiated.extension_block,
+            transport_sequence=transport_sequence,
+        )
+
+    def _replay(self) -> None:
+        """Go to the beginning of the GOP; wait for the next keyframe when there is none."""
+        log = self._fan_out.log
+        self._run_index = 0
+        self._cursor = _WAITING
+        self._wait_past = _WAITING
+        if log.joinable:
+            self._keyframe_at_s = self._fan_out.now_s()
+            self._cursor = log.first
+            self._replay_end = log.end
+            self._replay_newest = next(
+                one.timestamp for one in reversed(log.batches) if one.track_index == VIDEO
+            )
+
+    def _pump(self, now_s: float) -> bool:
+        log = self._fan_out.log
+        cursor = self._cursor
+        if cursor < log.first:
+            # Behind by more than the log, or waiting: only a keyframe helps. Sequence numbers are
+            # given when sending, so the receiver sees a step in time, and no loss.
+            self._run_index = 0
+            if not log.joinable or log.first <= self._wait_past:
+                self._cursor = _WAITING
+                return False
+            cursor = log.first
+        outgoing = self._outgoing
+        batches = log.batches
+        room = BURST_BYTES
+        while cursor < log.end:
+            batch = batches[cursor - log.first]
+            one = outgoing[batch.track_index]
+            # A GOP's replay is silent: old sound would only make the receiver wait.
+            if one is None or (cursor < self._replay_end and batch.track_index == AUDIO):
+                cursor += 1
+                continue
+            timestamp = self._timestamp(one, batch, cursor)
+            for run in batch.runs[self._run_index :]:
+                if room < run.size and room < BURST_BYTES:
+                    self._cursor = cursor
+                    return True
+                if not self._send(one, run, timestamp, now_s):
+                    self._statistics.pictures_skipped += 1
+                    self._wait_past = log.first
+                    self._cursor = _WAITING
+                    return False
+                room -= run.size
+                self._run_index += 1
+            self._run_index = 0
+            cursor += 1
+        self._cursor = cursor
+        return False
+
+    def _timestamp(self, one: _Outgoing, batch: PacketBatch, cursor: int) -> int:
+        """The batch's RTP time stamp for this viewer, later than any before it."""
+        if self._run_index:
+            return one.timestamp_base + one.newest
+        time = batch.timestamp
+        if cursor < self._replay_end:
+            time = self._replay_newest - (self._replay_end - 1 - cursor) * _REPLAY_STEP_90K
+        one.newest = max(time, one.newest + 1)
+        return one.timestamp_base + one.newest
+
+    def _send(self, one: _Outgoing, run: PacketRun, timestamp: int, now_s: float) -> bool:
+        path = self.transport.path
+        if path is None:
+            return False
+        rtp = one.rtp
+        if one.history is not None:
+            one.history.note(rtp.next_sequence, run, timestamp, rtp.next_transport_number, now_s)
+        packets, stride = rtp.protect(run, timestamp)
+        # If it does not leave, its numbers are spent all the same: encrypting something else under
+        # them would use a nonce twice.
+        return path[0].send_run(packets, stride, path[1])
+
+    def _note_report(self, report: ReceptionReport, clock_rate: int) -> None:
+        statistics = self._statistics
+        statistics.packets_lost = report.packets_lost
+        statistics.fraction_lost = report.fraction_lost
+        statistics.jitter_ms = report.jitter * 1000 / clock_rate
+        seconds = round_trip_s(report, time.time_ns() // 1000)
+        if seconds is not None:
+            statistics.round_trip_ms = seconds * 1000
+
+    def _resend(self, one: _Outgoing, numbers: list[int], now_s: float) -> None:
+        path = self.transport.path
+        if one.history is None or path is None:
+            return
+        try:
+            for number in numbers[: self._resends_left]:
+                packet = one.history.again(number, now_s)
+                if packet is not None:
+                    self._resends_left -= 1
+                    self._statistics.retransmitted += 1
+                    if not path[0].send(packet, path[1]):
+                        return
+        except SrtpError:
+            _log.exception("a viewer's packets could not be encrypted")
+            self.close("failed")

@@ -1,7 +1,7 @@
 """WHEP: the HTTP face of live viewing by WebRTC (draft-ietf-wish-whep, status codes of RFC 9725).
 
-``POST /whep`` with an SDP offer opens a viewer, ``DELETE`` of the answer's Location ends it. Who may
-watch what is decided by the caller's :data:`OpenSession`, from the ticket in the URL or header.
+``POST /whep`` with an SDP offer opens a viewer, ``DELETE`` of the answer's Location ends it. Who
+may watch what is decided by the caller's :data:`OpenSession`, from the ticket in URL or header.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 from camera_adapters.stream import AccessUnit, Interruption, Stream, Track
 from camera_adapters.webrtc.output import OfferRefused, WebRtcOutput
 from camera_adapters.webrtc.viewer import Viewer
+from gateway.settings import IceServer
 
 _log = structlog.get_logger(__name__)
 
@@ -55,25 +56,6 @@ class SessionRefused(Exception):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True, slots=True)
-class IceServer:
-    """A STUN or TURN server for the browser, given in ``Link`` headers (RFC 9725 §4.6)."""
-
-    url: str
-    username: str = ""
-    credential: str = ""
-
-    def link(self) -> str:
-        """The ``Link`` header's value."""
-        value = f'<{self.url}>; rel="ice-server"'
-        if self.username:
-            value += (
-                f'; username="{_quoted(self.username)}"'
-                f'; credential="{_quoted(self.credential)}"; credential-type="password"'
-            )
-        return value
-
-
 @dataclass(slots=True)
 class _Resource:
     viewer: Viewer
@@ -98,7 +80,7 @@ class WhepEndpoint:
     ) -> None:
         self._output = output
         self._open_session = open_session
-        self._links = [server.link() for server in ice_servers]
+        self._links = [link for server in ice_servers for link in _links(server)]
         self._run_wait_s = run_wait_s
         self._resources: dict[str, _Resource] = {}
 
@@ -128,7 +110,9 @@ class WhepEndpoint:
 
     async def _endpoint(self, request: Request) -> Response:
         if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Accept-Post": _SDP, "Allow": "POST, OPTIONS"})
+            return Response(
+                status_code=204, headers={"Accept-Post": _SDP, "Allow": "POST, OPTIONS"}
+            )
         if request.method != "POST":
             return _method_not_allowed("POST, OPTIONS")
         if _media_type(request) != _SDP:
@@ -149,7 +133,9 @@ class WhepEndpoint:
         try:
             offer = await _body(request)
         except _BodyTooLarge:
-            return _error(413, "offer_too_large", f"an offer has {_OFFER_BYTES_LIMIT} bytes at most")
+            return _error(
+                413, "offer_too_large", f"an offer has {_OFFER_BYTES_LIMIT} bytes at most"
+            )
         except (UnicodeDecodeError, ClientDisconnect):
             return _error(400, "offer_malformed", "the offer is not UTF-8 text")
         try:
@@ -267,6 +253,18 @@ async def _run_begins(stream: Stream, wait_s: float) -> bool:
             await asyncio.wait_for(waiter.settled.wait(), wait_s)
         stream.detach(waiter)
     return stream.running and not stream.closed
+
+
+def _links(server: IceServer) -> list[str]:
+    """``Link`` header values (RFC 9725 §4.6)."""
+    account = ""
+    if server.username is not None and server.credential is not None:
+        credential = _quoted(server.credential.get_secret_value())
+        account = (
+            f'; username="{_quoted(server.username)}"; credential="{credential}"'
+            '; credential-type="password"'
+        )
+    return [f'<{url}>; rel="ice-server"{account}' for url in server.urls]
 
 
 def _quoted(text: str) -> str:

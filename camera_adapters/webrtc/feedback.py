@@ -1,0 +1,230 @@
+"""RTCP between us and a viewer: what it tells us, and the sender reports we tell it.
+
+RFC 3550 §6, RFC 4585 (NACK, PLI), RFC 5104 (FIR), draft-alvestrand-rmcat-remb,
+draft-holmer-rmcat-transport-wide-cc-extensions.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_SR, _RR, _SDES, _BYE, _RTPFB, _PSFB = 200, 201, 202, 203, 205, 206
+_NACK, _TRANSPORT_CC = 1, 15
+_PLI, _FIR, _APPLICATION = 1, 4, 15
+
+_HEADER = struct.Struct("!BBH")
+_REPORT_BLOCK = struct.Struct("!IIIIII")
+_NACK_ITEM = struct.Struct("!HH")
+_SENDER_REPORT = struct.Struct("!BBHIIIIII")
+
+_NTP_UNIX_OFFSET_S = 2_208_988_800
+
+NACKED_LIMIT = 512
+"""Packets asked for in one datagram beyond this are not answered: a keyframe is cheaper."""
+
+
+class FeedbackError(Exception):
+    """Not well-formed RTCP."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptionReport:
+    """One report block (RFC 3550 §6.4.1). ``fraction_lost`` of 1; jitter in RTP clock units.
+
+    ``last_report`` and ``delay_since`` are 1/65536 s: the middle of our NTP time stamp, and the
+    time it lay there.
+    """
+
+    ssrc: int
+    fraction_lost: float
+    packets_lost: int
+    highest_sequence: int
+    jitter: int
+    last_report: int
+    delay_since: int
+
+
+@dataclass(slots=True)
+class Feedback:
+    """Everything one RTCP datagram says.
+
+    ``nacked`` are (media SSRC, sequence number) pairs; ``keyframe_wanted`` the media SSRCs of PLI
+    and FIR; ``transport_*`` count packets by transport-wide feedback.
+    """
+
+    reports: list[ReceptionReport] = field(default_factory=list)
+    nacked: list[tuple[int, int]] = field(default_factory=list)
+    keyframe_wanted: list[int] = field(default_factory=list)
+    estimate_bps: int | None = None
+    transport_received: int = 0
+    transport_missing: int = 0
+
+
+def parse_feedback(datagram: bytes) -> Feedback:
+    """Read a compound or reduced-size RTCP packet (RFC 5506). Raises FeedbackError.
+
+    Kinds that are not known are skipped.
+    """
+    feedback = Feedback()
+    position = 0
+    end = len(datagram)
+    if end < 8:
+        raise FeedbackError("too short")
+    while position < end:
+        if end - position < 4:
+            raise FeedbackError("a packet without header")
+        first, kind, words = _HEADER.unpack_from(datagram, position)
+        size = 4 * (words + 1)
+        if first >> 6 != 2 or position + size > end:
+            raise FeedbackError("wrong version or length")
+        body = datagram[position + 4 : position + size]
+        if first & 0x20:
+            padding = body[-1] if body else 0
+            if not 0 < padding <= len(body):
+                raise FeedbackError("wrong padding")
+            body = body[: len(body) - padding]
+        _packet(feedback, kind, first & 0x1F, body)
+        position += size
+    return feedback
+
+
+def _packet(feedback: Feedback, kind: int, count: int, body: bytes) -> None:
+    if kind in (_RR, _SR):
+        start = 4 if kind == _RR else 24
+        if len(body) < start + 24 * count:
+            raise FeedbackError("a report shorter than its blocks")
+        for index in range(count):
+            feedback.reports.append(_report(body, start + 24 * index))
+    elif kind in (_RTPFB, _PSFB):
+        if len(body) < 8:
+            raise FeedbackError("feedback without addressee")
+        if kind == _RTPFB:
+            _transport_feedback(feedback, count, body)
+        else:
+            _picture_feedback(feedback, count, body)
+
+
+def _report(body: bytes, at: int) -> ReceptionReport:
+    ssrc, lost, highest, jitter, last_report, delay = _REPORT_BLOCK.unpack_from(body, at)
+    cumulative = lost & 0xFFFFFF
+    if cumulative & 0x800000:  # signed: duplicates make it negative
+        cumulative -= 0x1000000
+    return ReceptionReport(
+        ssrc, (lost >> 24) / 256, cumulative, highest, jitter, last_report, delay
+    )
+
+
+def _transport_feedback(feedback: Feedback, kind: int, body: bytes) -> None:
+    media_ssrc = int.from_bytes(body[4:8], "big")
+    if kind == _NACK:
+        for at in range(8, len(body) - 3, 4):
+            first, following = _NACK_ITEM.unpack_from(body, at)
+            feedback.nacked.append((media_ssrc, first))
+            for bit in range(16):
+                if following >> bit & 1:
+                    feedback.nacked.append((media_ssrc, (first + bit + 1) & 0xFFFF))
+            if len(feedback.nacked) >= NACKED_LIMIT:
+                del feedback.nacked[NACKED_LIMIT:]
+                return
+    elif kind == _TRANSPORT_CC:
+        for received in _transport_statuses(body):
+            if received:
+                feedback.transport_received += 1
+            else:
+                feedback.transport_missing += 1
+
+
+def _transport_statuses(body: bytes) -> Iterator[bool]:
+    """Which packets arrived, in order (§3.1.3: run lengths and vectors of status symbols)."""
+    if len(body) < 16:
+        raise FeedbackError("transport feedback without status")
+    left = int.from_bytes(body[10:12], "big")
+    position = 16
+    while left > 0:
+        if position + 2 > len(body):
+            raise FeedbackError("transport feedback ends early")
+        chunk = int.from_bytes(body[position : position + 2], "big")
+        position += 2
+        if not chunk & 0x8000:
+            symbols = [chunk >> 13 & 3] * (chunk & 0x1FFF)
+        elif chunk & 0x4000:
+            symbols = [chunk >> shift & 3 for shift in range(12, -1, -2)]
+        else:
+            symbols = [chunk >> shift & 1 for shift in range(13, -1, -1)]
+        if not symbols:
+            raise FeedbackError("an empty run of statuses")
+        for symbol in symbols[:left]:
+            yield symbol in (1, 2)
+        left -= len(symbols)
+
+
+def _picture_feedback(feedback: Feedback, kind: int, body: bytes) -> None:
+    media_ssrc = int.from_bytes(body[4:8], "big")
+    if kind == _PLI:
+        feedback.keyframe_wanted.append(media_ssrc)
+    elif kind == _FIR:
+        # The addressee is in each item, not in the header (RFC 5104 §4.3.1.1).
+        for at in range(8, len(body) - 7, 8):
+            feedback.keyframe_wanted.append(int.from_bytes(body[at : at + 4], "big"))
+    elif kind == _APPLICATION and body[8:12] == b"REMB" and len(body) >= 16:
+        exponent = body[13] >> 2
+        mantissa = (body[13] & 3) << 16 | body[14] << 8 | body[15]
+        feedback.estimate_bps = mantissa << exponent
+
+
+def sender_report(
+    ssrc: int,
+    wall_us: int,
+    rtp_timestamp: int,
+    packets_sent: int,
+    octets_sent: int,
+    canonical_name: bytes,
+) -> bytes:
+    """SR and SDES (RFC 3550 §6.4.1, §6.5): ``rtp_timestamp`` is the media's time at ``wall_us``."""
+    seconds, fraction = ntp_time(wall_us)
+    report = _SENDER_REPORT.pack(
+        0x80,
+        _SR,
+        6,
+        ssrc,
+        seconds,
+        fraction,
+        rtp_timestamp & 0xFFFFFFFF,
+        packets_sent & 0xFFFFFFFF,
+        octets_sent & 0xFFFFFFFF,
+    )
+    item = struct.pack("!IBB", ssrc, 1, len(canonical_name)) + canonical_name
+    item += bytes(4 - len(item) % 4)
+    return report + _HEADER.pack(0x81, _SDES, len(item) // 4) + item
+
+
+def goodbye(ssrcs: list[int]) -> bytes:
+    """An empty receiver report and BYE (RFC 3550 §6.6)."""
+    listed = b"".join(ssrc.to_bytes(4, "big") for ssrc in ssrcs[:31])
+    count = len(listed) // 4
+    return (
+        _HEADER.pack(0x80, _RR, 1) + listed[:4] + _HEADER.pack(0x80 | count, _BYE, count) + listed
+    )
+
+
+def ntp_time(wall_us: int) -> tuple[int, int]:
+    """Seconds since 1900 and their fraction in 1/2³² (RFC 3550 §4)."""
+    seconds, rest_us = divmod(wall_us, 1_000_000)
+    return (seconds + _NTP_UNIX_OFFSET_S) & 0xFFFFFFFF, (rest_us << 32) // 1_000_000
+
+
+def middle_of_ntp(wall_us: int) -> int:
+    """The 32 bits that a reception report gives back as ``last_report``."""
+    seconds, fraction = ntp_time(wall_us)
+    return (seconds & 0xFFFF) << 16 | fraction >> 16
+
+
+def round_trip_s(report: ReceptionReport, now_wall_us: int) -> float | None:
+    """The path's round-trip time (RFC 3550 §6.4.1); None before our first report came through."""
+    if report.last_report == 0:
+        return None
+    ticks = (middle_of_ntp(now_wall_us) - report.last_report - report.delay_since) & 0xFFFFFFFF
+    # A clock set back between report and answer makes it wrap: say nothing rather than 18 hours.
+    return ticks / 65536 if ticks < 60 * 65536 else None

@@ -1,0 +1,270 @@
+"""SRTP sessions from a DTLS handshake (RFC 5764), and encryption of whole runs in place."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+from pylibsrtp import Error as LibSrtpError
+from pylibsrtp import Policy, Session
+from pylibsrtp._binding import ffi, lib
+
+from camera_adapters.webrtc.packet_batch import (
+    HEADER_SIZE,
+    RUN_PACKETS_LIMIT,
+    TRANSPORT_SEQUENCE_OFFSET,
+    PacketRun,
+    Scratch,
+)
+
+_protect = lib.srtp_protect
+_memmove = ffi.memmove
+
+# A picture's retransmission must still find its packets in libsrtp's window: two seconds at
+# 1,000 packets a second and more.
+_REPLAY_WINDOW = 8192
+
+_FIXED_HEADER = struct.Struct("!BBHII")
+_WITH_BLOCK = 0x90  # version 2, header extension present
+_NUMBER = struct.Struct("!H")
+
+# Consecutive 16-bit numbers in network order; a run's numbers are a slice of it.
+_NUMBERS = np.arange(65536 + RUN_PACKETS_LIMIT, dtype=np.uint32).astype(">u2")
+_INT_SIZE = ffi.sizeof("int")
+
+
+class SrtpError(Exception):
+    """libsrtp refused: a forged or replayed packet, or a key used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpProfile:
+    """A protection profile. ``name`` is OpenSSL's, ``tag_size`` the bytes a packet grows by."""
+
+    name: str
+    libsrtp_profile: int
+    key_size: int
+    salt_size: int
+    tag_size: int
+
+
+SRTP_PROFILES = (
+    SrtpProfile("SRTP_AEAD_AES_128_GCM", Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12, 16),
+    SrtpProfile("SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12, 16),
+    SrtpProfile("SRTP_AES128_CM_SHA1_80", Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14, 10),
+)
+"""In our order of preference: AES-GCM costs half of AES-CM (RFC 7714, RFC 3711)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """What the handshake agreed on: master key and salt of either side, one behind the other."""
+
+    profile: SrtpProfile
+    ours: bytes
+    theirs: bytes
+
+    @classmethod
+    def from_exported(cls, profile: SrtpProfile, material: bytes, *, server: bool) -> SrtpKeys:
+        """Cut the exporter's output (RFC 5764 §4.2): both keys, then both salts, client first."""
+        key, salt = profile.key_size, profile.salt_size
+        client = material[:key] + material[2 * key : 2 * key + salt]
+        other = material[key : 2 * key] + material[2 * key + salt : 2 * (key + salt)]
+        return cls(profile, other, client) if server else cls(profile, client, other)
+
+    @staticmethod
+    def exported_size(profile: SrtpProfile) -> int:
+        """How many bytes the exporter must give."""
+        return 2 * (profile.key_size + profile.salt_size)
+
+
+class SrtpSession:
+    """Both directions of one peer. Not usable after :meth:`close`."""
+
+    __slots__ = ("_inbound", "_outbound", "handle", "tag_size")
+
+    def __init__(self, keys: SrtpKeys) -> None:
+        self.tag_size = keys.profile.tag_size
+        self._outbound = _session(keys.ours, Policy.SSRC_ANY_OUTBOUND, keys.profile)
+        self._inbound = _session(keys.theirs, Policy.SSRC_ANY_INBOUND, keys.profile)
+        self.handle = self._outbound._srtp[0]
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """An SRTCP packet (RFC 3711 §3.4). Raises SrtpError."""
+        try:
+            return bytes(self._outbound.protect_rtcp(packet))
+        except (LibSrtpError, ValueError) as error:
+            raise SrtpError(str(error)) from None
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        """The RTCP packet inside. Raises SrtpError when it is not authentic."""
+        try:
+            return bytes(self._inbound.unprotect_rtcp(packet))
+        except (LibSrtpError, ValueError) as error:
+            raise SrtpError(str(error)) from None
+
+
+def _session(key: bytes, direction: int, profile: SrtpProfile) -> Session:
+    policy = Policy(key=key, ssrc_type=direction, srtp_profile=profile.libsrtp_profile)
+    policy.allow_repeat_tx = True
+    policy.window_size = _REPLAY_WINDOW
+    return Session(policy)
+
+
+class TransportSequence:
+    """The transport-wide counter that all RTP streams of a peer share
+    (draft-holmer-rmcat-transport-wide-cc-extensions §2)."""
+
+    __slots__ = ("next",)
+
+    def __init__(self) -> None:
+        self.next = 1
+
+
+class RtpStream:
+    """One outgoing RTP stream of one peer: its numbers, its header, its counters.
+
+    ``extension_block`` is the peer's :data:`EXTENSION_BLOCK_SIZE` bytes; the transport-wide number
+    is written into it when ``transport_sequence`` is given. ``next_sequence`` counts on past
+    65535, so that it orders packets; the wire has its low 16 bits.
+    """
+
+    __slots__ = (
+        "_extension_block",
+        "_header",
+        "_header_view",
+        "_scratch",
+        "_srtp",
+        "_transport_sequence",
+        "next_sequence",
+        "octets_sent",
+        "packets_sent",
+        "payload_type",
+        "ssrc",
+    )
+
+    def __init__(
+        self,
+        srtp: SrtpSession,
+        scratch: Scratch,
+        *,
+        ssrc: int,
+        payload_type: int,
+        first_sequence: int,
+        extension_block: bytes,
+        transport_sequence: TransportSequence | None = None,
+    ) -> None:
+        self._srtp = srtp
+        self._scratch = scratch
+        self._extension_block = extension_block
+        self._header = bytearray(12) + extension_block
+        self._header_view = np.frombuffer(self._header, f"V{HEADER_SIZE}")
+        self._transport_sequence = transport_sequence
+        self.ssrc = ssrc
+        self.payload_type = payload_type
+        self.next_sequence = first_sequence
+        self.packets_sent = 0
+        self.octets_sent = 0
+
+    @property
+    def next_transport_number(self) -> int:
+        """The transport-wide number of the next packet; 0 when none are used."""
+        return 0 if self._transport_sequence is None else self._transport_sequence.next
+
+    def protect_again(
+        self, run: PacketRun, timestamp: int, sequence: int, transport_number: int
+    ) -> memoryview:
+        """A run of one packet with the numbers it had before.
+
+        The result must be the very bytes of the first time: a changed header under the same number
+        would use AES-GCM's nonce twice (RFC 7714 §8.4). Raises SrtpError.
+        """
+        next_sequence, packets, octets = self.next_sequence, self.packets_sent, self.octets_sent
+        transport = self._transport_sequence
+        self.next_sequence = sequence
+        if transport is not None:
+            next_transport, transport.next = transport.next, transport_number
+        try:
+            return self.protect(run, timestamp)[0]
+        finally:
+            self.next_sequence, self.packets_sent, self.octets_sent = next_sequence, packets, octets
+            if transport is not None:
+                transport.next = next_transport
+
+    def protect(self, run: PacketRun, timestamp: int) -> tuple[memoryview, int]:
+        """The run as this peer's SRTP packets, and the distance from one to the next.
+
+        The view is into the scratch buffer: valid until the next call. Raises SrtpError.
+        """
+        scratch = self._scratch
+        srtp = self._srtp
+        tag_size = srtp.tag_size
+        count = run.count
+        stride = run.packet_size + tag_size
+        source, source_size = run.image(tag_size)
+        _memmove(scratch.base, source, source_size)
+        sequence = self.next_sequence & 0xFFFF
+        transport = self._transport_sequence
+        sizes = scratch.sizes
+        if count == 1:
+            kind = self.payload_type | 0x80 if run.ends_picture else self.payload_type
+            memory = scratch.view
+            _FIXED_HEADER.pack_into(
+                memory, 0, _WITH_BLOCK, kind, sequence, timestamp & 0xFFFFFFFF, self.ssrc
+            )
+            memory[12:HEADER_SIZE] = self._extension_block
+            if transport is not None:
+                _NUMBER.pack_into(memory, TRANSPORT_SEQUENCE_OFFSET, transport.next & 0xFFFF)
+                transport.next += 1
+            sizes[0] = run.last_size
+            if _protect(srtp.handle, scratch.base, sizes):
+                raise SrtpError("encryption failed")
+            sent = sizes[0]
+        else:
+            slots = scratch.slots(stride)
+            _FIXED_HEADER.pack_into(
+                self._header,
+                0,
+                _WITH_BLOCK,
+                self.payload_type,
+                0,
+                timestamp & 0xFFFFFFFF,
+                self.ssrc,
+            )
+            slots.headers[:count] = self._header_view
+            slots.sequence_numbers[:count] = _NUMBERS[sequence : sequence + count]
+            if transport is not None:
+                first = transport.next & 0xFFFF
+                slots.transport_sequence_numbers[:count] = _NUMBERS[first : first + count]
+                transport.next += count
+            if run.ends_picture:
+                scratch.memory[(count - 1) * stride + 1] = bytes((self.payload_type | 0x80,))
+            _memmove(sizes, _full_sizes(run.packet_size), count * _INT_SIZE)
+            sizes[count - 1] = run.last_size
+            if any(
+                map(
+                    _protect,
+                    repeat(srtp.handle, count),
+                    slots.addresses,
+                    scratch.size_addresses,
+                )
+            ):
+                raise SrtpError("encryption failed")
+            sent = (count - 1) * stride + sizes[count - 1]
+        self.next_sequence += count
+        self.packets_sent += count
+        self.octets_sent += run.size - count * HEADER_SIZE
+        return scratch.view[:sent], stride
+
+
+_full_sizes_by_packet_size: dict[int, object] = {}
+
+
+def _full_sizes(packet_size: int) -> object:
+    found = _full_sizes_by_packet_size.get(packet_size)
+    if found is None:
+        found = ffi.new("int[]", [packet_size] * RUN_PACKETS_LIMIT)
+        _full_sizes_by_packet_size[packet_size] = found
+    return found
