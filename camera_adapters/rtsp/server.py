@@ -322,8 +322,9 @@ class ServerConnection:
         body: bytes = b"",
     ) -> None:
         response = Response(status, _REASONS[status], Headers(), body)
-        # Some clients count from 0, a few send none; a line break cannot get through the parser.
-        response.headers.add("CSeq", request.headers.get("CSeq", "0"))
+        # Given back as it came, unless it could break out of its line.
+        sequence = request.headers.get("CSeq", "0")
+        response.headers.add("CSeq", sequence if sequence.isalnum() else "0")
         response.headers.add("Server", "gridsight")
         for name, value in headers:
             response.headers.add(name, value)

@@ -219,6 +219,12 @@ def test_interleaved_reports_of_the_client_are_swallowed() -> None:
     assert client.core.data_to_send() == b""
 
 
+def test_a_sequence_number_cannot_break_out_of_its_line() -> None:
+    client = Client()
+    client.core.receive(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\rX: y\r\n\r\n")
+    assert client.reply().headers.get("CSeq") == "0"
+
+
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_garbage_is_answered_or_ended_and_never_raises(chunks: list[bytes]) -> None:
     core = ServerConnection(lambda *_: None, "192.0.2.7")
