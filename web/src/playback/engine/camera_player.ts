@@ -100,6 +100,8 @@ export class CameraPlayer implements Supply {
 
   private step(target: Target, playing: boolean): FollowerStatus {
     const { loader, index } = this
+    // The session may still be that of other cameras.
+    if (!this.baseUrl) return 'unknown'
     const speed = Math.max(1, Math.abs(target.rate))
     const far_us = 30e6 * speed
     loader.want(target.us, target.rate < 0 ? far_us + 60e6 : 60e6, target.rate < 0 ? 5e6 : far_us)

@@ -29,8 +29,16 @@ export type GroupState =
   | 'live_edge'
   | 'error'
 
+export interface PlacedCamera {
+  camera_id: string
+  /** Where the video elements go. */
+  host: HTMLElement
+}
+
+const NO_SESSION: FootageSession = { session_id: '', start_us: 0, end_us: 0, base_urls: new Map() }
+
 export interface GroupOptions {
-  cameras: { camera_id: string; host: HTMLElement }[]
+  cameras: PlacedCamera[]
   start_us: number
   /** The session to ask for around an instant: the minutes that go into the audit log. */
   range(us: number): Interval
@@ -48,14 +56,16 @@ export function playsH265(): boolean {
 }
 
 export class GroupPlayer {
-  readonly cameras: CameraPlayer[]
+  cameras: CameraPlayer[] = []
   state: GroupState = 'opening'
   error: PlaybackError | null = null
   skip_gaps: boolean
   private clock: MasterClock
   private playing_ = false
+  private sound: { camera_id: string; volume: number } | null = null
   private session: FootageSession | null = null
   private opening = false
+  private openAgain = false
   private timer: ReturnType<typeof setInterval> | null = null
   private searching = false
   private searchedAt_ms = -Infinity
@@ -71,17 +81,35 @@ export class GroupPlayer {
     if (options.cameras.length > MOST_CAMERAS) throw new RangeError(`at most ${MOST_CAMERAS} cameras`)
     this.clock = new MasterClock(options.start_us, performance.now())
     this.skip_gaps = options.skip_gaps ?? true
-    const hooks = {
-      session: () => this.session ?? { session_id: '', start_us: 0, end_us: 0, base_urls: new Map() },
-      wallClockUs: () => this.wallClock_us,
-      onSessionLost: () => this.sessionLost(),
-      onSoundBlocked: () => options.onSoundBlocked?.(),
-    }
-    this.cameras = options.cameras.map(
-      ({ camera_id, host }) => new CameraPlayer(camera_id, host, hooks, () => this.tick()),
-    )
+    this.cameras = options.cameras.map((placed) => this.makeCamera(placed))
     this.timer = setInterval(() => this.tick(), TICK_MS)
     void this.open()
+  }
+
+  private makeCamera(placed: PlacedCamera): CameraPlayer {
+    const hooks = {
+      session: () => this.session ?? NO_SESSION,
+      wallClockUs: () => this.wallClock_us,
+      onSessionLost: () => this.sessionLost(),
+      onSoundBlocked: () => this.options.onSoundBlocked?.(),
+    }
+    return new CameraPlayer(placed.camera_id, placed.host, hooks, () => this.tick())
+  }
+
+  /** Other cameras on the same clock; those that stay go on undisturbed. */
+  setCameras(cameras: PlacedCamera[]): void {
+    if (cameras.length > MOST_CAMERAS) throw new RangeError(`at most ${MOST_CAMERAS} cameras`)
+    const kept = new Map(this.cameras.map((camera) => [camera.camera_id, camera]))
+    this.cameras = cameras.map((placed) => {
+      const camera = kept.get(placed.camera_id)
+      kept.delete(placed.camera_id)
+      return camera ?? this.makeCamera(placed)
+    })
+    for (const camera of kept.values()) camera.close()
+    this.nothingAfter = false
+    const held = this.session?.base_urls
+    if (cameras.some(({ camera_id }) => !held?.has(camera_id))) void this.open()
+    this.tick()
   }
 
   get wallClock_us(): number {
@@ -170,6 +198,7 @@ export class GroupPlayer {
     const direction = this.steps[0]
     if (direction === undefined) return
     const camera = (this.stepCamera && this.camera(this.stepCamera)) || this.cameras[0]
+    if (!camera) return
     if (camera.status === 'waiting' || camera.status === 'unknown') return
     const now_ms = performance.now()
     const at_us = this.clock.position(now_ms)
@@ -191,6 +220,7 @@ export class GroupPlayer {
   }
 
   setSound(camera_id: string | null, volume = 1): void {
+    this.sound = camera_id ? { camera_id, volume } : null
     for (const camera of this.cameras) camera.setSound(camera.camera_id === camera_id, volume)
     this.tick()
   }
@@ -209,8 +239,13 @@ export class GroupPlayer {
   }
 
   private async open(): Promise<void> {
-    if (this.opening || this.closed) return
+    if (this.closed || this.cameras.length === 0) return
+    if (this.opening) {
+      this.openAgain = true
+      return
+    }
     this.opening = true
+    this.openAgain = false
     const us = this.position_us
     const range = this.options.range(us)
     try {
@@ -227,6 +262,7 @@ export class GroupPlayer {
       this.session = session
       this.error = null
       for (const camera of this.cameras) camera.sessionChanged()
+      if (this.sound) this.setSound(this.sound.camera_id, this.sound.volume)
     } catch (error) {
       this.error =
         error instanceof PlaybackError ? error : new PlaybackError('unavailable', String(error))
@@ -234,6 +270,7 @@ export class GroupPlayer {
       if (this.error.passing) setTimeout(() => void this.open(), 2_000)
     } finally {
       this.opening = false
+      if (this.openAgain) void this.open()
       this.tick()
     }
   }
@@ -251,6 +288,7 @@ export class GroupPlayer {
     if (this.closed) return
     const now_ms = performance.now()
     if (!this.session) {
+      this.clock.hold(now_ms)
       this.setState(this.error ? 'error' : 'opening')
       return
     }
@@ -304,6 +342,11 @@ export class GroupPlayer {
 
   /** Whether the clock moves: the slowest camera is waited for, but not for long. */
   private decide(us: number, now_ms: number): void {
+    if (this.cameras.length === 0) {
+      this.clock.hold(now_ms)
+      this.setState('paused')
+      return
+    }
     const any = (...kinds: string[]) => this.cameras.some((camera) => kinds.includes(camera.status))
     if (!this.playing_) {
       this.clock.hold(now_ms)
