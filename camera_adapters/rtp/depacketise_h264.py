@@ -1,0 +1,179 @@
+"""H.264 out of RTP (RFC 6184): single NAL units, STAP-A, FU-A.
+
+The interleaved modes (STAP-B, MTAP, FU-B) need packetization-mode=2, which no camera offers; their
+packets are counted as malformed.
+"""
+
+from __future__ import annotations
+
+from camera_adapters.codecs import CodecError
+from camera_adapters.codecs.bits import BitReader
+from camera_adapters.codecs.nal import split_annex_b
+from camera_adapters.rtp.pictures import (
+    NalCollector,
+    NalPieces,
+    Picture,
+    join_units,
+    with_embedded_split,
+)
+
+_STAP_A = 24
+_FU_A = 28
+_IDR = 5
+_SPS = 7
+_PPS = 8
+_SINGLE_BYTES = [bytes((value,)) for value in range(256)]
+
+
+class H264Depacketiser:
+    """Turns the payloads of one timestamp into pictures.
+
+    Parameter sets and SEI that come alone (some cameras give them a marker bit or a timestamp of
+    their own) wait for the next picture. ``splits``: several pictures in one group are several
+    pictures; false for interlaced streams, whose two fields make one.
+    """
+
+    def __init__(self) -> None:
+        self.splits = True
+        self.malformed = 0
+        self._before: list[NalPieces] = []
+
+    def pictures(self, payloads: list[bytes], *, hole: bool, after_gap: bool) -> list[Picture]:
+        """The pictures of one group; none while only parameter sets have come."""
+        collector = NalCollector()
+        for payload in payloads:
+            _collect(collector, payload)
+        collector.finish()
+        self.malformed += collector.malformed
+        units = with_embedded_split(collector.units, _may_hold_embedded)
+        pictures: list[Picture] = []
+        current = self._before
+        slices = 0
+        for unit in units:
+            kind = unit[0][0] & 0x1F
+            if 1 <= kind <= 5:
+                if slices and self.splits and _is_first_slice(unit):
+                    # What stands between the last slice and this one belongs to this picture.
+                    cut = len(current)
+                    while not 1 <= current[cut - 1][0][0] & 0x1F <= 5:
+                        cut -= 1
+                    pictures.append(_build(current[:cut], len(pictures)))
+                    current = current[cut:]
+                    slices = 0
+                slices += 1
+            elif kind in (0, 9, 10, 11, 12) or kind > 12:
+                continue
+            current.append(unit)
+        damaged = hole or collector.torn
+        if slices:
+            pictures.append(_build(current, len(pictures)))
+            self._before = []
+        else:
+            self._before = current[-16:]
+            if damaged and not pictures:
+                return [Picture(b"", any(map(_is_of_keyframe, payloads)), [], True)]
+        for picture in pictures:
+            if damaged or (after_gap and picture.order == 0 and picture.continues):
+                picture.damaged = True
+                picture.keyframe = picture.keyframe or any(map(_is_of_keyframe, payloads))
+        return pictures
+
+
+def starts_picture(payload: bytes) -> bool:
+    """Whether a packet's payload begins a picture: its first slice, or what must precede it."""
+    if len(payload) < 3:
+        return False
+    kind = payload[0] & 0x1F
+    if kind == _FU_A:
+        return payload[1] & 0x80 != 0 and 1 <= payload[1] & 0x1F <= 5 and payload[2] & 0x80 != 0
+    return 1 <= kind <= 5 and payload[1] & 0x80 != 0
+
+
+def _collect(collector: NalCollector, payload: bytes) -> None:
+    if len(payload) < 2:
+        collector.malformed += 1
+        return
+    indicator, header = payload[0], payload[1]
+    kind = indicator & 0x1F
+    if kind == _FU_A:
+        if header & 0x80:
+            first = _SINGLE_BYTES[indicator & 0xE0 | header & 0x1F]
+            if header & 0x40:
+                collector.units.append([first, payload[2:]])
+            else:
+                collector.start_fragmented(first, payload[2:])
+        elif header & 0x40:
+            collector.end_fragmented(payload[2:])
+        else:
+            collector.continue_fragmented(payload[2:])
+    elif kind == _STAP_A:
+        position, end = 1, len(payload)
+        while position + 2 < end:
+            start = position + 2
+            position = start + (payload[position] << 8 | payload[position + 1])
+            if position > end or position == start:
+                collector.torn = collector.torn or position > end
+                collector.malformed += 1
+                break
+            collector.units.append([payload[start:position]])
+    elif 1 <= kind <= 23:
+        collector.units.append([payload])
+    elif kind == 0 and payload[:3] in (b"\x00\x00\x01", b"\x00\x00\x00"):
+        collector.units += [[part] for part in split_annex_b(payload)]
+    else:
+        collector.malformed += 1
+
+
+def _is_of_keyframe(payload: bytes) -> bool:
+    kind = payload[0] & 0x1F if payload else 0
+    if kind == _FU_A and len(payload) > 1:
+        kind = payload[1] & 0x1F
+    return kind == _IDR
+
+
+def _may_hold_embedded(first_byte: int) -> bool:
+    return first_byte & 0x1F in (6, _SPS, _PPS, 9)
+
+
+def _is_first_slice(unit: NalPieces) -> bool:
+    """first_mb_in_slice is 0: its Exp-Golomb code is the single bit 1 (H.264 §7.3.3)."""
+    first = unit[0]
+    byte = first[1] if len(first) > 1 else unit[1][0] if len(unit) > 1 and unit[1] else 0
+    return byte & 0x80 != 0
+
+
+def _build(units: list[NalPieces], order: int) -> Picture:
+    parameter_sets: list[bytes] = []
+    kept: list[NalPieces] = []
+    keyframe = False
+    first_slice: NalPieces | None = None
+    for unit in units:
+        kind = unit[0][0] & 0x1F
+        if kind in (_SPS, _PPS):
+            parameter_sets.append(b"".join(unit))
+            continue
+        kept.append(unit)
+        if kind <= 5:
+            keyframe = keyframe or kind == _IDR
+            first_slice = first_slice or unit
+    assert first_slice is not None
+    if not keyframe and parameter_sets:
+        # Open GOPs: parameter sets before an I picture mark where decoding may begin (no IDR).
+        keyframe = any(one[0] & 0x1F == _SPS for one in parameter_sets) and _is_intra(first_slice)
+    return Picture(
+        join_units(kept),
+        keyframe,
+        parameter_sets,
+        False,
+        continues=not _is_first_slice(first_slice),
+        order=order,
+    )
+
+
+def _is_intra(unit: NalPieces) -> bool:
+    try:
+        reader = BitReader(b"".join(unit[:2])[1:16])
+        reader.unsigned()
+        return reader.unsigned() % 5 == 2
+    except CodecError:
+        return False

@@ -1,0 +1,164 @@
+"""H.265 out of RTP (RFC 7798): single NAL units, aggregation packets, fragmentation units."""
+
+from __future__ import annotations
+
+from camera_adapters.codecs.nal import split_annex_b
+from camera_adapters.rtp.pictures import (
+    NalCollector,
+    NalPieces,
+    Picture,
+    join_units,
+    with_embedded_split,
+)
+
+_AGGREGATION = 48
+_FRAGMENTATION = 49
+_LEFT_OUT = frozenset({35, 36, 37, 38})
+_PARAMETER_SETS = frozenset({32, 33, 34})
+
+
+class H265Depacketiser:
+    """Turns the payloads of one timestamp into pictures; as
+    :class:`~camera_adapters.rtp.depacketise_h264.H264Depacketiser`.
+
+    ``with_decoding_order``: sprop-max-don-diff is above 0, so that DONL fields are there (§4.4.1);
+    they are passed over, as the packets come in decoding order all the same.
+    """
+
+    def __init__(self, *, with_decoding_order: bool = False) -> None:
+        self.splits = True
+        self.malformed = 0
+        self._before: list[NalPieces] = []
+        self._order_bytes = 2 if with_decoding_order else 0
+
+    def pictures(self, payloads: list[bytes], *, hole: bool, after_gap: bool) -> list[Picture]:
+        """The pictures of one group; none while only parameter sets have come."""
+        collector = NalCollector()
+        for payload in payloads:
+            self._collect(collector, payload)
+        collector.finish()
+        self.malformed += collector.malformed
+        units = with_embedded_split(collector.units, _may_hold_embedded)
+        pictures: list[Picture] = []
+        current = self._before
+        slices = 0
+        for unit in units:
+            kind = unit[0][0] >> 1 & 0x3F
+            if kind < 32:
+                if slices and self.splits and _is_first_slice(unit):
+                    cut = len(current)
+                    while not current[cut - 1][0][0] >> 1 & 0x3F < 32:
+                        cut -= 1
+                    pictures.append(_build(current[:cut], len(pictures)))
+                    current = current[cut:]
+                    slices = 0
+                slices += 1
+            elif kind in _LEFT_OUT or kind >= 41:
+                continue
+            current.append(unit)
+        damaged = hole or collector.torn
+        if slices:
+            pictures.append(_build(current, len(pictures)))
+            self._before = []
+        else:
+            self._before = current[-16:]
+            if damaged and not pictures:
+                return [Picture(b"", any(map(_is_of_keyframe, payloads)), [], True)]
+        for picture in pictures:
+            if damaged or (after_gap and picture.order == 0 and picture.continues):
+                picture.damaged = True
+                picture.keyframe = picture.keyframe or any(map(_is_of_keyframe, payloads))
+        return pictures
+
+    def _collect(self, collector: NalCollector, payload: bytes) -> None:
+        if len(payload) < 3:
+            collector.malformed += 1
+            return
+        kind = payload[0] >> 1 & 0x3F
+        if kind == _FRAGMENTATION:
+            header = payload[2]
+            if header & 0x80:
+                first = bytes((payload[0] & 0x81 | (header & 0x3F) << 1, payload[1]))
+                piece = payload[3 + self._order_bytes :]
+                if header & 0x40:
+                    collector.units.append([first, piece])
+                else:
+                    collector.start_fragmented(first, piece)
+            elif header & 0x40:
+                collector.end_fragmented(payload[3:])
+            else:
+                collector.continue_fragmented(payload[3:])
+        elif kind == _AGGREGATION:
+            self._collect_aggregate(collector, payload)
+        elif kind < _AGGREGATION:
+            if self._order_bytes:
+                payload = payload[:2] + payload[2 + self._order_bytes :]
+            if payload[:3] in (b"\x00\x00\x01", b"\x00\x00\x00"):
+                collector.units += [[part] for part in split_annex_b(payload) if len(part) > 2]
+            else:
+                collector.units.append([payload])
+        else:
+            collector.malformed += 1
+
+    def _collect_aggregate(self, collector: NalCollector, payload: bytes) -> None:
+        position, end = 2 + self._order_bytes, len(payload)
+        while position + 2 < end:
+            start = position + 2
+            position = start + (payload[position] << 8 | payload[position + 1])
+            if position > end or position < start + 2:
+                collector.torn = collector.torn or position > end
+                collector.malformed += 1
+                break
+            collector.units.append([payload[start:position]])
+            position += self._order_bytes // 2
+
+
+def starts_picture(payload: bytes) -> bool:
+    """Whether a packet's payload begins a picture's first slice."""
+    if len(payload) < 4:
+        return False
+    kind = payload[0] >> 1 & 0x3F
+    if kind == _FRAGMENTATION:
+        return payload[2] & 0x80 != 0 and payload[2] & 0x3F < 32 and payload[3] & 0x80 != 0
+    return kind < 32 and payload[2] & 0x80 != 0
+
+
+def _is_of_keyframe(payload: bytes) -> bool:
+    kind = payload[0] >> 1 & 0x3F if payload else 0
+    if kind == _FRAGMENTATION and len(payload) > 2:
+        kind = payload[2] & 0x3F
+    return 16 <= kind <= 23
+
+
+def _may_hold_embedded(first_byte: int) -> bool:
+    return first_byte >> 1 & 0x3F in (32, 33, 34, 35, 39)
+
+
+def _is_first_slice(unit: NalPieces) -> bool:
+    """first_slice_segment_in_pic_flag, the bit behind the NAL unit header (H.265 §7.3.6.1)."""
+    first = unit[0]
+    byte = first[2] if len(first) > 2 else unit[1][0] if len(unit) > 1 and unit[1] else 0
+    return byte & 0x80 != 0
+
+
+def _build(units: list[NalPieces], order: int) -> Picture:
+    parameter_sets: list[bytes] = []
+    kept: list[NalPieces] = []
+    first_slice: NalPieces | None = None
+    for unit in units:
+        kind = unit[0][0] >> 1 & 0x3F
+        if kind in _PARAMETER_SETS:
+            parameter_sets.append(b"".join(unit))
+            continue
+        kept.append(unit)
+        if kind < 32:
+            first_slice = first_slice or unit
+    assert first_slice is not None
+    return Picture(
+        join_units(kept),
+        16 <= first_slice[0][0] >> 1 & 0x3F <= 23,
+        parameter_sets,
+        False,
+        continues=not _is_first_slice(first_slice),
+        order=order,
+    )
