@@ -7,6 +7,8 @@ the index.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,16 +16,16 @@ from recorder.segments import Run, Segment
 from recorder.tables import runs, segments
 
 
-def run_from_row(row: sa.Row[tuple[object, ...]]) -> Run:
+def run_from_row(row: sa.Row[Any]) -> Run:
     """A Run from a whole row of ``runs``."""
     values = dict(row._mapping)
     values["timescales"] = tuple(int(part) for part in str(values["timescales"]).split(","))
     return Run(**values)
 
 
-def segment_from_row(row: sa.Row[tuple[object, ...]]) -> Segment:
+def segment_from_row(row: sa.Row[Any]) -> Segment:
     """A Segment from a whole row of ``segments``."""
-    return Segment(*row)  # type: ignore[arg-type]  # same columns in the same order
+    return Segment(**row._mapping)
 
 
 async def find_run(connection: AsyncConnection, run_id: str) -> Run | None:

@@ -58,6 +58,7 @@ runs = sa.Table(
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("timescales", sa.Text, nullable=False),  # per track, in order: "90000,48000"
     sa.Column("init_segment", sa.LargeBinary, nullable=False),
+    sa.Index("ix_runs_source", "source_id", "ordinal"),
 )
 
 segments = sa.Table(

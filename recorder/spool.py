@@ -1,0 +1,542 @@
+"""The spool: segments as local files, written by a few threads so that no disk holds up the loop.
+
+A segment's life in here, each state a promise:
+
+=========  ===========================================================================
+open       its writer appends fragments; each counts once the write has returned
+pending    complete; its bytes do not change any more; the uploader takes it from here
+gone       object and row exist, or it was given up with a gap that says so
+=========  ===========================================================================
+
+All methods are called on the event loop, and return at once. Bytes wait for the disk in memory up
+to ``memory_bytes_limit``; what does not fit is refused, and the caller records a gap. A file is
+written by one thread, in order. ``fsync`` happens for the whole file system at once, on a thread of
+its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import enum
+import errno
+import fcntl
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from camera_adapters.stream import GapCause
+from recorder import gop_index
+from recorder.gop_index import FragmentEntry
+from recorder.segments import Segment, store_key
+from recorder.spool_header import RecordedSource, SegmentHeader
+
+_log = structlog.get_logger(__name__)
+
+_GATHER_LIMIT = 1000  # buffers in one writev: Linux allows 1024
+_SUFFIX = ".mp4"
+
+
+class SpoolError(Exception):
+    """The spool cannot be used: its directory is missing, not writable, or another's."""
+
+
+class SegmentGone(Exception):
+    """The segment is not in the spool (any more); look for its row."""
+
+
+class FileState(enum.Enum):
+    """See the module's table."""
+
+    OPEN = "open"
+    PENDING = "pending"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFailure:
+    """Why bytes did not reach the disk."""
+
+    cause: GapCause
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolConfig:
+    """``directory`` is this process's alone. ``bytes_limit`` bounds files and queued bytes."""
+
+    directory: Path
+    bytes_limit: int = 20 << 30
+    memory_bytes_limit: int = 256 << 20
+    fsync_interval_s: float = 5.0
+    threads: int = 2
+
+
+@dataclass(eq=False, slots=True)
+class SpoolFile:
+    """One segment in the spool.
+
+    ``entries`` and ``written_bytes`` cover what is safely in the file; they are published by the
+    writing thread after each write, entries last. ``enqueued_*`` is what was accepted.
+    """
+
+    header: SegmentHeader
+    header_data: bytes
+    path: Path
+    thread: int
+    composition_90k: int = 0
+    held: bool = False
+    state: FileState = FileState.OPEN
+    entries: list[FragmentEntry] = field(default_factory=list)
+    written_bytes: int = 0
+    enqueued_bytes: int = 0
+    enqueued_end_us: int = 0
+    end_us: int | None = None  # set when sealed
+    failure: WriteFailure | None = None
+    sha256: bytes = b""
+    uploading: bool = False
+    retry_at: float = 0.0
+    descriptor: int = -1
+
+    @property
+    def id(self) -> str:
+        """The segment's id."""
+        return self.header.segment_id
+
+    @property
+    def source(self) -> RecordedSource:
+        """Whose footage it is."""
+        return self.header.source
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of the fragments accepted so far."""
+        return max(self.enqueued_bytes - len(self.header_data), 0)
+
+    def written_end_us(self, count: int | None = None) -> int:
+        """Until when the (first ``count``) written fragments go."""
+        entries = self.entries if count is None else self.entries[:count]
+        if not entries:
+            return self.header.start_us
+        last = entries[-1]
+        end_90k = self.header.start_90k + last.start_90k + last.duration_90k
+        return self.header.run.start_us + (end_90k + self.composition_90k) * 100 // 9
+
+    def describe(self) -> Segment:
+        """The Segment as of now: of an open one, what is safely in the file."""
+        count = len(self.entries)
+        entries = self.entries[:count]
+        header_bytes = len(self.header_data)
+        end_us = self.written_end_us(count)
+        if self.end_us is not None and self.failure is None:
+            end_us = self.end_us
+        start_us = self.header.start_us
+        return Segment(
+            id=self.id,
+            source_id=self.source.id,
+            run_id=self.header.run.id,
+            epoch=self.source.epoch,
+            ordinal=self.header.run.ordinal,
+            start_us=start_us,
+            end_us=end_us,
+            effective_start_us=start_us,
+            effective_end_us=end_us,
+            start_90k=self.header.start_90k,
+            store_key=store_key(self.source.id, self.id, start_us),
+            size_bytes=header_bytes + sum(entry.size_bytes for entry in entries),
+            header_bytes=header_bytes,
+            sha256=self.sha256,
+            gop_index=gop_index.pack(entries),
+            state="open" if self.state is FileState.OPEN else "pending",
+            held=self.held,
+        )
+
+
+@dataclass(slots=True)
+class _Append:
+    file: SpoolFile
+    buffers: list[bytes]
+    size: int
+    entry: FragmentEntry
+
+
+@dataclass(slots=True)
+class _Seal:
+    file: SpoolFile
+    done: Callable[[SpoolFile], None]
+
+
+_Job = _Append | _Seal | None
+
+
+class Spool:
+    """The files, their writing threads, and the account of bytes.
+
+    ``on_pending`` is told of each file that is complete. ``on_lost`` is told ``(source id, start,
+    end, cause, detail)`` of accepted footage that did not reach the disk.
+    """
+
+    def __init__(
+        self,
+        config: SpoolConfig,
+        *,
+        on_pending: Callable[[SpoolFile], None],
+        on_lost: Callable[[str, int, int, GapCause, str], None],
+    ) -> None:
+        self.config = config
+        self.files: dict[str, SpoolFile] = {}
+        self.bytes = 0
+        self.sync_failures = 0
+        self.store_trouble = ""  # what the uploader last heard from the store
+        self._by_source: dict[str, list[SpoolFile]] = {}
+        self._on_pending = on_pending
+        self._on_lost = on_lost
+        self._enqueued_bytes = 0
+        self._done_bytes = [0] * config.threads  # each written by its own thread only
+        self._queues: list[queue.SimpleQueue[_Job]] = [
+            queue.SimpleQueue() for _ in range(config.threads)
+        ]
+        self._threads: list[threading.Thread] = []
+        self._reads = ThreadPoolExecutor(2, thread_name_prefix="spool-read")
+        self._next_thread = 0
+        self._dirty = False
+        self._stop = threading.Event()
+        self._lock_descriptor = -1
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes accepted and not yet written."""
+        return self._enqueued_bytes - sum(self._done_bytes)
+
+    def claim(self) -> None:
+        """Make the directory and lock it for this process.
+
+        Raises SpoolError when that fails or another process has it. Blocks shortly.
+        """
+        try:
+            self.config.directory.mkdir(parents=True, exist_ok=True)
+            self._lock_descriptor = os.open(
+                self.config.directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SpoolError(
+                f"the spool {self.config.directory} is in use by another process"
+            ) from error
+        except OSError as error:
+            raise SpoolError(
+                f"the spool {self.config.directory} cannot be used: {error.strerror}"
+            ) from error
+
+    def start(self) -> None:
+        """Start the threads; call on the event loop."""
+        self._loop = asyncio.get_running_loop()
+        for number in range(self.config.threads):
+            thread = threading.Thread(
+                target=self._write_loop, args=(number,), name=f"spool-write-{number}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+        thread = threading.Thread(target=self._sync_loop, name="spool-sync", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    async def close(self) -> None:
+        """Finish what is queued (seal files first), sync, stop the threads, release the lock."""
+        for waiting in self._queues:
+            waiting.put(None)
+        self._stop.set()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+        self._threads.clear()
+        self._reads.shutdown(wait=True)
+        if self._lock_descriptor >= 0:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = -1
+
+    # Writing
+
+    def open_file(
+        self, header: SegmentHeader, header_data: bytes, composition_90k: int
+    ) -> SpoolFile:
+        """A new open file. Nothing touches the disk before the first fragment."""
+        file = SpoolFile(
+            header,
+            header_data,
+            self.path_of(header.segment_id),
+            self._next_thread,
+            composition_90k,
+            enqueued_end_us=header.start_us,
+        )
+        self._next_thread = (self._next_thread + 1) % self.config.threads
+        self._add(file)
+        return file
+
+    def adopt(self, file: SpoolFile) -> None:
+        """Take in a recovered file; it is announced as pending."""
+        file.state = FileState.PENDING
+        self.bytes += file.enqueued_bytes
+        self._add(file)
+        self._on_pending(file)
+
+    def has_memory_for(self, size: int) -> bool:
+        """Whether a fragment of this size may be queued."""
+        return self.queued_bytes + size <= self.config.memory_bytes_limit
+
+    def make_room(self, size: int) -> WriteFailure | None:
+        """Keep the spool within its cap with this much more in it.
+
+        The oldest footage of the lowest priority that is complete, not held and not on its way is
+        given up, and a gap says so. Returns why it cannot be done, None when there is room.
+        """
+        while self.bytes + size > self.config.bytes_limit:
+            candidates = (
+                file
+                for file in self.files.values()
+                if file.state is FileState.PENDING and not file.held and not file.uploading
+            )
+            victim = min(
+                candidates,
+                key=lambda file: (file.source.priority, file.header.start_us),
+                default=None,
+            )
+            trouble = self.store_trouble or "it takes footage more slowly than the cameras send it"
+            if victim is None:
+                return WriteFailure(
+                    GapCause.STORE_DOWN, f"the spool is full and the store takes nothing: {trouble}"
+                )
+            segment = victim.describe()
+            self.remove(victim)
+            self._on_lost(
+                segment.source_id,
+                segment.start_us,
+                segment.end_us,
+                GapCause.STORE_DOWN,
+                f"the spool was full: {trouble}",
+            )
+        return None
+
+    def append(
+        self, file: SpoolFile, buffers: list[bytes], size: int, entry: FragmentEntry, end_us: int
+    ) -> None:
+        """Queue one fragment's bytes; ask :meth:`has_memory_for` first."""
+        if not file.enqueued_bytes:
+            buffers.insert(0, file.header_data)
+            size += len(file.header_data)
+        file.enqueued_bytes += size
+        file.enqueued_end_us = end_us
+        self._enqueued_bytes += size
+        self.bytes += size
+        self._queues[file.thread].put(_Append(file, buffers, size, entry))
+
+    def seal(self, file: SpoolFile, end_us: int | None = None) -> None:
+        """No more fragments: once written, the file is pending.
+
+        ``end_us`` says where it ends when the next segment's start knows better.
+        """
+        if end_us is not None:
+            file.enqueued_end_us = end_us
+        file.end_us = file.enqueued_end_us
+        self._queues[file.thread].put(_Seal(file, self._sealed))
+
+    # Reading
+
+    def files_of(self, source_id: str) -> list[SpoolFile]:
+        """The source's files that hold something, oldest first."""
+        return [file for file in self._by_source.get(source_id, ()) if file.entries]
+
+    async def read(self, segment_id: str, offset: int, length: int) -> bytes:
+        """Bytes of an open or pending segment, only such as are safely in the file.
+
+        Raises SegmentGone when it is not here (any more).
+        """
+        file = self.files.get(segment_id)
+        if file is None or not file.entries:
+            raise SegmentGone(segment_id)
+        length = min(length, file.written_bytes - offset)
+        if length <= 0 or offset < 0:
+            return b""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._reads, _read, file.path, offset, length)
+        except FileNotFoundError as error:
+            raise SegmentGone(segment_id) from error
+
+    # Ending
+
+    def remove(self, file: SpoolFile) -> None:
+        """Forget the file and delete it, in the background."""
+        self._forget(file)
+        self._reads.submit(_unlink, file.path)
+
+    def set_aside(self, file: SpoolFile, folder: str) -> None:
+        """Forget the file, keep it in a sub-folder for a person to look at."""
+        self._forget(file)
+        self._reads.submit(_move, file.path, self.config.directory / folder)
+
+    def path_of(self, segment_id: str) -> Path:
+        """Where the segment's file is."""
+        return self.config.directory / f"{segment_id}{_SUFFIX}"
+
+    def file_paths(self) -> Iterable[Path]:
+        """All segment files on disk, oldest id first. Blocks."""
+        return sorted(self.config.directory.glob(f"*{_SUFFIX}"))
+
+    def _add(self, file: SpoolFile) -> None:
+        self.files[file.id] = file
+        self._by_source.setdefault(file.source.id, []).append(file)
+
+    def _forget(self, file: SpoolFile) -> None:
+        if self.files.pop(file.id, None) is None:
+            return
+        file.state = FileState.GONE
+        self.bytes -= file.enqueued_bytes
+        siblings = self._by_source[file.source.id]
+        siblings.remove(file)
+        if not siblings:
+            del self._by_source[file.source.id]
+
+    def _sealed(self, file: SpoolFile) -> None:
+        """On the loop, after the last write."""
+        if file.failure is not None:
+            lost_from = file.written_end_us()
+            if file.enqueued_end_us > lost_from:
+                self._on_lost(
+                    file.source.id,
+                    lost_from,
+                    file.enqueued_end_us,
+                    file.failure.cause,
+                    file.failure.detail,
+                )
+            file.end_us = lost_from
+            self.bytes -= file.enqueued_bytes - file.written_bytes
+            file.enqueued_bytes = file.written_bytes
+        if not file.entries:
+            self.remove(file)
+            return
+        file.state = FileState.PENDING
+        self._on_pending(file)
+
+    # On the threads
+
+    def _write_loop(self, number: int) -> None:
+        waiting = self._queues[number]
+        while (job := waiting.get()) is not None:
+            if isinstance(job, _Append):
+                if job.file.failure is None:
+                    self._append(job)
+                self._done_bytes[number] += job.size
+                job.buffers.clear()
+                continue
+            if job.file.descriptor >= 0:
+                os.close(job.file.descriptor)
+                job.file.descriptor = -1
+            if self._loop is not None:
+                # The loop is closed only when the process ends: recovery finds the file then.
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(job.done, job.file)
+
+    def _append(self, job: _Append) -> None:
+        file = job.file
+        try:
+            if file.descriptor < 0:
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                file.descriptor = os.open(file.path, flags, 0o640)
+            _write_all(file.descriptor, job.buffers, job.size)
+        except OSError as error:
+            file.failure = _failure(error)
+            _log.error("cannot write the spool", path=str(file.path), error=str(error))
+            if file.descriptor >= 0:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(file.descriptor, file.written_bytes)
+            return
+        file.written_bytes += job.size
+        file.entries.append(job.entry)
+        self._dirty = True
+
+    def _sync_loop(self) -> None:
+        interval = self.config.fsync_interval_s
+        while not self._stop.wait(interval):
+            self._sync()
+        self._sync()
+
+    def _sync(self) -> None:
+        if not self._dirty:
+            return
+        self._dirty = False
+        started = time.monotonic()
+        try:
+            _sync_file_system(self.config.directory)
+        except OSError as error:
+            self.sync_failures += 1
+            _log.error("cannot sync the spool", error=str(error))
+        took_s = time.monotonic() - started
+        if took_s > self.config.fsync_interval_s:
+            _log.warning("the spool's disk is slow to sync", took_s=round(took_s, 1))
+
+
+def _write_all(descriptor: int, buffers: list[bytes], size: int) -> None:
+    written = 0
+    for start in range(0, len(buffers), _GATHER_LIMIT):
+        group = buffers[start : start + _GATHER_LIMIT]
+        count = os.writev(descriptor, group)
+        written += count
+        if len(buffers) > _GATHER_LIMIT and count < sum(map(len, group)):
+            break
+    if written == size:
+        return
+    # A short write: the disk is nearly full, or a signal came. Finish it plainly, or fail for real.
+    rest = b"".join(buffers)
+    at = os.lseek(descriptor, 0, os.SEEK_CUR) - written
+    while written < size:
+        count = os.pwrite(descriptor, rest[written:], at + written)
+        if count == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written += count
+    os.lseek(descriptor, at + size, os.SEEK_SET)
+
+
+def _failure(error: OSError) -> WriteFailure:
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return WriteFailure(GapCause.SPACE, f"the spool's disk is full ({reason})")
+    return WriteFailure(GapCause.DISK_SLOW, f"the spool's disk fails ({reason})")
+
+
+def _read(path: Path, offset: int, length: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return os.pread(file.fileno(), length, offset)
+
+
+def _unlink(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+def _move(path: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(folder / path.name)
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _sync_file_system(folder: Path) -> None:
+    """syncfs(2): one call for all files of the spool, however many cameras there are."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,208 @@
+"""From the spool into store and index: object complete, then row, then the spool file goes.
+
+A few files are on their way at a time, oldest first. When the store or the row writer fails, one
+file probes with jittered back-off while the others wait, so that a store that comes back is not met
+by everything at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import mmap
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from recorder.backoff import Backoff
+from recorder.index import source_message
+from recorder.rows import RowError, RowWriter
+from recorder.spool import FileState, Spool, SpoolFile
+from recorder.stores import Store, StoreError
+
+_log = structlog.get_logger(__name__)
+
+_REFUSED_ROW_RETRY_S = 60.0
+
+
+@dataclass(slots=True)
+class UploadCounters:
+    """What was done since the start; ``trouble`` is empty when the store and the index take all."""
+
+    segments: int = 0
+    bytes: int = 0
+    failures: int = 0
+    trouble: str = ""
+
+
+class Uploader:
+    """Takes pending files of the spool. ``put_timeout_s`` bounds one attempt to store a file."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        store: Store,
+        rows: RowWriter,
+        *,
+        concurrency: int = 4,
+        put_timeout_s: float = 120.0,
+        backoff_limit_s: float = 30.0,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self.counters = UploadCounters()
+        self._spool = spool
+        self._store = store
+        self._rows = rows
+        self._concurrency = concurrency
+        self._put_timeout_s = put_timeout_s
+        self._now_us = now_us
+        self._backoff = Backoff(0.2, backoff_limit_s)
+        self._heap: list[tuple[float, int, str, SpoolFile]] = []
+        self._wake = asyncio.Event()
+        self._healthy = asyncio.Event()
+        self._healthy.set()
+        self._probing = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start the workers; call on the event loop."""
+        for number in range(self._concurrency):
+            task = asyncio.create_task(self._work(), name=f"upload-{number}")
+            self._tasks.append(task)
+
+    async def close(self) -> None:
+        """Stop; what is under way stays in the spool and is finished by the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def add(self, file: SpoolFile) -> None:
+        """A file became pending."""
+        heapq.heappush(self._heap, (0.0, file.header.start_us, file.id, file))
+        self._wake.set()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until no sealed file is left in the spool; False when that takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while any(file.end_us is not None for file in self._spool.files.values()):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    async def _next(self) -> SpoolFile:
+        while True:
+            delay_s: float | None = None
+            if self._heap:
+                due, _, _, file = self._heap[0]
+                delay_s = due - time.monotonic()
+                if delay_s <= 0:
+                    heapq.heappop(self._heap)
+                    if file.state is FileState.PENDING:  # else it was given up meanwhile
+                        return file
+                    continue
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), delay_s)
+            except TimeoutError:
+                continue
+
+    async def _work(self) -> None:
+        while True:
+            await self._healthy.wait()
+            file = await self._next()
+            await self._healthy.wait()  # it may have broken while this one waited for work
+            await self._carry(file)
+
+    async def _carry(self, file: SpoolFile) -> None:
+        """Bring one file home, trying for as long as it takes or until it is given up."""
+        probing = False
+        try:
+            while file.state is FileState.PENDING:
+                file.uploading = True
+                try:
+                    await self._store_and_index(file)
+                except RowError as error:
+                    self._refused(file, error)
+                    return
+                except (StoreError, ConnectionError, TimeoutError) as error:
+                    self._note_failure(error)
+                except FileNotFoundError:
+                    _log.error("a spool file vanished", segment=file.id, source=file.source.id)
+                    self._spool.remove(file)
+                    return
+                except OSError as error:
+                    _log.error("a spool file cannot be read", segment=file.id, error=str(error))
+                    self._spool.set_aside(file, "unreadable")
+                    return
+                except Exception as error:
+                    _log.exception("upload failed", segment=file.id)
+                    self._note_failure(error)
+                else:
+                    self._note_success()
+                    return
+                finally:
+                    file.uploading = False
+                if self._probing and not probing:
+                    await self._healthy.wait()
+                    continue
+                self._probing = probing = True
+                self._healthy.clear()
+                await self._backoff.wait()
+        finally:
+            if probing:
+                self._probing = False
+                # Whatever became of this file, another may try now.
+                self._healthy.set()
+
+    async def _store_and_index(self, file: SpoolFile) -> None:
+        if not file.sha256:
+            file.sha256 = await asyncio.to_thread(hash_file, file.path)
+        segment = file.describe()
+        async with asyncio.timeout(self._put_timeout_s):
+            await self._store.put(segment.store_key, file.path)
+        await self._rows.write(
+            "recorder.add_segment",
+            source=source_message(file.source),
+            run=file.header.run.to_message(),
+            segment=segment.to_message(),
+            now_us=self._now_us(),
+        )
+        self.counters.segments += 1
+        self.counters.bytes += segment.size_bytes
+        self._spool.remove(file)
+
+    def _refused(self, file: SpoolFile, error: RowError) -> None:
+        """The index wants this one not (yet). It stays, is shown by ``check``, and is retried."""
+        self.counters.failures += 1
+        _log.error(
+            "the index refuses a segment", segment=file.id, code=error.code, error=str(error)
+        )
+        due = time.monotonic() + _REFUSED_ROW_RETRY_S
+        heapq.heappush(self._heap, (due, file.header.start_us, file.id, file))
+
+    def _note_failure(self, error: Exception) -> None:
+        self.counters.failures += 1
+        message = str(error) or f"no answer within {self._put_timeout_s:.0f} s"
+        if message != self.counters.trouble:
+            _log.warning("footage waits in the spool", error=message)
+        self.counters.trouble = self._spool.store_trouble = message
+
+    def _note_success(self) -> None:
+        self._backoff.reset()
+        if self.counters.trouble:
+            _log.info("footage is taken again", after=self.counters.trouble)
+            self.counters.trouble = self._spool.store_trouble = ""
+        self._probing = False
+        self._healthy.set()
+
+
+def hash_file(path: Path) -> bytes:
+    """The file's SHA-256, in one call that leaves the interpreter to others meanwhile. Blocks."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return hashlib.sha256(data).digest()
