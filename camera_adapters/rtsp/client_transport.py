@@ -96,7 +96,7 @@ class CameraSession(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See :class:`asyncio.Protocol`."""
         # uvloop's transports do not derive from asyncio.Transport.
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self._peer_host = peer[0] if peer else ""
         self._timer = self._loop.call_later(1.0, self._tick)

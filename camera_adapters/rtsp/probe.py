@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
 from camera_adapters.rtsp.client import FailureCode
@@ -102,11 +103,8 @@ async def _try(
         if isinstance(session, Outcome):
             return ProbeResult(False, session.code, session.line)
         try:
-            await asyncio.wait(
-                [keyframe.tracks, session.ended],
-                timeout=timeout_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            waited: list[asyncio.Future[Any]] = [keyframe.tracks, session.ended]
+            await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             outcome = session.ended.result() if session.ended.done() else None
             session.end(Outcome("stopped", "stopped"))

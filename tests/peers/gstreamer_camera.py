@@ -54,11 +54,13 @@ def main() -> None:
     authentication.add_digest("viewer", "secret", viewer)
     authentication.set_default_token(anyone)
     server.set_auth(authentication)
-    for path, roles in (("/cam", ("anyone", "viewer")), ("/locked", ("viewer",))):
+    for path, open_to_all in (("/cam", True), ("/locked", False)):
         permissions = GstRtspServer.RTSPPermissions()
-        for role in roles:
+        for role in ("anyone", "viewer"):
+            # Access without the right to construct is what makes the server ask for a password.
+            may_construct = open_to_all or role == "viewer"
             permissions.add_permission_for_role(role, "media.factory.access", True)
-            permissions.add_permission_for_role(role, "media.factory.construct", True)
+            permissions.add_permission_for_role(role, "media.factory.construct", may_construct)
         factory = factory_for(launch)
         factory.set_permissions(permissions)
         server.get_mount_points().add_factory(path, factory)
