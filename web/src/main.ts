@@ -5,6 +5,8 @@ import 'element-plus/theme-chalk/dark/css-vars.css'
 import './styles/tokens.css'
 import './styles/element.css'
 import './styles/base.css'
+import './styles/form.css'
+import './styles/menus.css'
 
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'

@@ -5,6 +5,7 @@
  * user to sign in again and says whether that succeeded; the request is then sent once more. So
  * an expired session loses no form, and tiles that play go on playing.
  */
+import { observeDate } from './clock'
 import { ApiError, errorOf } from './errors'
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
@@ -71,6 +72,7 @@ export async function request<Answer>(
   }
   // The gateway's own 503 still means that it was reached; a proxy's 502 or 504 does not.
   reportReachable(response.status !== 502 && response.status !== 504)
+  observeDate(response.headers.get('Date'))
   if (!response.ok) throw await errorOf(response)
   if (response.status === 204) return undefined as Answer
   const text = await response.text()

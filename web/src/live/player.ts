@@ -1,0 +1,353 @@
+/**
+ * Keeps one camera playing in one video element, whatever restarts underneath.
+ *
+ * Opens a live session, connects by WebRTC, falls back to MSE when no connection stands within
+ * three seconds, watches that pictures really arrive, and starts again with a back-off when they
+ * do not. What it is doing, why and since when, is told through `onState`.
+ */
+import { live as api, type ClientAbilities } from '@/api'
+import { ApiError, isAbort } from '@/api/errors'
+import type { LiveSession, Quality } from '@/api/types'
+
+import { abilities, playsMediaSource } from './abilities'
+import { BackOff } from './back_off'
+import { MseSession } from './mse'
+import type { LiveStatistics } from './statistics'
+import { WhepSession } from './whep'
+
+export type LivePhase =
+  | 'paused'
+  | 'opening'
+  /** Waits for a place in the transcoder. */
+  | 'queued'
+  | 'playing'
+  /** Pictures stopped or never came; `cause` says why, the player goes on trying. */
+  | 'interrupted'
+  /** The gateway will not serve this; tried again only once a minute. */
+  | 'refused'
+
+export interface LiveState {
+  phase: LivePhase
+  since_ms: number
+  /** A key of the locale files' `live.cause`, or an error code. */
+  cause: string | null
+  detail: string | null
+  retry_at_ms: number | null
+  transport: 'webrtc' | 'mse' | null
+  variant: string | null
+  transcoded: boolean
+  queue: { position: number; length: number } | null
+}
+
+export interface LivePlayerOptions {
+  video: HTMLVideoElement
+  camera_id: string
+  quality: Quality
+  onState(state: LiveState): void
+  /** Whether the gateway says that the camera delivers; null when not known. */
+  cameraDelivers?(): boolean | null
+}
+
+const WEBRTC_PATIENCE_MS = 3000
+const STALL_MS = 2500
+const RESTART_MS = 6000
+const REFUSED_RETRY_MS = 60_000
+const QUEUE_RETRY_MS = 2000
+const WEBRTC_BLOCKED_FOR_MS = 5 * 60_000
+
+/** Learnt by one tile, true for all: this network lets no WebRTC through. */
+let webRtcBlockedUntil_ms = 0
+
+export function forgetBlockedWebRtc(): void {
+  webRtcBlockedUntil_ms = 0
+}
+
+type Connection = WhepSession | MseSession
+
+export class LivePlayer {
+  private state: LiveState = {
+    phase: 'paused',
+    since_ms: Date.now(),
+    cause: null,
+    detail: null,
+    retry_at_ms: null,
+    transport: null,
+    variant: null,
+    transcoded: false,
+    queue: null,
+  }
+  private connection: Connection | null = null
+  /** Being set up, while `connection` may still be playing. */
+  private pending: Connection | null = null
+  private abort: AbortController | null = null
+  private retryTimer = 0
+  private patienceTimer = 0
+  private readonly tickTimer: number
+  private readonly backOff = new BackOff()
+  private frames = 0
+  private lastPicture_ms = 0
+  private connectedAt_ms = 0
+  private running = false
+  private disposed = false
+
+  constructor(private readonly options: LivePlayerOptions) {
+    options.video.addEventListener('loadeddata', this.pictureShown)
+    this.tickTimer = window.setInterval(() => this.tick(), 500)
+  }
+
+  start(): void {
+    if (this.running || this.disposed) return
+    this.running = true
+    this.backOff.reset()
+    void this.attempt()
+  }
+
+  /** Ends the session but keeps the last picture; `start` resumes. */
+  pause(): void {
+    this.running = false
+    this.drop()
+    this.tell({ phase: 'paused', cause: null, detail: null, retry_at_ms: null, queue: null })
+  }
+
+  /** Try now instead of at the end of the back-off. */
+  retryNow(): void {
+    if (!this.running || this.state.phase === 'playing' || this.state.phase === 'opening') return
+    this.backOff.reset()
+    void this.attempt()
+  }
+
+  setQuality(quality: Quality): void {
+    if (this.options.quality === quality) return
+    this.options.quality = quality
+    if (this.running) void this.attempt(true)
+  }
+
+  async statistics(): Promise<LiveStatistics | null> {
+    return this.connection === null ? null : await this.connection.statistics()
+  }
+
+  dispose(): void {
+    this.disposed = true
+    this.running = false
+    window.clearInterval(this.tickTimer)
+    this.options.video.removeEventListener('loadeddata', this.pictureShown)
+    this.drop()
+    this.options.video.srcObject = null
+  }
+
+  private tell(change: Partial<LiveState>): void {
+    const phase = change.phase ?? this.state.phase
+    const unbroken =
+      phase === this.state.phase ||
+      // An interruption lasts until a picture is shown, through all attempts in between.
+      (phase === 'interrupted' && this.state.phase === 'opening') ||
+      (phase === 'opening' && this.state.phase === 'interrupted')
+    this.state = { ...this.state, ...change, since_ms: unbroken ? this.state.since_ms : Date.now() }
+    if (!this.disposed) this.options.onState(this.state)
+  }
+
+  private drop(): void {
+    window.clearTimeout(this.retryTimer)
+    window.clearTimeout(this.patienceTimer)
+    this.abort?.abort()
+    this.abort = null
+    this.pending?.close()
+    this.pending = null
+    this.connection?.close()
+    this.connection = null
+  }
+
+  private clientAbilities(): ClientAbilities {
+    const able = abilities()
+    return webRtcBlockedUntil_ms > Date.now() && playsMediaSource() ? { ...able, webrtc: false } : able
+  }
+
+  /** `keepPlaying`: leave what plays on the screen until its successor is connected. */
+  private async attempt(keepPlaying = false): Promise<void> {
+    window.clearTimeout(this.retryTimer)
+    window.clearTimeout(this.patienceTimer)
+    this.abort?.abort()
+    this.pending?.close()
+    this.pending = null
+    if (!keepPlaying) {
+      this.connection?.close()
+      this.connection = null
+    }
+    const abort = new AbortController()
+    this.abort = abort
+    if (!keepPlaying) {
+      const again = this.state.phase === 'interrupted'
+      this.tell(
+        again
+          ? { retry_at_ms: null }
+          : { phase: 'opening', cause: null, detail: null, retry_at_ms: null, queue: null },
+      )
+    }
+    try {
+      const able = this.clientAbilities()
+      const session = await api.open(
+        { camera_id: this.options.camera_id, quality: this.options.quality, client: able },
+        abort.signal,
+      )
+      if (abort.signal.aborted) return
+      if (session.queue !== null && session.queue !== undefined) {
+        this.tell({ phase: 'queued', queue: session.queue, variant: session.variant })
+        this.retryTimer = window.setTimeout(() => void this.attempt(), QUEUE_RETRY_MS)
+        return
+      }
+      this.tell({ variant: session.variant, transcoded: session.transcoded, queue: null })
+      if (session.transport === 'webrtc' && able.webrtc) await this.openWebRtc(session, abort)
+      else this.openMse(session, abort)
+    } catch (error) {
+      if (abort.signal.aborted || isAbort(error)) return
+      this.attemptFailed(error)
+    }
+  }
+
+  private attemptFailed(error: unknown): void {
+    const code = error instanceof ApiError ? error.code : 'unplayable'
+    const detail = error instanceof Error ? error.message : null
+    if (code === 'not_allowed' || code === 'not_found' || code === 'sign_in_required' || code === 'invalid') {
+      this.connection?.close()
+      this.connection = null
+      this.tell({ phase: 'refused', cause: code, detail, retry_at_ms: null })
+      this.retryTimer = window.setTimeout(() => void this.attempt(), REFUSED_RETRY_MS)
+      return
+    }
+    this.interrupted(code, detail)
+  }
+
+  /** Says why, and tries again after the back-off. */
+  private interrupted(cause: string, detail: string | null, wait_ms = this.backOff.next()): void {
+    window.clearTimeout(this.patienceTimer)
+    this.pending?.close()
+    this.pending = null
+    this.connection?.close()
+    this.connection = null
+    this.tell({ phase: 'interrupted', cause, detail, retry_at_ms: Date.now() + wait_ms })
+    window.clearTimeout(this.retryTimer)
+    if (this.running) this.retryTimer = window.setTimeout(() => void this.attempt(), wait_ms)
+  }
+
+  private adopt(connection: Connection): void {
+    window.clearTimeout(this.patienceTimer)
+    this.pending = null
+    const former = this.connection
+    this.connection = connection
+    this.connectedAt_ms = Date.now()
+    if (former !== null && former !== connection) former.close()
+  }
+
+  private async openWebRtc(session: LiveSession, abort: AbortController): Promise<void> {
+    const opened_ms = Date.now()
+    const peer = new WhepSession({
+      connected: () => {
+        if (abort.signal.aborted) return
+        this.adopt(peer)
+        const { video } = this.options
+        if (video.srcObject !== peer.stream) {
+          video.removeAttribute('src')
+          video.srcObject = peer.stream
+        }
+        this.tell({ transport: 'webrtc' })
+        video.play().catch(() => undefined)
+      },
+      failed: () => {
+        if (abort.signal.aborted || (this.connection !== peer && this.pending !== peer)) return
+        // Once connected and then lost: the shard went. Never connected: the network is closed.
+        if (this.connection === peer) this.interrupted('connection_lost', null, 250)
+        else this.fallBack(session, abort, opened_ms)
+      },
+    })
+    this.pending = peer
+    this.patienceTimer = window.setTimeout(() => {
+      if (this.pending === peer) this.fallBack(session, abort, opened_ms)
+    }, WEBRTC_PATIENCE_MS)
+    try {
+      await peer.open(session.whep_url, abort.signal)
+    } catch (error) {
+      peer.close()
+      if (this.pending === peer) this.pending = null
+      window.clearTimeout(this.patienceTimer)
+      throw error
+    }
+  }
+
+  private fallBack(session: LiveSession, abort: AbortController, opened_ms: number): void {
+    if (!playsMediaSource()) {
+      this.interrupted('webrtc_blocked', null)
+      return
+    }
+    webRtcBlockedUntil_ms = Date.now() + WEBRTC_BLOCKED_FOR_MS
+    window.clearTimeout(this.patienceTimer)
+    this.pending?.close()
+    this.pending = null
+    // The ticket in the addresses is good for 30 s.
+    if (Date.now() - opened_ms < 20_000) this.openMse(session, abort)
+    else void this.attempt()
+  }
+
+  private openMse(session: LiveSession, abort: AbortController): void {
+    if (!playsMediaSource()) {
+      this.interrupted('webrtc_blocked', null)
+      return
+    }
+    // An element plays one source: the former goes first.
+    this.connection?.close()
+    this.connection = null
+    const connection = new MseSession(this.options.video, session.mse_url, {
+      connected: () => {
+        if (abort.signal.aborted) return
+        this.adopt(connection)
+        this.tell({ transport: 'mse' })
+        this.options.video.play().catch(() => undefined)
+      },
+      interrupted: (cause, detail) => {
+        if (!abort.signal.aborted) this.tell({ phase: 'interrupted', cause, detail, retry_at_ms: null })
+      },
+      failed: (cause) => {
+        if (abort.signal.aborted) return
+        if (cause === 'not_allowed') this.attemptFailed(new ApiError('not_allowed', 'the session was ended', 403))
+        else this.interrupted(cause === 'unplayable' ? 'unplayable' : 'connection_lost', null)
+      },
+    })
+    this.adopt(connection)
+    this.tell({ transport: 'mse' })
+  }
+
+  private readonly pictureShown = (): void => {
+    if (this.connection === null) return
+    this.lastPicture_ms = Date.now()
+    this.backOff.reset()
+    if (this.state.phase !== 'playing') {
+      this.tell({ phase: 'playing', cause: null, detail: null, retry_at_ms: null, queue: null })
+    }
+  }
+
+  private tick(): void {
+    if (!this.running || this.connection === null) return
+    const frames = this.options.video.getVideoPlaybackQuality().totalVideoFrames
+    const now_ms = Date.now()
+    if (frames !== this.frames) {
+      const grew = frames > this.frames
+      this.frames = frames
+      if (grew) this.pictureShown()
+      return
+    }
+    const waited_ms = now_ms - Math.max(this.lastPicture_ms, this.connectedAt_ms)
+    // A source that nobody recorded is only now being pulled: its first picture takes longer.
+    if (waited_ms < (this.state.phase === 'opening' ? RESTART_MS : STALL_MS)) return
+    const delivers = this.options.cameraDelivers?.() ?? null
+    if (this.state.phase === 'playing' || this.state.phase === 'opening') {
+      this.tell({
+        phase: 'interrupted',
+        cause: delivers === false ? 'camera_offline' : 'no_picture',
+        detail: null,
+        retry_at_ms: null,
+      })
+    }
+    // A camera that is away comes back on this very connection; one that delivers, does not.
+    if (waited_ms > RESTART_MS && delivers !== false) this.interrupted('no_picture', null)
+    else if (waited_ms > RESTART_MS * 10) this.interrupted('camera_offline', null)
+  }
+}

@@ -1,0 +1,12 @@
+export default {
+  live: 'Live',
+  connecting: 'Connecting',
+  offline: 'Offline',
+  refused: 'Refused',
+  idle: 'Idle',
+  disabled: 'Disabled',
+  unknown: 'Unknown',
+  recording: 'Recording',
+  notRecording: 'Not recording',
+  since: 'since {time}',
+}

@@ -1,0 +1,70 @@
+/** Cameras that the console has seen, with their states kept current by the events. */
+import { defineStore } from 'pinia'
+import { reactive } from 'vue'
+
+import { cameras as api } from '@/api'
+import { ApiError } from '@/api/errors'
+import type { Camera, VariantState } from '@/api/types'
+
+import { useEvents } from './events'
+
+export const useCameras = defineStore('cameras', () => {
+  const byId = reactive(new Map<string, Camera>())
+  const missing = reactive(new Set<string>())
+  const loading = new Map<string, Promise<Camera | null>>()
+
+  useEvents().listen((event) => {
+    if (event.type !== 'camera_state') return
+    const camera = byId.get(event.camera_id)
+    if (camera === undefined) return
+    const { type: _type, camera_id: _id, variant, ...state } = event
+    camera.states = { ...camera.states, [variant]: state }
+  })
+
+  function keep(cameras: readonly Camera[]): void {
+    for (const camera of cameras) {
+      byId.set(camera.id, camera)
+      missing.delete(camera.id)
+    }
+  }
+
+  /** The camera, asked for once however many tiles want it; null when it is not there (any more). */
+  async function ensure(id: string, fresh = false): Promise<Camera | null> {
+    const known = byId.get(id)
+    if (known !== undefined && !fresh) return known
+    let running = loading.get(id)
+    if (running === undefined) {
+      running = api
+        .read(id)
+        .then((camera) => {
+          keep([camera])
+          return camera
+        })
+        .catch((error: unknown) => {
+          if (error instanceof ApiError && error.status === 404) {
+            missing.add(id)
+            return null
+          }
+          throw error
+        })
+        .finally(() => loading.delete(id))
+      loading.set(id, running)
+    }
+    return await running
+  }
+
+  function forget(id: string): void {
+    byId.delete(id)
+  }
+
+  return { byId, missing, keep, ensure, forget }
+})
+
+/** The state to show for a camera as a whole: its best variant's. */
+export function shownState(camera: Camera | undefined): VariantState | null {
+  if (camera === undefined) return null
+  const { main, sub } = camera.states
+  if (main === undefined) return sub ?? null
+  if (main.state !== 'live' && sub?.state === 'live') return sub
+  return main
+}

@@ -1,0 +1,87 @@
+/** The gateway's events: camera states as they change, and whether the gateway is there at all. */
+import { defineStore } from 'pinia'
+import { ref } from 'vue'
+
+import { onReachability, webSocketUrl } from '@/api/client'
+import type { ServerEvent } from '@/api/types'
+import { BackOff } from '@/live/back_off'
+
+export type Connection = 'connected' | 'connecting' | 'lost'
+
+/** Two pings missed and a half: the line is dead though nobody said so. */
+const SILENCE_MS = 38_000
+
+export const useEvents = defineStore('events', () => {
+  const connection = ref<Connection>('connecting')
+  const lostSince_ms = ref<number | null>(null)
+  const listeners = new Set<(event: ServerEvent) => void>()
+  const backOff = new BackOff(500, 15_000)
+  let socket: WebSocket | null = null
+  let timer = 0
+  let silence = 0
+
+  function lost(): void {
+    if (connection.value !== 'lost') lostSince_ms.value = Date.now()
+    connection.value = 'lost'
+  }
+
+  function heard(): void {
+    window.clearTimeout(silence)
+    silence = window.setTimeout(() => socket?.close(), SILENCE_MS)
+  }
+
+  function open(): void {
+    if (socket !== null) return
+    window.clearTimeout(timer)
+    const opened = new WebSocket(webSocketUrl('/api/events'))
+    socket = opened
+    opened.onopen = () => {
+      backOff.reset()
+      connection.value = 'connected'
+      lostSince_ms.value = null
+      heard()
+    }
+    opened.onmessage = ({ data }: MessageEvent<string>) => {
+      heard()
+      let event: ServerEvent
+      try {
+        event = JSON.parse(data) as ServerEvent
+      } catch {
+        return
+      }
+      for (const listener of listeners) listener(event)
+    }
+    opened.onclose = () => {
+      window.clearTimeout(silence)
+      if (socket !== opened) return
+      socket = null
+      lost()
+      timer = window.setTimeout(open, backOff.next())
+    }
+  }
+
+  function close(): void {
+    window.clearTimeout(timer)
+    window.clearTimeout(silence)
+    const closing = socket
+    socket = null
+    closing?.close()
+  }
+
+  /** Returns the function that stops listening. */
+  function listen(listener: (event: ServerEvent) => void): () => void {
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
+
+  onReachability((reachable) => {
+    if (!reachable) lost()
+    else if (connection.value === 'lost' && socket === null) {
+      // A request came through: do not sit out the rest of the back-off.
+      backOff.reset()
+      open()
+    }
+  })
+
+  return { connection, lostSince_ms, open, close, listen }
+})
