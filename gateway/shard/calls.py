@@ -1,0 +1,155 @@
+"""What the shard answers on its control socket; see docs/architecture.md."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from camera_adapters.stream import AccessUnit, Interruption, Stream, Track, Variant
+from gateway.control.channel import ControlError
+from gateway.live.snapshot import newest_keyframe
+from gateway.shard.live import FIRST_RUN_WAIT_S
+from gateway.shard.shard import MediaShard
+from gateway.shard.waiting import keyframe_comes
+from gateway.transcoder.wire import track_to_wire, units_to_wire
+from recorder.recorder import Recorder
+from recorder.spool import SegmentGone
+
+_READ_BYTES_LIMIT = 64 * 1024 * 1024
+_UNITS_WAITING_LIMIT = 500
+
+Handler = Callable[..., Any]
+
+
+def footage_calls(recorder: Recorder) -> dict[str, Handler]:
+    """``spool.open_segments`` and ``spool.read``: footage that is not in store and index yet."""
+
+    async def open_segments(source_id: str) -> dict[str, Any]:
+        held = recorder.open_segments(source_id)
+        runs = {run.id: run.to_message() for _, run in held}
+        return {
+            "segments": [segment.to_message() for segment, _ in held],
+            "runs": list(runs.values()),
+        }
+
+    async def read(segment_id: str, offset: int, length: int) -> bytes:
+        if not 0 <= length <= _READ_BYTES_LIMIT:
+            raise ControlError("invalid", f"read at most {_READ_BYTES_LIMIT} bytes at once")
+        try:
+            return await recorder.read_open(segment_id, offset, length)
+        except SegmentGone as error:
+            raise ControlError("gone", f"segment {error} has left the spool: see its row") from None
+
+    return {"spool.open_segments": open_segments, "spool.read": read}
+
+
+def media_calls(shard: MediaShard) -> dict[str, Handler]:
+    """``snapshot.keyframe`` and ``stream.units``; an on-demand camera is pulled for them."""
+
+    async def keyframe(camera_id: str, variant: str) -> dict[str, Any]:
+        stream = _stream(shard, camera_id, variant)
+        found = newest_keyframe(stream)
+        if found is None:
+            await keyframe_comes(stream, FIRST_RUN_WAIT_S)
+            found = newest_keyframe(stream)
+        if found is None:
+            why = stream.interruption.detail if stream.interruption else "the camera sends nothing"
+            raise ControlError("no_picture", f"no live picture: {why}")
+        return found.to_message()
+
+    async def units(camera_id: str, variant: str) -> AsyncIterator[dict[str, Any]]:
+        stream = _stream(shard, camera_id, variant)
+        tap = _Tap()
+        stream.attach(tap)
+        try:
+            while (message := await tap.take()) is not None:
+                yield message
+        finally:
+            stream.detach(tap)
+
+    return {"snapshot.keyframe": keyframe, "stream.units": units}
+
+
+def live_calls(
+    reconcile: Callable[[], Awaitable[None]], revoke: Callable[[list[str]], int]
+) -> dict[str, Handler]:
+    """``shard.reconcile`` and ``live.revoke``."""
+
+    async def reconcile_now() -> None:
+        await reconcile()
+
+    async def revoke_now(session_ids: list[str]) -> int:
+        return revoke(session_ids)
+
+    return {"shard.reconcile": reconcile_now, "live.revoke": revoke_now}
+
+
+def _stream(shard: MediaShard, camera_id: str, variant: str) -> Stream:
+    try:
+        return shard.stream(camera_id, Variant(variant))
+    except (LookupError, ValueError) as error:
+        raise ControlError("not_found", str(error)) from None
+
+
+class _Tap:
+    """A Sink that another process reads; it skips to a keyframe when that one is slow."""
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = []
+        self._units: list[AccessUnit] = []
+        self._tracks: tuple[Track, ...] = ()
+        self._needs_keyframe = False
+        self._closed = False
+        self._wake = asyncio.Event()
+
+    def on_run_started(self, tracks: tuple[Track, ...]) -> None:
+        self._tracks = tracks
+        self._needs_keyframe = False
+        self._put({"type": "run", "tracks": [track_to_wire(track) for track in tracks]})
+
+    def on_access_unit(self, unit: AccessUnit) -> None:
+        if self._needs_keyframe:
+            if not unit.keyframe or self._tracks[unit.track_index].kind != "video":
+                return
+            self._needs_keyframe = False
+        elif len(self._units) >= _UNITS_WAITING_LIMIT:
+            self._units.clear()
+            self._needs_keyframe = True
+            self._messages.append({"type": "skipped"})
+            return
+        self._units.append(unit)
+        self._wake.set()
+
+    def on_interrupted(self, interruption: Interruption) -> None:
+        self._put(
+            {
+                "type": "interrupted",
+                "cause": str(interruption.cause),
+                "detail": interruption.detail,
+            }
+        )
+
+    def on_closed(self) -> None:
+        self._closed = True
+        self._wake.set()
+
+    async def take(self) -> dict[str, Any] | None:
+        """The next message, waiting units as one; None at the end."""
+        while True:
+            if self._messages:
+                return self._messages.pop(0)
+            if self._units:
+                units, self._units = self._units, []
+                return {"type": "units", "units": units_to_wire(units)}
+            if self._closed:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _put(self, message: dict[str, Any]) -> None:
+        if self._units:
+            self._messages.append({"type": "units", "units": units_to_wire(self._units)})
+            self._units = []
+        self._messages.append(message)
+        self._wake.set()

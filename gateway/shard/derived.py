@@ -1,0 +1,84 @@
+"""Variants that are made from others by the transcoder: on demand, shared, stopped when idle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from camera_adapters.stream import Stream, Variant
+from gateway.shard.on_demand import IDLE_CLOSE_S, IdleTimer
+from gateway.transcoder.client import TranscoderClient
+from gateway.transcoder.live_variant import LiveVariant, QueuePosition
+
+DERIVED = frozenset({Variant.H264, Variant.OPUS})
+
+_Key = tuple[str, Variant, Variant]  # camera, what it is made from, what is made
+
+
+@dataclass(slots=True)
+class _Held:
+    live: LiveVariant
+    idle: IdleTimer
+
+
+class DerivedVariants:
+    """``on_queue`` is told where a variant waits for a place in the transcoder (None: no more)."""
+
+    def __init__(
+        self,
+        transcoder: TranscoderClient,
+        on_queue: Callable[[str, Variant, QueuePosition | None], None],
+        *,
+        idle_s: float = IDLE_CLOSE_S,
+    ) -> None:
+        self._transcoder = transcoder
+        self._on_queue = on_queue
+        self._idle_s = idle_s
+        self._held: dict[_Key, _Held] = {}
+
+    def get(self, base: Stream, variant: Variant) -> Stream:
+        """The Stream of ``variant`` made from ``base``. It lives while it has sinks and some
+        seconds longer, or until ``base`` is closed."""
+        key = (base.camera_id, base.variant, variant)
+        held = self._held.get(key)
+        if held is not None and held.live.output.closed:
+            self._end(key)
+            held = None
+        if held is None:
+            held = self._make(key, base)
+        return held.live.output
+
+    def find(self, camera_id: str, variant: Variant) -> LiveVariant | None:
+        """The variant made from the camera's main Stream, if it is being made now."""
+        held = self._held.get((camera_id, Variant.MAIN, variant))
+        return held.live if held is not None else None
+
+    def existing(self) -> list[LiveVariant]:
+        """Everything that is being made now."""
+        return [held.live for held in self._held.values()]
+
+    def close(self) -> None:
+        """End all of them."""
+        for key in tuple(self._held):
+            self._end(key)
+
+    def _make(self, key: _Key, base: Stream) -> _Held:
+        camera_id, _, variant = key
+        live = LiveVariant(
+            base,
+            variant,
+            self._transcoder,
+            lambda queue: self._on_queue(camera_id, variant, queue),
+        )
+        idle = IdleTimer(lambda: self._end(key), self._idle_s)
+        held = self._held[key] = _Held(live, idle)
+        live.output.on_sinks_changed = lambda output: idle.used() if output.sinks else idle.unused()
+        idle.unused()
+        base.attach(live, replay_gop=False)
+        return held
+
+    def _end(self, key: _Key) -> None:
+        held = self._held.pop(key, None)
+        if held is not None:
+            held.idle.close()
+            held.live.close()

@@ -1,0 +1,55 @@
+"""Which Stream a live session is given, for each way of watching."""
+
+from __future__ import annotations
+
+from camera_adapters.stream import Codec, Stream, Variant
+from gateway.live.whep import SessionRefused
+from gateway.shard.sessions import LiveSession, LiveSessions
+from gateway.shard.shard import MediaShard
+from gateway.shard.waiting import run_begins
+
+FIRST_RUN_WAIT_S = 15.0
+# Sound is worth a short wait; picture without sound beats no picture.
+_SOUND_WAIT_S = 3.0
+
+
+class LiveDoor:
+    """Opens sessions by their tickets; an on-demand camera is pulled for it."""
+
+    def __init__(self, shard: MediaShard, sessions: LiveSessions) -> None:
+        self._shard = shard
+        self._sessions = sessions
+
+    async def for_mse(self, ticket: str) -> tuple[Stream, LiveSession]:
+        """See :data:`gateway.live.whep.OpenSession`."""
+        session = self._sessions.open(ticket)
+        return self._stream(session), session
+
+    async def for_webrtc(self, ticket: str) -> tuple[Stream, LiveSession]:
+        """As :meth:`for_mse`; AAC sound is made Opus, since browsers take no AAC by WebRTC."""
+        session = self._sessions.open(ticket)
+        stream = self._stream(session)
+        try:
+            if not stream.running and not await run_begins(stream, FIRST_RUN_WAIT_S):
+                return stream, session  # the endpoint says why there is no picture
+            if stream.variant is not Variant.OPUS and _has_aac(stream):
+                with_opus = self._shard.derived.get(stream, Variant.OPUS)
+                if with_opus.running or await run_begins(with_opus, _SOUND_WAIT_S):
+                    return with_opus, session
+        except BaseException:
+            session.ended("failed")
+            raise
+        return stream, session
+
+    def _stream(self, session: LiveSession) -> Stream:
+        try:
+            return self._shard.stream(session.camera_id, session.variant)
+        except LookupError:
+            session.ended("not_found")
+            raise SessionRefused(
+                404, "not_found", "this camera is not held here: ask POST /api/live again"
+            ) from None
+
+
+def _has_aac(stream: Stream) -> bool:
+    return any(track.codec is Codec.AAC for track in stream.tracks)

@@ -1,0 +1,301 @@
+"""The media shard process: everything wired together, and the loops that keep it true."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from camera_adapters.rtp.clocks import SteadyClock
+from camera_adapters.stream import Stream
+from camera_adapters.webrtc.output import WebRtcOutput
+from gateway.audit import AuditRecord, append
+from gateway.cluster.child import ConfigurationError
+from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
+from gateway.control.channel import ControlClient, ControlServer, control_path
+from gateway.database.engine import create_reader_engine
+from gateway.database.writer_process import RemoteRowWriter
+from gateway.live.mse import MseEndpoint
+from gateway.live.restream import Permission, Restreams
+from gateway.live.whep import WhepEndpoint
+from gateway.secrets import cluster_secret
+from gateway.settings import Settings
+from gateway.shard.calls import footage_calls, live_calls, media_calls
+from gateway.shard.derived import DerivedVariants
+from gateway.shard.desired import read_desired
+from gateway.shard.live import FIRST_RUN_WAIT_S, LiveDoor
+from gateway.shard.report import Report
+from gateway.shard.sessions import LiveSessions
+from gateway.shard.shard import MediaShard
+from gateway.shard.waiting import run_begins
+from gateway.shard.web import serve_http
+from gateway.store import open_configured_store
+from gateway.tickets import TicketSigner
+from gateway.transcoder.client import TranscoderClient
+from recorder.recorder import Recorder, RecorderConfig
+from recorder.rows import RowError, RowWriter
+from recorder.spool import SpoolConfig, SpoolError
+
+_log = structlog.get_logger(__name__)
+
+RECONCILE_INTERVAL_S = 3.0
+TURN_INTERVAL_S = 5.0
+
+
+class ShardProcess:
+    """One media shard: from its settings to its loops."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._number = _number_of(name)
+        self._secret = cluster_secret(settings)
+        self._lag = LoopLag()
+        self._lag_ms = 0.0
+        self._reader: AsyncEngine = create_reader_engine(settings)
+        self._rows: RowWriter
+        self._recorder: Recorder
+        self._shard: MediaShard
+        self._report: Report
+        self._sessions = LiveSessions(TicketSigner(self._secret))
+        self._whep: WhepEndpoint
+        self._mse: MseEndpoint
+        self._restreams: Restreams | None = None
+
+    async def serve(self) -> None:
+        """Run until told to stop. Raises ConfigurationError."""
+        async with contextlib.AsyncExitStack() as stack:
+            port = await self._start(stack)
+            for loop in (self._reconcile_for_ever(), self._turn_for_ever()):
+                task = asyncio.create_task(loop)
+                stack.callback(task.cancel)
+            await run_until_stopped(self._lag, http_port=port)
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> int:
+        settings = self._settings
+        rows = RemoteRowWriter.from_settings(settings)
+        self._rows = rows
+        stack.push_async_callback(rows.close)
+        stack.push_async_callback(self._reader.dispose)
+        control = ControlClient(control_path(settings, "transcoder"), self._secret)
+        stack.push_async_callback(control.close)
+        transcoder = TranscoderClient(control)
+
+        self._recorder = await self._start_recorder(stack)
+        derived = DerivedVariants(
+            transcoder, lambda camera_id, variant, _: self._report.changed(camera_id, variant)
+        )
+        self._shard = MediaShard(
+            self._recorder,
+            derived,
+            clock=SteadyClock(),
+            on_state=lambda feed: self._report.changed(
+                feed.desired.camera_id, feed.desired.variant
+            ),
+        )
+        self._report = Report(self._shard, self._sessions)
+        stack.push_async_callback(self._shard.close)
+
+        door = LiveDoor(self._shard, self._sessions)
+        output = self._open_webrtc()
+        stack.callback(output.close)
+        self._whep = WhepEndpoint(
+            output,
+            door.for_webrtc,
+            ice_servers=settings.webrtc.ice_servers,
+            run_wait_s=FIRST_RUN_WAIT_S,
+        )
+        self._mse = MseEndpoint(door.for_mse, transcoder=transcoder)
+        await self._start_restreams(stack)
+
+        routes = [*self._whep.routes(), *self._mse.routes()]
+        port = await stack.enter_async_context(serve_http(self._name, routes))
+        stack.callback(self._whep.close)
+        stack.callback(self._mse.close)
+
+        server = ControlServer(
+            control_path(settings, self._name),
+            self._secret,
+            {
+                **footage_calls(self._recorder),
+                **media_calls(self._shard),
+                **live_calls(self._reconcile, self._revoke),
+                "shard.status": self._status,
+                "shard.watch": self._report.watch,
+                "process.status": self._figures,
+            },
+        )
+        await server.start()
+        stack.push_async_callback(server.close)
+        return port
+
+    async def _start_recorder(self, stack: contextlib.AsyncExitStack) -> Recorder:
+        settings = self._settings
+        recording = settings.recording
+        store = open_configured_store(settings)
+        stack.push_async_callback(store.close)
+        config = RecorderConfig(
+            SpoolConfig(
+                settings.spool_directory / self._name,
+                bytes_limit=recording.spool_bytes_limit,
+                memory_bytes_limit=recording.memory_bytes_limit,
+                fsync_interval_s=recording.fsync_interval_s,
+            ),
+            segment_s=recording.segment_s,
+        )
+        config.spool.directory.mkdir(parents=True, exist_ok=True)
+        recorder = Recorder(config, self._rows, store)
+        try:
+            await recorder.start()
+        except SpoolError as error:
+            raise ConfigurationError(str(error)) from None
+        stack.push_async_callback(recorder.close)
+        return recorder
+
+    def _open_webrtc(self) -> WebRtcOutput:
+        configured = self._settings.webrtc
+        port = configured.udp_port + self._number - 1 if configured.udp_port else 0
+        addresses = configured.advertise_addresses or _own_addresses(self._settings.listen.address)
+        try:
+            return WebRtcOutput.open(udp_port=port, advertise_addresses=addresses)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                f"WebRTC cannot use UDP port {port} on {', '.join(addresses)}: {error}; "
+                "see webrtc.udp_port and webrtc.advertise_addresses"
+            ) from None
+
+    async def _start_restreams(self, stack: contextlib.AsyncExitStack) -> None:
+        configured = self._settings.restream
+        if not configured.enabled:
+            return
+        port = configured.port + self._number - 1 if configured.port else 0
+        restreams = Restreams(self._open_restream)
+        try:
+            await restreams.start(configured.address, port)
+        except OSError as error:
+            raise ConfigurationError(
+                f"restream cannot listen on {configured.address}:{port}: {error}"
+            ) from None
+        stack.push_async_callback(restreams.stop)
+        self._restreams = restreams
+
+    async def _open_restream(self, permission: Permission, peer_address: str) -> Stream:
+        """See :data:`gateway.live.restream.OpenRestream`."""
+        record = AuditRecord(
+            "restream.open",
+            user_id=permission.user_id,
+            user_name=permission.user_name,
+            address=peer_address,
+            camera_id=permission.camera_id,
+            detail={"restream_id": permission.restream_id, "variant": str(permission.variant)},
+        )
+        try:
+            await append(self._rows, [record])
+        except RowError as error:
+            raise ConnectionError(f"the audit log refuses: {error}") from error
+        stream = self._shard.stream(permission.camera_id, permission.variant)
+        if not stream.running and not await run_begins(stream, FIRST_RUN_WAIT_S):
+            raise TimeoutError("the camera sends nothing")
+        return stream
+
+    async def _reconcile(self) -> None:
+        desired = await read_desired(self._reader, self._secret, self._name)
+        await self._shard.reconcile(desired.sources)
+        if self._restreams is not None:
+            self._restreams.permit(desired.restreams)
+
+    async def _reconcile_for_ever(self) -> None:
+        while True:
+            try:
+                await self._reconcile()
+            except sa.exc.DBAPIError as error:
+                _log.warning("assignments cannot be read; holding what is held", why=str(error))
+            except Exception:
+                _log.exception("reconciling failed; trying again")
+            await asyncio.sleep(RECONCILE_INTERVAL_S)
+
+    async def _turn_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._report.turn(loop.time())
+            self._lag_ms = self._lag.take_ms()
+            await asyncio.sleep(TURN_INTERVAL_S)
+
+    def _revoke(self, session_ids: list[str]) -> int:
+        """End these sessions now, and for good. Returns how many viewers that were."""
+        self._sessions.revoke(session_ids)
+        ended = 0
+        for session_id in session_ids:
+            ended += self._whep.revoke(session_id)
+            ended += self._mse.revoke(session_id)
+            if self._restreams is not None:
+                ended += self._restreams.revoke(session_id)
+        return ended
+
+    async def _status(self) -> dict[str, Any]:
+        return {
+            "event_loop_lag_ms": self._lag_ms,
+            "spool_bytes": self._recorder.status().spool_bytes,
+            "cameras": self._report.cameras(),
+            "session_ids": self._sessions.session_ids(),
+        }
+
+    async def _figures(self) -> dict[str, Any]:
+        recorder = self._recorder.status()
+        return {
+            "event_loop_lag_ms": self._lag_ms,
+            "cameras": len({feed.desired.camera_id for feed in self._shard.feeds.values()}),
+            "spool_bytes": recorder.spool_bytes,
+            "spool_bytes_limit": recorder.spool_bytes_limit,
+            "writer_queue_bytes": recorder.queued_bytes,
+            "open_segments": recorder.open_segments,
+            "pending_segments": recorder.pending_segments,
+            "store_trouble": recorder.trouble,
+            "uploaded_segments": recorder.uploads.segments,
+            "uploaded_bytes": recorder.uploads.bytes,
+            "upload_failures": recorder.uploads.failures,
+            "recorders_refastened": self._shard.recorders_refastened,
+            "live_sessions": len(self._sessions),
+            "mse_viewers": self._mse.viewer_count,
+            "mse_pictures_skipped": self._mse.pictures_skipped,
+            "restream_readers": self._restreams.session_count if self._restreams else 0,
+            "sources": self._report.figures(),
+        }
+
+
+def _number_of(name: str) -> int:
+    number = name.rpartition("-")[2]
+    return int(number) if number.isdigit() else 1
+
+
+def _own_addresses(listen_address: str) -> list[str]:
+    """Where browsers that reach the console can reach this shard, when nothing is configured."""
+    try:
+        address = ipaddress.ip_address(listen_address)
+    except ValueError:
+        return ["127.0.0.1"]
+    if not address.is_unspecified:
+        return [listen_address]
+    return [*_routed_addresses(), "127.0.0.1"]
+
+
+def _routed_addresses() -> Iterable[str]:
+    """The address from which this machine would speak to its network. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("10.255.255.255", 9))
+        except OSError:
+            return []
+        return [probe.getsockname()[0]]
+
+
+def main(settings: Settings, name: str) -> None:
+    """Entry point for the supervisor."""
+    run(ShardProcess(settings, name).serve())

@@ -1,0 +1,141 @@
+"""What the shard says of itself: states by camera and variant, and the figures for /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any
+
+from camera_adapters.stream import Variant
+from gateway.shard.feed import Feed
+from gateway.shard.sessions import LiveSessions
+from gateway.shard.shard import MediaShard
+from gateway.shard.variant_state import derived_state, feed_state
+
+_GATHER_S = 0.1
+
+
+class Report:
+    """Reads the shard; remembers nothing but who watches it."""
+
+    def __init__(self, shard: MediaShard, sessions: LiveSessions) -> None:
+        self._shard = shard
+        self._sessions = sessions
+        self._watchers: set[_Watcher] = set()
+
+    def cameras(self) -> list[dict[str, Any]]:
+        """``{camera_id, epoch, states: {variant: VariantState}}`` of each camera."""
+        viewers = self._sessions.viewers()
+        by_camera: dict[str, dict[str, Any]] = {}
+        for feed in self._shard.feeds.values():
+            camera_id, variant = feed.desired.camera_id, feed.desired.variant
+            entry = by_camera.setdefault(
+                camera_id, {"camera_id": camera_id, "epoch": feed.desired.epoch, "states": {}}
+            )
+            entry["states"][str(variant)] = self._feed_state(feed, viewers[camera_id, variant])
+        for live in self._shard.derived.existing():
+            output = live.output
+            if output.camera_id in by_camera:
+                by_camera[output.camera_id]["states"][str(output.variant)] = derived_state(
+                    live, viewers=viewers[output.camera_id, output.variant]
+                )
+        return list(by_camera.values())
+
+    def changed(self, camera_id: str, variant: Variant) -> None:
+        """Something about this variant is new."""
+        for watcher in self._watchers:
+            watcher.add((camera_id, variant))
+
+    def turn(self, now_s: float) -> None:
+        """Make rates, and tell them."""
+        for feed in self._shard.feeds.values():
+            feed.measure.turn(feed.stream, now_s)
+            self.changed(feed.desired.camera_id, feed.desired.variant)
+
+    async def watch(self) -> AsyncIterator[dict[str, Any]]:
+        """All states, then each that changed; see docs/architecture.md."""
+        watcher = _Watcher()
+        self._watchers.add(watcher)
+        try:
+            yield {
+                "states": [
+                    {"camera_id": camera["camera_id"], "variant": variant, **state}
+                    for camera in self.cameras()
+                    for variant, state in camera["states"].items()
+                ]
+            }
+            told: dict[tuple[str, Variant], dict[str, Any]] = {}
+            while True:
+                keys = await watcher.take()
+                viewers = self._sessions.viewers()
+                news = []
+                for camera_id, variant in keys:
+                    state = self._state(camera_id, variant, viewers[camera_id, variant])
+                    if state is not None and told.get((camera_id, variant)) != state:
+                        told[camera_id, variant] = state
+                        news.append({"camera_id": camera_id, "variant": str(variant), **state})
+                if news:
+                    yield {"states": news}
+        finally:
+            self._watchers.discard(watcher)
+
+    def _state(self, camera_id: str, variant: Variant, viewers: int) -> dict[str, Any] | None:
+        try:
+            return self._feed_state(self._shard.feed(camera_id, variant), viewers)
+        except LookupError:
+            live = self._shard.derived.find(camera_id, variant)
+            return derived_state(live, viewers=viewers) if live is not None else None
+
+    @staticmethod
+    def _feed_state(feed: Feed, viewers: int) -> dict[str, Any]:
+        recording = feed.writer is not None and feed.writer.recording
+        return feed_state(feed, recording=recording, viewers=viewers)
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Counters of each pulled variant, for /metrics."""
+        viewers = self._sessions.viewers()
+        return [self._figures(feed, viewers[_key(feed)]) for feed in self._shard.feeds.values()]
+
+    def _figures(self, feed: Feed, viewers: int) -> dict[str, Any]:
+        source, writer = feed.source, feed.writer
+        return {
+            "camera_id": feed.desired.camera_id,
+            "variant": str(feed.desired.variant),
+            "state": self._feed_state(feed, viewers)["state"],
+            "wanted_recording": feed.desired.recorded,
+            "recording": writer is not None and writer.recording,
+            "viewers": viewers,
+            "bitrate_bps": feed.measure.bitrate_bps,
+            "frames_per_second": feed.measure.frames_per_second,
+            "gop_s": feed.measure.gop_s,
+            "media_bytes": feed.measure.bytes_total,
+            "pictures": feed.measure.pictures_total,
+            "source": asdict(source.counters) if source is not None else None,
+            "recorder": asdict(writer.counters) if writer is not None else None,
+            "clock_offset_us": writer.clock_offset_us if writer is not None else 0,
+        }
+
+
+def _key(feed: Feed) -> tuple[str, Variant]:
+    return feed.desired.camera_id, feed.desired.variant
+
+
+class _Watcher:
+    """Keys that changed since they were last taken."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[str, Variant], None] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, key: tuple[str, Variant]) -> None:
+        self._keys[key] = None
+        self._wake.set()
+
+    async def take(self) -> list[tuple[str, Variant]]:
+        await self._wake.wait()
+        # A camera that flaps, or a thousand that come at once, make one message.
+        await asyncio.sleep(_GATHER_S)
+        self._wake.clear()
+        keys, self._keys = list(self._keys), {}
+        return keys

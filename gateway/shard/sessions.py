@@ -1,0 +1,90 @@
+"""Live sessions: opened by a ticket, outliving it, ended by the viewer or by revocation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from camera_adapters.stream import Variant
+from gateway.identifiers import US_PER_S, now_us
+from gateway.live.whep import SessionRefused
+from gateway.tickets import Ticket, TicketError, TicketSigner
+
+_log = structlog.get_logger(__name__)
+
+# Longer than any ticket lives: a revoked session must not be opened again by its own ticket.
+_REVOKED_MEMORY_US = 3600 * US_PER_S
+
+
+@dataclass(slots=True, eq=False)
+class LiveSession:
+    """One viewer of one camera. A ticket may open several (a second try by another transport)."""
+
+    session_id: str
+    user_id: str
+    camera_id: str
+    variant: Variant
+    opened_us: int
+    forget: Callable[[LiveSession], None]
+
+    def ended(self, reason: str) -> None:
+        """See :class:`gateway.live.whep.SessionHandle`."""
+        self.forget(self)
+        _log.info("live session ended", session=self.session_id, reason=reason)
+
+
+class LiveSessions:
+    """All live sessions of a shard."""
+
+    def __init__(self, signer: TicketSigner) -> None:
+        self._signer = signer
+        self._sessions: set[LiveSession] = set()
+        self._revoked: dict[str, int] = {}
+
+    def open(self, ticket_text: str) -> LiveSession:
+        """Verify the ticket and open its session. Raises SessionRefused."""
+        try:
+            ticket = self._signer.verify(ticket_text)
+        except TicketError as error:
+            raise SessionRefused(401, "ticket_refused", str(error)) from None
+        if ticket.action != "live" or len(ticket.camera_ids) != 1:
+            raise SessionRefused(403, "not_allowed", "the ticket is not for live viewing")
+        if ticket.session_id in self._revoked:
+            raise SessionRefused(403, "revoked", "the right to watch was withdrawn")
+        return self._add(ticket)
+
+    def revoke(self, session_ids: Iterable[str]) -> None:
+        """From now on these open nothing; ending what is open is the outputs' part."""
+        at_us = now_us()
+        self._revoked = {
+            one: since_us
+            for one, since_us in self._revoked.items()
+            if at_us - since_us < _REVOKED_MEMORY_US
+        }
+        self._revoked.update(dict.fromkeys(session_ids, at_us))
+
+    def viewers(self) -> Counter[tuple[str, Variant]]:
+        """How many sessions each camera and variant has."""
+        return Counter((one.camera_id, one.variant) for one in self._sessions)
+
+    def session_ids(self) -> list[str]:
+        """The ids of what is open."""
+        return [one.session_id for one in self._sessions]
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def _add(self, ticket: Ticket) -> LiveSession:
+        session = LiveSession(
+            ticket.session_id,
+            ticket.user_id,
+            ticket.camera_ids[0],
+            Variant(ticket.variant),
+            now_us(),
+            self._sessions.discard,
+        )
+        self._sessions.add(session)
+        return session
