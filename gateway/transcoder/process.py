@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import structlog
 
 from camera_adapters.stream import Track
+from gateway.cluster.lifetime import LoopLag, run_until_stopped
 from gateway.control.channel import ControlError, ControlServer, control_path
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
@@ -88,15 +88,20 @@ async def _feed(pool: TranscoderPool, job: Job, incoming: Any) -> None:
 async def run(settings: Settings, name: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     pool = TranscoderPool(settings.transcoder.workers)
-    server = ControlServer(control_path(settings, name), cluster_secret(settings), handlers(pool))
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    lag = LoopLag()
+
+    async def status() -> dict[str, Any]:
+        return {"event_loop_lag_ms": lag.take_ms(), **pool.status()}
+
+    server = ControlServer(
+        control_path(settings, name),
+        cluster_secret(settings),
+        {**handlers(pool), "process.status": status},
+    )
     await server.start()
     _log.info("transcoder ready", places=pool.places)
     try:
-        await stop.wait()
+        await run_until_stopped(lag)
     finally:
         await server.close()
         await pool.close()
