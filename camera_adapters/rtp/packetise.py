@@ -154,11 +154,15 @@ class TrackPacketiser:
         ticks = line if self.track.clock_rate == 90000 else line * self.track.clock_rate // 90000
         return (self.timestamp_base + ticks) & 0xFFFFFFFF
 
-    def sender_report(self, canonical_name: bytes) -> bytes | None:
-        """SR and SDES (RFC 3550 §6.4.1, §6.5) on the newest unit; None before the first."""
+    def sender_report(self, canonical_name: bytes, now_us: int) -> bytes | None:
+        """SR and SDES (RFC 3550 §6.4.1, §6.5) as of ``now_us``, UTC; None before the first unit.
+
+        The RTP time stamp is what a unit captured right now would carry.
+        """
         if not self.packets_sent:
             return None
-        seconds, rest_us = divmod(self._last_wall_us, 1_000_000)
+        seconds, rest_us = divmod(now_us, 1_000_000)
+        ahead = (now_us - self._last_wall_us) * self.track.clock_rate // 1_000_000
         report = struct.pack(
             "!BBHIIIIII",
             0x80,
@@ -167,7 +171,7 @@ class TrackPacketiser:
             self.ssrc,
             (seconds + _NTP_UNIX_OFFSET_S) & 0xFFFFFFFF,
             (rest_us << 32) // 1_000_000,
-            self._last_timestamp,
+            (self._last_timestamp + ahead) & 0xFFFFFFFF,
             self.packets_sent & 0xFFFFFFFF,
             self.payload_bytes_sent & 0xFFFFFFFF,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from camera_adapters.rtp.packetise import TrackPacketiser, UnitPackets, payload_type
@@ -83,16 +84,18 @@ class PacketisedStream:
 
     def send_reports(self) -> None:
         """Give every reader a sender report of every track."""
+        now_us = time.time_ns() // 1000
         for packetiser in self._packetisers:
-            report = packetiser.sender_report(_CANONICAL_NAME)
+            report = packetiser.sender_report(_CANONICAL_NAME, now_us)
             if report is not None:
                 for reader in self._readers:
                     reader.on_report(packetiser.track_index, report)
 
     def report_to(self, reader: PacketReader) -> None:
         """Give one reader the sender reports, so that it knows the wall clock at once."""
+        now_us = time.time_ns() // 1000
         for packetiser in self._packetisers:
-            report = packetiser.sender_report(_CANONICAL_NAME)
+            report = packetiser.sender_report(_CANONICAL_NAME, now_us)
             if report is not None:
                 reader.on_report(packetiser.track_index, report)
 

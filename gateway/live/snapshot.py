@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from camera_adapters.stream import AccessUnit, Stream, Track
-from gateway.control.channel import ControlClient, ControlError
 from gateway.transcoder.client import TranscoderClient
 from gateway.transcoder.wire import (
     track_from_wire,
@@ -21,10 +20,6 @@ from gateway.transcoder.wire import (
 
 _FRESH_S = 1.0
 _ENTRIES_LIMIT = 256
-
-
-class NoPicture(Exception):
-    """There is no live keyframe; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +47,13 @@ def newest_keyframe(stream: Stream) -> Keyframe | None:
     return Keyframe(stream.tracks[unit.track_index], unit)
 
 
-async def keyframe_of(shard: ControlClient, camera_id: str, variant: str) -> Keyframe:
-    """Ask the camera's shard, which pulls the camera first if it must.
-
-    Raises NoPicture, or ConnectionError when the shard is away.
-    """
-    try:
-        message = await shard.call("snapshot.keyframe", camera_id=camera_id, variant=variant)
-    except ControlError as error:
-        raise NoPicture(str(error)) from error
-    except TimeoutError:
-        raise NoPicture("the camera sent no keyframe in time") from None
-    return Keyframe.from_message(message)
-
-
 class Snapshots:
     """JPEGs, each made once however many ask within a second."""
 
     def __init__(self, transcoder: TranscoderClient) -> None:
         self._transcoder = transcoder
         self._entries: OrderedDict[
-            tuple[str, str, int | None], tuple[float, asyncio.Task[tuple[bytes, int]]]
+            tuple[str, str, int | None], tuple[float, asyncio.Task[bytes]]
         ] = OrderedDict()
 
     async def jpeg(
@@ -81,8 +62,8 @@ class Snapshots:
         variant: str,
         width: int | None,
         keyframe: Callable[[], Awaitable[Keyframe]],
-    ) -> tuple[bytes, int]:
-        """The picture, and its wall clock in UTC µs. ``width``: scaled, None as it is.
+    ) -> bytes:
+        """The picture. ``width``: scaled, None as it is.
 
         Raises what ``keyframe`` raises, and TranscodeError.
         """
@@ -98,9 +79,6 @@ class Snapshots:
         # Shielded: who goes away must not take the picture from the others.
         return await asyncio.shield(entry[1])
 
-    async def _make(
-        self, width: int | None, keyframe: Callable[[], Awaitable[Keyframe]]
-    ) -> tuple[bytes, int]:
+    async def _make(self, width: int | None, keyframe: Callable[[], Awaitable[Keyframe]]) -> bytes:
         found = await keyframe()
-        jpeg = await self._transcoder.picture(found.track, [found.unit], width=width)
-        return jpeg, found.unit.wall_us
+        return await self._transcoder.picture(found.track, [found.unit], width=width)

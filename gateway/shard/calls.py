@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from camera_adapters.stream import AccessUnit, Interruption, Stream, Track, Variant
 from gateway.control.channel import ControlError
-from gateway.live.snapshot import newest_keyframe
-from gateway.shard.live import FIRST_RUN_WAIT_S
+from gateway.live.snapshot import Keyframe, Snapshots, newest_keyframe
 from gateway.shard.shard import MediaShard
 from gateway.shard.waiting import keyframe_comes
+from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.wire import track_to_wire, units_to_wire
 from recorder.recorder import Recorder
 from recorder.spool import SegmentGone
 
+# Shorter than the callers' own patience, so that they hear why.
+SNAPSHOT_WAIT_S = 8.0
 _READ_BYTES_LIMIT = 64 * 1024 * 1024
 _UNITS_WAITING_LIMIT = 500
 
@@ -44,19 +47,20 @@ def footage_calls(recorder: Recorder) -> dict[str, Handler]:
     return {"spool.open_segments": open_segments, "spool.read": read}
 
 
-def media_calls(shard: MediaShard) -> dict[str, Handler]:
-    """``snapshot.keyframe`` and ``stream.units``; an on-demand camera is pulled for them."""
+def media_calls(shard: MediaShard, snapshots: Snapshots) -> dict[str, Handler]:
+    """``snapshot.*`` and ``stream.units``; an on-demand camera is pulled for them."""
 
     async def keyframe(camera_id: str, variant: str) -> dict[str, Any]:
-        stream = _stream(shard, camera_id, variant)
-        found = newest_keyframe(stream)
-        if found is None:
-            await keyframe_comes(stream, FIRST_RUN_WAIT_S)
-            found = newest_keyframe(stream)
-        if found is None:
-            why = stream.interruption.detail if stream.interruption else "the camera sends nothing"
-            raise ControlError("no_picture", f"no live picture: {why}")
-        return found.to_message()
+        return (await _keyframe(_stream(shard, camera_id, variant))).to_message()
+
+    async def jpeg(camera_id: str, width: int | None, may_lift_masks: bool) -> bytes:
+        # Nothing is masked yet, so that the right to lift masks changes nothing.
+        stream = _snapshot_stream(shard, camera_id)
+        variant = str(stream.variant)
+        try:
+            return await snapshots.jpeg(camera_id, variant, width, lambda: _keyframe(stream))
+        except TranscodeError as error:
+            raise ControlError(error.code, str(error)) from None
 
     async def units(camera_id: str, variant: str) -> AsyncIterator[dict[str, Any]]:
         stream = _stream(shard, camera_id, variant)
@@ -68,7 +72,7 @@ def media_calls(shard: MediaShard) -> dict[str, Handler]:
         finally:
             stream.detach(tap)
 
-    return {"snapshot.keyframe": keyframe, "stream.units": units}
+    return {"snapshot.keyframe": keyframe, "snapshot.jpeg": jpeg, "stream.units": units}
 
 
 def live_calls(
@@ -83,6 +87,28 @@ def live_calls(
         return revoke(session_ids)
 
     return {"shard.reconcile": reconcile_now, "live.revoke": revoke_now}
+
+
+async def _keyframe(stream: Stream) -> Keyframe:
+    found = newest_keyframe(stream)
+    if found is None:
+        await keyframe_comes(stream, SNAPSHOT_WAIT_S)
+        found = newest_keyframe(stream)
+    if found is None:
+        why = stream.interruption.detail if stream.interruption else "the camera sends nothing"
+        raise ControlError("no_picture", f"no live picture: {why}")
+    return found
+
+
+def _snapshot_stream(shard: MediaShard, camera_id: str) -> Stream:
+    """What is being pulled anyway, best first; else the cheaper of what could be pulled."""
+    found = []
+    for variant in (Variant.MAIN, Variant.SUB):
+        with contextlib.suppress(LookupError):
+            found.append(shard.stream(camera_id, variant))
+    if not found:
+        raise ControlError("not_found", f"{camera_id} is not held here")
+    return next((stream for stream in found if stream.running), found[-1])
 
 
 def _stream(shard: MediaShard, camera_id: str, variant: str) -> Stream:

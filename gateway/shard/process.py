@@ -24,12 +24,14 @@ from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.live.mse import MseEndpoint
 from gateway.live.restream import Permission, Restreams
+from gateway.live.snapshot import Snapshots
 from gateway.live.whep import WhepEndpoint
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.calls import footage_calls, live_calls, media_calls
 from gateway.shard.derived import DerivedVariants
 from gateway.shard.desired import read_desired
+from gateway.shard.housekeeping import Housekeeping
 from gateway.shard.live import FIRST_RUN_WAIT_S, LiveDoor
 from gateway.shard.report import Report
 from gateway.shard.sessions import LiveSessions
@@ -42,6 +44,7 @@ from gateway.transcoder.client import TranscoderClient
 from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import RowError, RowWriter
 from recorder.spool import SpoolConfig, SpoolError
+from recorder.stores import Store
 
 _log = structlog.get_logger(__name__)
 
@@ -61,6 +64,7 @@ class ShardProcess:
         self._lag_ms = 0.0
         self._reader: AsyncEngine = create_reader_engine(settings)
         self._rows: RowWriter
+        self._store: Store
         self._recorder: Recorder
         self._shard: MediaShard
         self._report: Report
@@ -73,9 +77,12 @@ class ShardProcess:
         """Run until told to stop. Raises ConfigurationError."""
         async with contextlib.AsyncExitStack() as stack:
             port = await self._start(stack)
-            for loop in (self._reconcile_for_ever(), self._turn_for_ever()):
-                task = asyncio.create_task(loop)
-                stack.callback(task.cancel)
+            loops = [self._reconcile_for_ever(), self._turn_for_ever()]
+            if self._number == 1:
+                keeping = Housekeeping(self._settings, self._reader, self._rows, self._store)
+                loops.append(keeping.run())
+            for loop in loops:
+                stack.callback(asyncio.create_task(loop).cancel)
             await run_until_stopped(self._lag, http_port=port)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> int:
@@ -125,7 +132,7 @@ class ShardProcess:
             self._secret,
             {
                 **footage_calls(self._recorder),
-                **media_calls(self._shard),
+                **media_calls(self._shard, Snapshots(transcoder)),
                 **live_calls(self._reconcile, self._revoke),
                 "shard.status": self._status,
                 "shard.watch": self._report.watch,
@@ -139,7 +146,7 @@ class ShardProcess:
     async def _start_recorder(self, stack: contextlib.AsyncExitStack) -> Recorder:
         settings = self._settings
         recording = settings.recording
-        store = open_configured_store(settings)
+        store = self._store = open_configured_store(settings)
         stack.push_async_callback(store.close)
         config = RecorderConfig(
             SpoolConfig(

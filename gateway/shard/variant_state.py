@@ -53,14 +53,15 @@ def derived_state(live: LiveVariant, *, viewers: int) -> dict[str, Any]:
 
 
 def _formats(stream: Stream, measure: StreamMeasure) -> dict[str, Any]:
-    if not stream.running:
-        return {}
-    return {
-        **_track_facts(stream.tracks),
-        "frames_per_second": measure.frames_per_second,
-        "bitrate_bps": measure.bitrate_bps,
-        "gop_s": measure.gop_s,
-    }
+    # The formats of the last run tell what an idle camera will send when it is pulled.
+    facts = _track_facts(stream.tracks)
+    if stream.running:
+        facts.update(
+            frames_per_second=measure.frames_per_second,
+            bitrate_bps=measure.bitrate_bps,
+            gop_s=measure.gop_s,
+        )
+    return facts
 
 
 def _track_facts(tracks: tuple[Track, ...]) -> dict[str, Any]:

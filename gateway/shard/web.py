@@ -36,6 +36,7 @@ async def serve_http(name: str, routes: Sequence[BaseRoute]) -> AsyncIterator[in
         uvicorn.Config(
             application,
             log_config=None,
+            log_level="warning",
             access_log=False,
             lifespan="off",
             ws_per_message_deflate=False,

@@ -145,19 +145,20 @@ def test_aac_has_one_header_naming_its_size() -> None:
     assert bytes(datagrams[0][16:]) == b"a" * 300
 
 
-def test_a_sender_report_says_when_the_newest_picture_was_taken() -> None:
+def test_a_sender_report_says_which_time_stamp_now_would_have() -> None:
     packetiser = TrackPacketiser(H264, 0)
-    assert packetiser.sender_report(b"name") is None
+    assert packetiser.sender_report(b"name", 0) is None
     unit = access_unit(length_prefixed([b"\x41abc"]), pts_90k=9000)
     packets = packetiser.packetise(unit)
-    report = packetiser.sender_report(b"name")
+    now_us = unit.wall_us + 40_000
+    report = packetiser.sender_report(b"name", now_us)
     assert report is not None
     _, kind, words, ssrc, seconds, fraction, stamp, count, octets = struct.unpack(
         "!BBHIIIIII", report[:28]
     )
-    assert (kind, words, ssrc, stamp) == (200, 6, packetiser.ssrc, packets.timestamp)
+    assert (kind, words, ssrc, stamp) == (200, 6, packetiser.ssrc, packets.timestamp + 3600)
     assert (seconds - 2_208_988_800) * 1_000_000 + (fraction * 1_000_000 >> 32) == (
-        pytest.approx(unit.wall_us, abs=1)
+        pytest.approx(now_us, abs=1)
     )
     assert (count, octets) == (1, 4)
     assert len(report) % 4 == 0
