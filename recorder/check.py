@@ -41,7 +41,7 @@ DifferenceKind = Literal[
     "index_damaged",  # the packed index does not add up to the object's size
     "ranges_overlap",  # two effective ranges of a source hold the same time
     "spans_wrong",  # the source's spans are not the union of its ranges
-    "usage_wrong",  # the source's daily sums are wrong
+    "usage_wrong",  # the source's daily sums, or its runs' counts, are wrong
     "spool_left",  # a spool file that is indexed already, or that no process takes care of
     "spool_unreadable",  # a spool file that was set aside
 ]
@@ -115,11 +115,13 @@ async def _check_index(engine: AsyncEngine, rows: RowWriter | None) -> AsyncIter
 
 
 async def _check_source(connection: AsyncConnection, source_id: str) -> AsyncIterator[Difference]:
-    known_runs = set(
-        (
-            await connection.execute(sa.select(runs.c.id).where(runs.c.source_id == source_id))
-        ).scalars()
-    )
+    run_counts = {
+        row.id: row.segments
+        for row in await connection.execute(
+            sa.select(runs.c.id, runs.c.segments).where(runs.c.source_id == source_id)
+        )
+    }
+    counted = dict.fromkeys(run_counts, 0)
     ranges: list[Interval] = []
     usage: dict[int, tuple[int, int]] = {}
     before: Segment | None = None
@@ -132,7 +134,9 @@ async def _check_source(connection: AsyncConnection, source_id: str) -> AsyncIte
         segment = segment_from_row(row)
         size, count = usage.get(segment.start_us // DAY_US, (0, 0))
         usage[segment.start_us // DAY_US] = (size + segment.size_bytes, count + 1)
-        if segment.run_id not in known_runs:
+        if segment.run_id in counted:
+            counted[segment.run_id] += 1
+        else:
             yield Difference(
                 "run_missing", segment.id, f"run {segment.run_id} of {source_id} is not there"
             )
@@ -165,8 +169,8 @@ async def _check_source(connection: AsyncConnection, source_id: str) -> AsyncIte
             sa.select(daily_usage).where(daily_usage.c.source_id == source_id)
         )
     }
-    if sums != usage:
-        yield Difference("usage_wrong", source_id, "the sums by day do not match the segments")
+    if sums != usage or counted != run_counts:
+        yield Difference("usage_wrong", source_id, "the sums do not match the segments")
 
 
 def _index_trouble(segment: Segment) -> str:

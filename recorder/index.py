@@ -108,7 +108,7 @@ def add_segment(
     source_id = source["id"]
     _ensure_source(connection, source, now_us)
     _require_epoch(connection, source_id, segment["epoch"])
-    _ensure_run(connection, run)
+    _join_run(connection, run)
     values = {name: segment[name] for name in _SEGMENT_COLUMNS}
     effective = _settle(connection, source_id, segment)
     values["effective_start_us"], values["effective_end_us"] = effective or (None, None)
@@ -182,20 +182,23 @@ def forget_segments(connection: sa.Connection, segment_ids: list[str]) -> int:
     """Last step of deletion: the rows go. Only rows marked as deleting; returns how many."""
     doomed = connection.execute(
         sa.select(
-            segments.c.id, segments.c.source_id, segments.c.start_us, segments.c.size_bytes
+            segments.c.id,
+            segments.c.source_id,
+            segments.c.run_id,
+            segments.c.start_us,
+            segments.c.size_bytes,
         ).where(segments.c.id.in_(segment_ids), segments.c.state == DELETING)
     ).all()
     for row in doomed:
         _add_usage(connection, row.source_id, row.start_us, -row.size_bytes, -1)
+        _leave_run(connection, row.run_id)
     connection.execute(sa.delete(segments).where(segments.c.id.in_([row.id for row in doomed])))
-    for source_id in {row.source_id for row in doomed}:
-        _prune_runs(connection, source_id)
     return len(doomed)
 
 
 @row_operation("recorder.rebuild_derived")
 def rebuild_derived(connection: sa.Connection, source_id: str) -> None:
-    """Compute the source's spans and daily usage anew from its segments (``check --repair``)."""
+    """Compute the source's spans, daily usage and runs' counts anew from its segments."""
     connection.execute(sa.delete(spans).where(spans.c.source_id == source_id))
     connection.execute(sa.delete(daily_usage).where(daily_usage.c.source_id == source_id))
     rows = connection.execute(
@@ -212,6 +215,16 @@ def rebuild_derived(connection: sa.Connection, source_id: str) -> None:
         if row.effective_start_us is not None:
             add_span(connection, source_id, row.effective_start_us, row.effective_end_us)
         _add_usage(connection, source_id, row.start_us, row.size_bytes, 1)
+    counts = dict.fromkeys(
+        connection.execute(sa.select(runs.c.id).where(runs.c.source_id == source_id)).scalars(), 0
+    )
+    for run_id in connection.execute(
+        sa.select(segments.c.run_id).where(segments.c.source_id == source_id)
+    ).scalars():
+        counts[run_id] = counts.get(run_id, 0) + 1
+    for run_id, count in counts.items():
+        connection.execute(sa.update(runs).where(runs.c.id == run_id).values(segments=count))
+    connection.execute(sa.delete(runs).where(runs.c.source_id == source_id, runs.c.segments == 0))
 
 
 def _ensure_source(connection: sa.Connection, source: Mapping[str, Any], now_us: int) -> None:
@@ -228,11 +241,14 @@ def _ensure_source(connection: sa.Connection, source: Mapping[str, Any], now_us:
         )
 
 
-def _ensure_run(connection: sa.Connection, run: Mapping[str, Any]) -> None:
-    known = connection.execute(sa.select(runs.c.id).where(runs.c.id == run["id"])).scalar()
-    if known is None:
+def _join_run(connection: sa.Connection, run: Mapping[str, Any]) -> None:
+    """One more segment of the run; its first brings the run itself."""
+    joined = connection.execute(
+        sa.update(runs).where(runs.c.id == run["id"]).values(segments=runs.c.segments + 1)
+    ).rowcount
+    if not joined:
         timescales = ",".join(str(scale) for scale in run["timescales"])
-        connection.execute(sa.insert(runs).values({**run, "timescales": timescales}))
+        connection.execute(sa.insert(runs).values({**run, "timescales": timescales, "segments": 1}))
 
 
 def _require_epoch(connection: sa.Connection, source_id: str, epoch: int) -> None:
@@ -329,25 +345,12 @@ def _add_usage(
         connection.execute(sa.delete(daily_usage).where(*here, daily_usage.c.segments <= 0))
 
 
-def _prune_runs(connection: sa.Connection, source_id: str) -> None:
-    """Forget runs that ended before the oldest footage; nothing refers to them any more."""
-    shadowed = connection.execute(
-        sa.select(segments.c.id)
-        .where(segments.c.source_id == source_id, segments.c.effective_start_us.is_(None))
-        .limit(1)
-    ).scalar()
-    if shadowed is not None:
-        return
-    oldest = connection.execute(
-        sa.select(segments.c.ordinal)
-        .where(segments.c.source_id == source_id)
-        .order_by(segments.c.effective_start_us)
-        .limit(1)
-    ).scalar()
-    gone = sa.delete(runs).where(runs.c.source_id == source_id)
-    if oldest is not None:
-        gone = gone.where(runs.c.ordinal < oldest)
-    connection.execute(gone)
+def _leave_run(connection: sa.Connection, run_id: str) -> None:
+    """A segment of the run is gone; the run goes with its last."""
+    connection.execute(
+        sa.update(runs).where(runs.c.id == run_id).values(segments=runs.c.segments - 1)
+    )
+    connection.execute(sa.delete(runs).where(runs.c.id == run_id, runs.c.segments <= 0))
 
 
 def source_message(source: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from recorder.tables import runs, segments
 def run_from_row(row: sa.Row[Any]) -> Run:
     """A Run from a whole row of ``runs``."""
     values = dict(row._mapping)
+    del values["segments"]
     values["timescales"] = tuple(int(part) for part in str(values["timescales"]).split(","))
     return Run(**values)
 

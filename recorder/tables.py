@@ -7,7 +7,8 @@ in :mod:`recorder.index` and compared by :mod:`recorder.check`:
 2. The effective ranges of one source never overlap.
 3. ``spans`` of a source is the union of its effective ranges, merged; so a timeline of any length
    is read from a few rows, however old the index is.
-4. ``daily_usage`` is the sum of the bytes of the rows, by the UTC day of their start.
+4. ``daily_usage`` is the sum of the bytes of the rows, by the UTC day of their start;
+   ``runs.segments`` counts the rows of a run, and a run goes with its last.
 5. A row in state ``deleting`` has no effective range; its object may or may not be there.
 """
 
@@ -58,6 +59,7 @@ runs = sa.Table(
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("timescales", sa.Text, nullable=False),  # per track, in order: "90000,48000"
     sa.Column("init_segment", sa.LargeBinary, nullable=False),
+    sa.Column("segments", sa.Integer, nullable=False),  # rows that refer to it; gone with the last
     sa.Index("ix_runs_source", "source_id", "ordinal"),
 )
 
@@ -141,3 +143,5 @@ daily_usage = sa.Table(
     sa.Column("segments", sa.Integer, nullable=False),
     sqlite_with_rowid=False,
 )
+
+TABLES = (sources, assignments, runs, segments, spans, gaps, clock_offsets, daily_usage)

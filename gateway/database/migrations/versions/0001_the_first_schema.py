@@ -122,8 +122,12 @@ def upgrade() -> None:
         sa.Column("height", sa.Integer(), nullable=False),
         sa.Column("timescales", sa.Text(), nullable=False),
         sa.Column("init_segment", sa.LargeBinary(), nullable=False),
+        sa.Column("segments", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
+    with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.create_index("ix_runs_source", ["source_id", "ordinal"], unique=False)
+
     op.create_table(
         "segments",
         sa.Column("id", sa.Text(), nullable=False),
@@ -397,6 +401,9 @@ def downgrade() -> None:
         )
 
     op.drop_table("segments")
+    with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.drop_index("ix_runs_source")
+
     op.drop_table("runs")
     op.drop_table("processes")
     with op.batch_alter_table("gaps", schema=None) as batch_op:

@@ -1,0 +1,78 @@
+"""What the recorder's tests share: a database, a store, and a recorder on temporary folders."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+import recorder.index
+import recorder.tables  # declares the tables
+from recorder.recorder import Recorder, RecorderConfig
+from recorder.rows import LocalRowWriter, metadata
+from recorder.spool import SpoolConfig
+from recorder.stores import DirectoryStoreConfig
+from recorder.stores.directory import DirectoryStore
+
+
+def open_database(path: Path) -> sa.Engine:
+    """A SQLite engine whose savepoints work, with the recorder's tables."""
+    engine = sa.create_engine(f"sqlite:///{path}")
+
+    def plain(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+
+    sa.event.listen(engine, "connect", plain)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    metadata.create_all(engine, tables=list(recorder.tables.TABLES))
+    return engine
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[sa.Engine]:
+    """The writing side's engine."""
+    engine = open_database(tmp_path / "rows.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def rows(database: sa.Engine) -> Iterator[LocalRowWriter]:
+    """The one writer."""
+    writer = LocalRowWriter(database)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+async def engine(database: sa.Engine) -> AsyncIterator[AsyncEngine]:
+    """The reading side's engine."""
+    engine = create_async_engine(f"sqlite+aiosqlite:///{database.url.database}")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[DirectoryStore]:
+    """A directory store, ready."""
+    store = DirectoryStore(DirectoryStoreConfig(tmp_path / "store"))
+    await store.check()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def recording(
+    tmp_path: Path, rows: LocalRowWriter, store: DirectoryStore
+) -> AsyncIterator[Recorder]:
+    """A started Recorder with segments of 10 s."""
+    config = RecorderConfig(SpoolConfig(tmp_path / "spool"), segment_s=10)
+    recorder_ = Recorder(config, rows, store)
+    await recorder_.start()
+    yield recorder_
+    await recorder_.close()
