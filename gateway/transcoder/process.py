@@ -6,18 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import structlog
-
 from camera_adapters.stream import Track
-from gateway.cluster.lifetime import LoopLag, run_until_stopped
+from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlError, ControlServer, control_path
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.pool import Event, Job, TranscoderPool
 from gateway.transcoder.wire import track_from_wire, units_from_wire
-
-_log = structlog.get_logger(__name__)
 
 EVENTS_WAITING_LIMIT = 1000
 
@@ -85,21 +81,20 @@ async def _feed(pool: TranscoderPool, job: Job, incoming: Any) -> None:
         job.fail("unsupported", f"not a message of this stream: {error}")
 
 
-async def run(settings: Settings, name: str) -> None:
-    """Serve until SIGTERM or SIGINT."""
+async def serve(settings: Settings, name: str) -> None:
+    """Run until told to stop."""
     pool = TranscoderPool(settings.transcoder.workers)
     lag = LoopLag()
 
-    async def status() -> dict[str, Any]:
+    async def figures() -> dict[str, Any]:
         return {"event_loop_lag_ms": lag.take_ms(), **pool.status()}
 
     server = ControlServer(
         control_path(settings, name),
         cluster_secret(settings),
-        {**handlers(pool), "process.status": status},
+        {**handlers(pool), "process.status": figures},
     )
     await server.start()
-    _log.info("transcoder ready", places=pool.places)
     try:
         await run_until_stopped(lag)
     finally:
@@ -108,7 +103,5 @@ async def run(settings: Settings, name: str) -> None:
 
 
 def main(settings: Settings, name: str) -> None:
-    """Entry point of the process."""
-    import uvloop
-
-    uvloop.run(run(settings, name))
+    """Entry point for the supervisor."""
+    run(serve(settings, name))

@@ -1,0 +1,109 @@
+"""Taking footage away: the right to, and the record of it.
+
+A playback session shows footage; a download takes it out of the house. So the right ``export`` is
+asked of the grants as they are now, and each download is in the audit log before its first byte.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.audit import AuditRecord, append
+from gateway.cameras import find_cameras
+from gateway.database.tables import areas, grants, users
+from gateway.footage.playback_index import Range
+from gateway.footage.sessions import PlaybackSession, SessionRefused
+from gateway.identifiers import US_PER_S, now_us
+from gateway.people.authorize import Grant, Principal, authorize
+from gateway.people.roles import WHOLE_COUNTY, Right, Role
+from recorder.rows import RowError, RowWriter
+
+# A download that is resumed within this time is the same download.
+SAME_DOWNLOAD_US = 600 * US_PER_S
+_DOWNLOADS_KEPT = 10_000
+
+
+class Exports:
+    """Decides and records."""
+
+    def __init__(self, engine: AsyncEngine, rows: RowWriter) -> None:
+        self._engine = engine
+        self._rows = rows
+        self._recorded: dict[tuple[str, str, Range], int] = {}
+
+    async def permit(
+        self, session: PlaybackSession, camera_id: str, part: Range, address: str | None
+    ) -> None:
+        """Returns when the download may start and is on record. Raises SessionRefused."""
+        at_us = now_us()
+        async with self._engine.connect() as connection:
+            camera = (await find_cameras(connection, [camera_id], deleted=True)).get(camera_id)
+        if camera is None:
+            raise SessionRefused(404, "not_found", "there is no such camera")
+        principal = await self._principal(session.ticket.user_id, at_us)
+        if not authorize(principal, Right.EXPORT, camera, at_us).allowed:
+            raise SessionRefused(
+                403, "not_allowed", "you may look at this footage but not download it"
+            )
+        key = (session.id, camera_id, part)
+        if at_us - self._recorded.get(key, 0) < SAME_DOWNLOAD_US:
+            return
+        record = AuditRecord(
+            "export.download",
+            user_id=session.ticket.user_id,
+            user_name=session.ticket.user_name,
+            address=address,
+            camera_id=camera_id,
+            area_path=camera.area_path,
+            start_us=part.start_us,
+            end_us=part.end_us,
+            detail={"session_id": session.id, "variant": session.variant, "format": "mp4"},
+        )
+        try:
+            await append(self._rows, [record])
+        except (ConnectionError, TimeoutError, RowError) as error:
+            raise SessionRefused(
+                503, "unavailable", f"the audit log cannot be written, so nothing is given: {error}"
+            ) from error
+        if len(self._recorded) >= _DOWNLOADS_KEPT:
+            self._recorded.clear()
+        self._recorded[key] = at_us
+
+    async def _principal(self, user_id: str, at_us: int) -> Principal | None:
+        """The user with the grants of this moment; None when the account is closed."""
+        statement = (
+            sa.select(
+                users.c.name,
+                users.c.display_name,
+                users.c.must_change_password,
+                grants.c.role,
+                grants.c.area_id,
+                areas.c.path,
+            )
+            .select_from(
+                users.outerjoin(grants, grants.c.user_id == users.c.id).outerjoin(
+                    areas, areas.c.id == grants.c.area_id
+                )
+            )
+            .where(users.c.id == user_id, users.c.enabled)
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(statement)).all()
+        if not rows:
+            return None
+        held = [
+            Grant(Role(row.role), "" if row.area_id == WHOLE_COUNTY else row.path)
+            for row in rows
+            if row.role is not None and (row.area_id == WHOLE_COUNTY or row.path is not None)
+        ]
+        first = rows[0]
+        return Principal(
+            user_id=user_id,
+            name=first.name,
+            display_name=first.display_name,
+            grants=tuple(held),
+            must_change_password=first.must_change_password,
+            session_expires_us=at_us + US_PER_S,
+            token_hash="",
+        )

@@ -1,0 +1,463 @@
+"""The footage server's HTTP, as docs/http-api.md lists it under "Timeline and playback"."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from gateway.footage.download import DOWNLOAD_SPAN_LIMIT_US, VirtualFile, plan_download
+from gateway.footage.errors import BadParameter, with_errors
+from gateway.footage.export_rights import Exports
+from gateway.footage.fragments import FragmentMaker, check_numbers
+from gateway.footage.frames import WIDTH_LIMIT, FrameMaker
+from gateway.footage.hls import HLS_SPAN_LIMIT_US, media_playlist
+from gateway.footage.playback_index import (
+    Range,
+    build_index,
+    keyframes_in,
+    page_of,
+)
+from gateway.footage.reader import FootageGone, FootageReader, Located
+from gateway.footage.sessions import (
+    COOKIE_PREFIX,
+    SESSION_LIFE_US,
+    PlaybackSession,
+    PlaybackSessions,
+    SessionRefused,
+)
+from gateway.footage.transcoding import PlaybackTranscoding
+from gateway.identifiers import US_PER_S
+from gateway.transcoder.errors import TranscodeError
+from recorder.segments import Run
+
+KEYFRAMES_LIMIT = 5000
+KEYFRAMES_SPAN_LIMIT_US = 7 * 24 * 3600 * US_PER_S
+_BODY_BYTES_LIMIT = 16 * 1024
+_TIME_LIMIT_US = 1 << 60
+_IMMUTABLE = "private, max-age=31536000, immutable"
+_PLANS_KEPT = 8
+_BYTE_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+
+
+@dataclass(slots=True)
+class FootageServer:
+    """What the routes work with. ``name`` is the process's, and part of every path."""
+
+    name: str
+    reader: FootageReader
+    sessions: PlaybackSessions
+    fragments: FragmentMaker
+    frames: FrameMaker
+    transcoding: PlaybackTranscoding
+    exports: Exports
+    _plans: dict[tuple[str, str, Range], VirtualFile]
+
+    def routes(self) -> list[Route]:
+        """Everything below ``/s/{name}``."""
+        camera = "/playback/{camera_id}"
+        get = [
+            ("/index", self.index),
+            ("/keyframes", self.keyframes),
+            ("/runs/{run_id}/init.mp4", self.initialisation),
+            ("/segments/{segment_id}/fragments/{first:int}-{last:int}.m4s", self.media),
+            ("/segments/{segment_id}/keyframes/{number:int}.m4s", self.keyframe),
+            ("/segments/{segment_id}/segment.mp4", self.segment),
+            ("/frame.jpg", self.frame),
+            ("/mp4", self.mp4),
+            ("/hls/index.m3u8", self.hls),
+            ("/transcode/runs/{run_id}/init.mp4", self.transcoded_initialisation),
+            (
+                "/transcode/segments/{segment_id}/fragments/{first:int}-{last:int}.m4s",
+                self.transcoded_media,
+            ),
+            (
+                "/transcode/segments/{segment_id}/keyframes/{number:int}.m4s",
+                self.transcoded_keyframe,
+            ),
+        ]
+        return [
+            Route("/sessions", with_errors(self.open_session), methods=["POST"]),
+            *(Route(camera + path, with_errors(endpoint)) for path, endpoint in get),
+        ]
+
+    async def revoke(self, session_ids: list[str]) -> int:
+        """End these sessions; their next request is refused."""
+        ended = self.sessions.revoke(session_ids)
+        await self.transcoding.release(set(session_ids))
+        return ended
+
+    # ---- sessions
+
+    async def open_session(self, request: Request) -> Response:
+        """``POST /sessions`` ``{ticket}``: the session's cookie, for this server's paths."""
+        body = await request.body()
+        try:
+            ticket = json.loads(body)["ticket"] if len(body) <= _BODY_BYTES_LIMIT else None
+        except (ValueError, TypeError, KeyError):
+            ticket = None
+        if not isinstance(ticket, str):
+            raise BadParameter("ticket", 'send {"ticket": …} as JSON')
+        session, cookie = await self.sessions.open(ticket)
+        response = JSONResponse(
+            {
+                "session_id": session.id,
+                "start_us": session.range.start_us,
+                "end_us": session.range.end_us,
+                "cameras": [
+                    {"camera_id": one, "base_url": f"/s/{self.name}/playback/{one}"}
+                    for one in session.ticket.camera_ids
+                ],
+            },
+            201,
+            {"Cache-Control": "no-store"},
+        )
+        path = f"/s/{self.name}"
+        secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+        for name in self.sessions.stale_cookies(request.headers.get("cookie", "")):
+            response.delete_cookie(name, path=path)
+        response.set_cookie(
+            COOKIE_PREFIX + session.id,
+            cookie,
+            max_age=SESSION_LIFE_US // US_PER_S,
+            path=path,
+            secure=secure,
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    # ---- what there is
+
+    async def index(self, request: Request) -> Response:
+        """``/index``."""
+        camera_id, session, wanted = await self._range_of(request, _TIME_LIMIT_US)
+        page, next_us = page_of(wanted)
+        items = await self.reader.between(camera_id, session.variant, page.start_us, page.end_us)
+        gaps = await self.reader.gaps_between(
+            camera_id, session.variant, page.start_us, page.end_us, items
+        )
+        document = await asyncio.to_thread(build_index, items, page, gaps, next_us)
+        if session.transcode_h265:
+            by_id = {item.run.id: item.run for item in items}
+            for run in document["runs"]:
+                if by_id[run["run_id"]].video_codec == "h265":
+                    run["transcode"] = True
+                    run["mime"] = await self.transcoding.mime(by_id[run["run_id"]])
+        return JSONResponse(document, headers={"Cache-Control": "no-store"})
+
+    async def keyframes(self, request: Request) -> Response:
+        """``/keyframes``."""
+        camera_id, session, wanted = await self._range_of(request, KEYFRAMES_SPAN_LIMIT_US)
+        limit = _integer(request, "limit", default=1000, least=1, most=KEYFRAMES_LIMIT)
+        items = await self.reader.between(
+            camera_id, session.variant, wanted.start_us, wanted.end_us
+        )
+        found = await asyncio.to_thread(keyframes_in, items, wanted, limit)
+        return JSONResponse({"items": found}, headers={"Cache-Control": "no-store"})
+
+    async def hls(self, request: Request) -> Response:
+        """``/hls/index.m3u8``."""
+        camera_id, session, wanted = await self._range_of(request, HLS_SPAN_LIMIT_US)
+        items = await self.reader.between(
+            camera_id, session.variant, wanted.start_us, wanted.end_us
+        )
+        ticket = request.query_params.get("ticket")
+        playlist = await asyncio.to_thread(media_playlist, items, wanted, ticket)
+        if "#EXTINF" not in playlist:
+            raise FootageGone("there is no footage in that range: see the timeline's gaps")
+        return Response(
+            playlist,
+            media_type="application/vnd.apple.mpegurl",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    # ---- media
+
+    async def initialisation(self, request: Request) -> Response:
+        """``/runs/{run_id}/init.mp4``."""
+        _, run = await self._run_of(request)
+        return _media(self.fragments.initialisation(run), f"i-{run.id}", request)
+
+    async def media(self, request: Request) -> Response:
+        """``/segments/{segment_id}/fragments/{first}-{last}.m4s``."""
+        located, _, first, last = await self._fragments_of(request)
+        tag = f"f-{located.segment.id}-{first}-{last}"
+        if _unchanged(request, tag):
+            return _not_modified(tag)
+        return _media(await self.fragments.fragments(located, first, last), tag, request)
+
+    async def keyframe(self, request: Request) -> Response:
+        """``/segments/{segment_id}/keyframes/{number}.m4s``."""
+        located, _, number, _ = await self._fragments_of(request)
+        tag = f"k-{located.segment.id}-{number}"
+        if _unchanged(request, tag):
+            return _not_modified(tag)
+        return _media(await self.fragments.keyframe(located, number), tag, request)
+
+    async def segment(self, request: Request) -> Response:
+        """``/segments/{segment_id}/segment.mp4``: the recorded object, by byte ranges (HLS)."""
+        located = await self._segment_of(request, 0)
+        segment = located.segment
+        part = _byte_range(request, segment.size_bytes)
+        if part is None:
+            return _unsatisfiable(segment.size_bytes)
+        start, end = part
+        touched = [
+            item
+            for item in located.fragments
+            if item.offset < end and item.offset + item.size_bytes > start
+        ]
+        for item in (touched[:1] + touched[-1:]) or []:
+            await self._permit(request, item.start_us, item.start_us + item.duration_us)
+        return _ranged(
+            _pieces(self.reader, located, start, end),
+            start,
+            end,
+            segment.size_bytes,
+            f"s-{segment.id}-{segment.size_bytes}",
+            request,
+        )
+
+    async def frame(self, request: Request) -> Response:
+        """``/frame.jpg``."""
+        at_us = _integer(request, "at_us")
+        width = _integer(request, "width", default=0, least=0, most=WIDTH_LIMIT)
+        exact = request.query_params.get("exact", "true") not in ("false", "0")
+        camera_id, session = await self._permit(request, at_us, at_us + 1)
+        jpeg = await self.frames.picture(
+            camera_id, session.variant, at_us, width=width or None, exact=exact
+        )
+        return Response(
+            jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+        )
+
+    async def mp4(self, request: Request) -> Response:
+        """``/mp4``: a download."""
+        camera_id, session, wanted = await self._range_of(request, DOWNLOAD_SPAN_LIMIT_US)
+        await self.exports.permit(session, camera_id, wanted, _address(request))
+        key = (camera_id, session.variant, wanted)
+        plan = self._plans.get(key) if "range" in request.headers else None
+        if plan is None:
+            plan = await plan_download(self.reader, camera_id, session.variant, wanted)
+            while len(self._plans) >= _PLANS_KEPT:
+                del self._plans[next(iter(self._plans))]
+            self._plans[key] = plan
+        part = _byte_range(request, plan.size_bytes)
+        if request.headers.get("if-range", f'"{plan.tag}"') != f'"{plan.tag}"':
+            part = (0, plan.size_bytes)
+        if part is None:
+            return _unsatisfiable(plan.size_bytes)
+        response = _ranged(plan.read(self.reader, *part), *part, plan.size_bytes, plan.tag, request)
+        name = f"{camera_id}_{_file_time(plan.start_us)}_{_file_time(plan.end_us)}.mp4"
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        response.headers["Cache-Control"] = "private, no-cache"
+        return response
+
+    # ---- transcoded
+
+    async def transcoded_initialisation(self, request: Request) -> Response:
+        """``/transcode/runs/{run_id}/init.mp4``."""
+        _, run = await self._run_of(request)
+        return _media(await self.transcoding.initialisation(run), f"ti-{run.id}", request)
+
+    async def transcoded_media(self, request: Request) -> Response:
+        """``/transcode/segments/{segment_id}/fragments/{first}-{last}.m4s``."""
+        located, session, first, last = await self._fragments_of(request)
+        viewer = (session.id, request.path_params["camera_id"])
+        tag = f"tf-{located.segment.id}-{first}-{last}"
+        if _unchanged(request, tag):
+            return _not_modified(tag)
+        try:
+            data = await self.transcoding.fragments(viewer, located, first, last)
+        except TranscodeError as error:
+            # A live viewer took the place: ask for another, and say where in the queue.
+            if error.code != "preempted":
+                raise
+            data = await self.transcoding.fragments(viewer, located, first, last)
+        return _media(data, tag, request)
+
+    async def transcoded_keyframe(self, request: Request) -> Response:
+        """``/transcode/segments/{segment_id}/keyframes/{number}.m4s``."""
+        located, session, number, _ = await self._fragments_of(request)
+        viewer = (session.id, request.path_params["camera_id"])
+        tag = f"tk-{located.segment.id}-{number}"
+        if _unchanged(request, tag):
+            return _not_modified(tag)
+        return _media(await self.transcoding.keyframe(viewer, located, number), tag, request)
+
+    # ---- who asks for what
+
+    async def _find(self, request: Request, wanted: Range | None) -> tuple[str, PlaybackSession]:
+        camera_id = request.path_params["camera_id"]
+        session = await self.sessions.find(
+            camera_id,
+            wanted,
+            request.headers.get("cookie", ""),
+            request.query_params.get("ticket"),
+        )
+        return camera_id, session
+
+    async def _permit(
+        self, request: Request, start_us: int, end_us: int
+    ) -> tuple[str, PlaybackSession]:
+        camera_id = request.path_params["camera_id"]
+        session = await self.sessions.permitting(
+            camera_id,
+            Range(start_us, max(end_us, start_us + 1)),
+            request.headers.get("cookie", ""),
+            request.query_params.get("ticket"),
+        )
+        return camera_id, session
+
+    async def _range_of(
+        self, request: Request, longest_us: int
+    ) -> tuple[str, PlaybackSession, Range]:
+        start_us, end_us = _integer(request, "start_us"), _integer(request, "end_us")
+        if end_us <= start_us:
+            raise BadParameter("end_us", "the range ends before it begins")
+        camera_id, session = await self._find(request, Range(start_us, end_us))
+        clipped = Range(start_us, end_us).clipped(session.range)
+        if clipped.empty:
+            raise SessionRefused(403, "not_allowed", "this session does not reach to that time")
+        if clipped.end_us - clipped.start_us > longest_us:
+            raise BadParameter("end_us", f"ask for at most {longest_us // US_PER_S} s at once")
+        return camera_id, session, clipped
+
+    async def _run_of(self, request: Request) -> tuple[PlaybackSession, Run]:
+        camera_id, session = await self._find(request, None)
+        run = await self.reader.run(camera_id, session.variant, request.path_params["run_id"])
+        return session, run
+
+    async def _segment_of(self, request: Request, fragments: int) -> Located:
+        camera_id, session = await self._find(request, None)
+        segment_id = request.path_params["segment_id"]
+        return await self.reader.segment(camera_id, session.variant, segment_id, fragments)
+
+    async def _fragments_of(self, request: Request) -> tuple[Located, PlaybackSession, int, int]:
+        parameters = request.path_params
+        first = parameters["first"] if "first" in parameters else parameters["number"]
+        last = parameters.get("last", first)
+        located = await self._segment_of(request, last + 1)
+        check_numbers(located, first, last)
+        begin, end = located.fragments[first], located.fragments[last]
+        _, session = await self._permit(request, begin.start_us, begin.start_us + begin.duration_us)
+        if last != first:
+            await self._permit(request, end.start_us, end.start_us + end.duration_us)
+        return located, session, first, last
+
+
+def footage_server(
+    name: str,
+    reader: FootageReader,
+    sessions: PlaybackSessions,
+    fragments: FragmentMaker,
+    frames: FrameMaker,
+    transcoding: PlaybackTranscoding,
+    exports: Exports,
+) -> FootageServer:
+    """A server of these parts."""
+    return FootageServer(name, reader, sessions, fragments, frames, transcoding, exports, {})
+
+
+def _integer(
+    request: Request,
+    name: str,
+    *,
+    default: int | None = None,
+    least: int = 0,
+    most: int = _TIME_LIMIT_US,
+) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        if default is None:
+            raise BadParameter(name, "is missing")
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        raise BadParameter(name, "is not a whole number") from None
+    if not least <= value <= most:
+        raise BadParameter(name, f"is not between {least} and {most}")
+    return value
+
+
+def _address(request: Request) -> str | None:
+    """Who asks: the pass-through in front says for whom."""
+    forwarded = request.headers.get("x-forwarded-for", "").split(",")[-1].strip()
+    return forwarded or (request.client.host if request.client else None)
+
+
+def _file_time(at_us: int) -> str:
+    import datetime
+
+    at = datetime.datetime.fromtimestamp(at_us // US_PER_S, datetime.UTC)
+    return f"{at:%Y%m%dT%H%M%SZ}"
+
+
+def _unchanged(request: Request, tag: str) -> bool:
+    return request.headers.get("if-none-match") == f'"{tag}"'
+
+
+def _not_modified(tag: str) -> Response:
+    return Response(None, 304, {"ETag": f'"{tag}"', "Cache-Control": _IMMUTABLE})
+
+
+def _media(data: bytes, tag: str, request: Request) -> Response:
+    if _unchanged(request, tag):
+        return _not_modified(tag)
+    return Response(
+        data, media_type="video/mp4", headers={"ETag": f'"{tag}"', "Cache-Control": _IMMUTABLE}
+    )
+
+
+def _byte_range(request: Request, size: int) -> tuple[int, int] | None:
+    """The wanted bytes [start, end) (RFC 9110 §14.2); None when there are none such. Several ranges
+    at once are answered with the whole.
+    """
+    header = request.headers.get("range")
+    if header is None:
+        return 0, size
+    matched = _BYTE_RANGE.match(header.strip())
+    if matched is None or matched.groups() == ("", ""):
+        return 0, size
+    first, last = matched.groups()
+    if not first:
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), min(size, int(last) + 1) if last else size
+    return (start, end) if start < end else None
+
+
+def _unsatisfiable(size: int) -> Response:
+    return Response(None, 416, {"Content-Range": f"bytes */{size}"})
+
+
+def _ranged(
+    pieces: AsyncIterator[bytes], start: int, end: int, size: int, tag: str, request: Request
+) -> Response:
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(end - start),
+        "ETag": f'"{tag}"',
+        "Cache-Control": _IMMUTABLE,
+    }
+    status = 200
+    if "range" in request.headers:
+        status = 206
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return StreamingResponse(pieces, status, headers, media_type="video/mp4")
+
+
+async def _pieces(
+    reader: FootageReader, located: Located, start: int, end: int
+) -> AsyncIterator[bytes]:
+    step = 2 * 1024 * 1024
+    for at in range(start, end, step):
+        yield await reader.read(located, at, min(step, end - at))
