@@ -46,7 +46,13 @@ def delete(connection: sa.Connection, camera_id: str) -> None:
     deleted = connection.execute(
         sa.update(cameras)
         .where(cameras.c.id == camera_id, cameras.c.deleted_us.is_(None))
-        .values(deleted_us=now_us(), enabled=False, username=None, password_sealed=None)
+        .values(
+            changed_us=now_us(),
+            deleted_us=now_us(),
+            enabled=False,
+            username=None,
+            password_sealed=None,
+        )
     )
     if deleted.rowcount == 0:
         raise RowError("not_found", "there is no such camera")

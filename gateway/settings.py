@@ -120,6 +120,12 @@ class SignInSettings(_Section):
     lock_s: int = Field(default=300, ge=1)
 
 
+class MetricsSettings(_Section):
+    """Who may read /metrics: who knows the token; without one, this machine itself."""
+
+    token: SecretStr | None = None
+
+
 class LogSettings(_Section):
     """What is logged, and in which form."""
 
@@ -149,6 +155,7 @@ class Settings(BaseSettings):
     restream: RestreamSettings = RestreamSettings()
     transcoder: TranscoderSettings = TranscoderSettings()
     sign_in: SignInSettings = SignInSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_directory", "run_directory", mode="after")

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from gateway.database.tables import processes
 from gateway.identifiers import now_us
+from recorder.index import assign
 from recorder.rows import row_operation
 from recorder.tables import assignments, sources
 
@@ -38,27 +39,14 @@ def place(connection: sa.Connection, owners: dict[str, str | None]) -> list[str]
     changed = []
     at_us = now_us()
     for source_id, owner in owners.items():
-        row = connection.execute(
-            sa.select(assignments.c.owner, assignments.c.epoch).where(
-                assignments.c.source_id == source_id
-            )
-        ).one_or_none()
-        if (row.owner if row is not None else "") == (owner or ""):
+        former = connection.execute(
+            sa.select(assignments.c.owner).where(assignments.c.source_id == source_id)
+        ).scalar()
+        if (former or "") == (owner or ""):
             continue
         changed.append(source_id)
-        if row is not None:
-            connection.execute(
-                sa.update(assignments)
-                .where(assignments.c.source_id == source_id)
-                .values(owner=owner or "", epoch=row.epoch + 1, since_us=at_us)
-            )
-            continue
         _ensure_source(connection, source_id, at_us)
-        connection.execute(
-            sa.insert(assignments).values(
-                source_id=source_id, owner=owner or "", epoch=1, since_us=at_us
-            )
-        )
+        assign(connection, source_id, owner or "", at_us)
     return changed
 
 

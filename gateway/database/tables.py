@@ -23,6 +23,8 @@ areas = sa.Table(
     sa.Column("path", sa.String(1000), nullable=False, unique=True),
     sa.Column("position", sa.Integer, nullable=False, default=0),
     sa.Column("created_us", sa.BigInteger, nullable=False),
+    # When this area was last hung elsewhere; tells readers to forget the paths that they know.
+    sa.Column("moved_us", sa.BigInteger, nullable=True),
     sa.Index("ix_areas_parent_id", "parent_id", "position"),
 )
 

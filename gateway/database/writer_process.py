@@ -27,9 +27,11 @@ WRITER = "writer"
 
 # Modules that declare row operations. Imported by the writer, and by nobody for this purpose.
 _OPERATION_MODULES = (
+    "recorder.index",
     "gateway.audit",
     "gateway.camera_rows",
     "gateway.cluster.rows",
+    "gateway.demo.rows",
     "gateway.demo.rows",
     "gateway.keepsake_rows",
     "gateway.people.account_rows",

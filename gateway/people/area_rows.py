@@ -82,7 +82,7 @@ def move(connection: sa.Connection, area_id: str, parent_id: str | None) -> None
     if parent_path.startswith(old_path):
         raise RowError("invalid", "an area cannot be moved below itself")
     new_path = f"{parent_path}{area_id}/"
-    connection.execute(sa.update(areas).where(areas.c.id == area_id).values(parent_id=parent_id))
+    connection.execute(sa.update(areas).where(areas.c.id == area_id).values(parent_id=parent_id, moved_us=now_us()))
     below = connection.execute(
         sa.select(areas.c.id, areas.c.path).where(subtree(areas.c.path, old_path))
     ).all()

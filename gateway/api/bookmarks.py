@@ -1,0 +1,145 @@
+"""Bookmarks: moments and ranges that people marked on a camera's timeline."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.api.access import Caller, check, permitted_camera, record
+from gateway.api.errors import invalid, not_found
+from gateway.api.services import ServicesDep
+from gateway.database.tables import areas, bookmarks, cameras, users
+from gateway.people.areas import within
+from gateway.people.authorize import AreaPlace, Principal
+from gateway.people.roles import Right
+
+router = APIRouter(prefix="/api/bookmarks", tags=["bookmarks"])
+
+_BOOKMARKS_LIMIT = 1000
+
+
+class BookmarkForm(BaseModel):
+    """A moment, or a range, and what there is to see."""
+
+    camera_id: str = Field(max_length=40)
+    at_us: int = Field(ge=0, lt=2**62)
+    end_us: int | None = Field(default=None, ge=0, lt=2**62)
+    note: str = Field(default="", max_length=2000)
+
+
+class BookmarkChange(BaseModel):
+    """What of a bookmark changes; absent fields stay."""
+
+    at_us: int | None = Field(default=None, ge=0, lt=2**62)
+    end_us: int | None = Field(default=None, ge=0, lt=2**62)
+    note: str | None = Field(default=None, max_length=2000)
+
+
+def select_bookmarks() -> sa.Select[Any]:
+    """Bookmarks with their author's name and their camera's place."""
+    return sa.select(
+        bookmarks, users.c.display_name.label("author"), areas.c.path.label("area_path")
+    ).select_from(
+        bookmarks.join(users, users.c.id == bookmarks.c.author_id)
+        .join(cameras, cameras.c.id == bookmarks.c.camera_id)
+        .join(areas, areas.c.id == cameras.c.area_id)
+    )
+
+
+def bookmark_document(row: sa.Row[Any]) -> dict[str, Any]:
+    """The Bookmark document."""
+    names = ("id", "camera_id", "at_us", "end_us", "note", "author", "created_us")
+    return {name: row._mapping[name] for name in names}
+
+
+@router.get("")
+async def list_bookmarks(
+    caller: Caller,
+    services: ServicesDep,
+    camera_id: str | None = None,
+    start_us: Annotated[int, Query(ge=0, lt=2**62)] = 0,
+    end_us: Annotated[int, Query(ge=0, lt=2**62)] = 2**61,
+) -> dict[str, Any]:
+    """Bookmarks on cameras that the caller may play back, in order of time."""
+    statement = select_bookmarks().where(
+        within(areas.c.path, caller.areas_with(Right.PLAYBACK)),
+        bookmarks.c.at_us >= start_us,
+        bookmarks.c.at_us < end_us,
+    )
+    if camera_id is not None:
+        statement = statement.where(bookmarks.c.camera_id == camera_id)
+    async with services.reader.connect() as connection:
+        rows = await connection.execute(
+            statement.order_by(bookmarks.c.at_us).limit(_BOOKMARKS_LIMIT)
+        )
+        return {"items": [bookmark_document(row) for row in rows]}
+
+
+@router.post("", status_code=201)
+async def create_bookmark(
+    body: BookmarkForm, caller: Caller, request: Request, services: ServicesDep
+) -> dict[str, Any]:
+    """Mark a moment."""
+    if body.end_us is not None and body.end_us < body.at_us:
+        raise invalid(end_us="the range ends before it begins")
+    async with services.reader.connect() as connection:
+        camera, _ = await permitted_camera(
+            connection, caller, Right.BOOKMARK, body.camera_id, deleted=True
+        )
+    bookmark_id = await services.rows.write(
+        "bookmarks.create", author_id=caller.user_id, **body.model_dump()
+    )
+    await record(services, request, caller, "bookmark.create", cameras=[camera], id=bookmark_id)
+    async with services.reader.connect() as connection:
+        return bookmark_document(await _bookmark(connection, bookmark_id))
+
+
+@router.patch("/{bookmark_id}")
+async def change_bookmark(
+    bookmark_id: str, body: BookmarkChange, caller: Caller, services: ServicesDep
+) -> dict[str, Any]:
+    """Change a bookmark of one's own, or any in an area that one configures."""
+    given = body.model_dump(exclude_unset=True)
+    if any(given.get(name, "") is None for name in ("at_us", "note")):
+        raise invalid(at_us="at_us and note cannot be taken away")
+    async with services.reader.connect() as connection:
+        row = await _own_bookmark(connection, caller, bookmark_id)
+    at_us, end_us = given.get("at_us", row.at_us), given.get("end_us", row.end_us)
+    if end_us is not None and end_us < at_us:
+        raise invalid(end_us="the range ends before it begins")
+    if given:
+        await services.rows.write("bookmarks.change", bookmark_id=bookmark_id, columns=given)
+    async with services.reader.connect() as connection:
+        return bookmark_document(await _bookmark(connection, bookmark_id))
+
+
+@router.delete("/{bookmark_id}", status_code=204)
+async def delete_bookmark(bookmark_id: str, caller: Caller, services: ServicesDep) -> None:
+    """Delete a bookmark of one's own, or any in an area that one configures."""
+    async with services.reader.connect() as connection:
+        await _own_bookmark(connection, caller, bookmark_id)
+    await services.rows.write("bookmarks.delete", bookmark_id=bookmark_id)
+
+
+async def _bookmark(connection: AsyncConnection, bookmark_id: str) -> sa.Row[Any]:
+    found = await connection.execute(select_bookmarks().where(bookmarks.c.id == bookmark_id))
+    row: sa.Row[Any] | None = found.one_or_none()
+    if row is None:
+        raise not_found("bookmark")
+    return row
+
+
+async def _own_bookmark(
+    connection: AsyncConnection, caller: Principal, bookmark_id: str
+) -> sa.Row[Any]:
+    row = await _bookmark(connection, bookmark_id)
+    rights = caller.rights_in(row.area_path)
+    if Right.PLAYBACK not in rights:
+        raise not_found("bookmark")
+    own = Right.BOOKMARK if row.author_id == caller.user_id else Right.CONFIGURE
+    check(caller, own, AreaPlace(row.area_path))
+    return row

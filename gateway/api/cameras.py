@@ -1,0 +1,260 @@
+"""Cameras: what there is, what it does, and its configuration."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field, field_validator
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from camera_adapters.rtsp.probe import probe
+from gateway.api.access import Caller, permitted_area, permitted_camera, record
+from gateway.api.errors import ApiError, invalid, not_found
+from gateway.api.services import Services, ServicesDep
+from gateway.api.viewing import revoke_viewing
+from gateway.camera_form import CameraChange, CameraForm, endpoint, split_credentials
+from gateway.cameras import Camera, read_cameras, select_cameras
+from gateway.database.tables import areas, cameras
+from gateway.identifiers import new_id
+from gateway.people.areas import area_names, area_path, subtree, within
+from gateway.people.authorize import Principal
+from gateway.people.roles import Right
+from gateway.secrets import SealError, seal, unseal
+
+router = APIRouter(prefix="/api/cameras", tags=["cameras"])
+
+_IDLE = {"state": "connecting", "since_us": 0, "recording": False, "viewers": 0}
+
+
+class CameraTest(BaseModel):
+    """An address to try. With ``camera_id`` a missing password is the stored one."""
+
+    main_url: str = Field(max_length=2000)
+    username: str | None = Field(default=None, max_length=200)
+    password: str | None = Field(default=None, max_length=200)
+    camera_id: str | None = Field(default=None, max_length=40)
+
+    @field_validator("main_url")
+    @classmethod
+    def _well_formed(cls, url: str) -> str:
+        split_credentials(url)
+        return url
+
+
+@router.get("")
+async def list_cameras(
+    caller: Caller,
+    services: ServicesDep,
+    area_id: str | None = None,
+    deep: bool = True,
+    query: Annotated[str, Query(max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """Cameras that the caller may see, by name; ``area_id`` means its whole subtree."""
+    where = [cameras.c.deleted_us.is_(None), within(areas.c.path, caller.areas_with())]
+    if query:
+        where.append(cameras.c.name.contains(query, autoescape=True))
+    async with services.reader.connect() as connection:
+        if area_id is not None:
+            path = await area_path(connection, area_id)
+            if path is None or not caller.rights_in(path):
+                raise not_found("area")
+            where.append(subtree(areas.c.path, path) if deep else cameras.c.area_id == area_id)
+        statement = select_cameras().where(*where)
+        total = await connection.scalar(
+            sa.select(sa.func.count())
+            .select_from(cameras.join(areas, areas.c.id == cameras.c.area_id))
+            .where(*where)
+        )
+        if cursor is not None:
+            name, camera_id = _read_cursor(cursor)
+            statement = statement.where(
+                sa.tuple_(cameras.c.name, cameras.c.id) > sa.tuple_(name, camera_id)
+            )
+        found = await read_cameras(
+            connection, statement.order_by(cameras.c.name, cameras.c.id).limit(limit + 1)
+        )
+        page = found[:limit]
+        items = await _documents(connection, services, caller, page)
+    return {
+        "items": items,
+        "next_cursor": _cursor(page[-1]) if len(found) > limit else None,
+        "total": total,
+    }
+
+
+@router.get("/{camera_id}")
+async def read_camera(camera_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
+    """One camera."""
+    async with services.reader.connect() as connection:
+        return await _document(connection, services, caller, camera_id)
+
+
+@router.post("", status_code=201)
+async def create_camera(
+    body: CameraForm, caller: Caller, request: Request, services: ServicesDep
+) -> dict[str, Any]:
+    """Add a camera; a shard takes it up at once."""
+    async with services.reader.connect() as connection:
+        path = await permitted_area(connection, caller, Right.CONFIGURE, body.area_id)
+    camera_id = new_id("cam")
+    await services.rows.write(
+        "cameras.create", cameras_columns=[camera_columns(body, camera_id, services.secret)]
+    )
+    await services.processes.configuration_changed()
+    await record(
+        services, request, caller, "camera.create", area=path, id=camera_id, name=body.name
+    )
+    async with services.reader.connect() as connection:
+        return await _document(connection, services, caller, camera_id)
+
+
+@router.patch("/{camera_id}")
+async def change_camera(
+    camera_id: str, body: CameraChange, caller: Caller, request: Request, services: ServicesDep
+) -> dict[str, Any]:
+    """Change a camera. A new host needs the password again: the old one is not sent elsewhere."""
+    async with services.reader.connect() as connection:
+        camera, _ = await permitted_camera(connection, caller, Right.CONFIGURE, camera_id)
+        if "area_id" in body.model_fields_set and body.area_id != camera.area_id:
+            await permitted_area(connection, caller, Right.CONFIGURE, body.area_id)
+    columns = _changed_columns(body, camera, services.secret)
+    if columns:
+        await services.rows.write("cameras.change", camera_id=camera_id, columns=columns)
+        await services.processes.configuration_changed()
+    named = sorted({"password" if name == "password_sealed" else name for name in columns})
+    await record(services, request, caller, "camera.change", cameras=[camera], fields=named)
+    async with services.reader.connect() as connection:
+        return await _document(connection, services, caller, camera_id)
+
+
+@router.delete("/{camera_id}", status_code=204)
+async def delete_camera(
+    camera_id: str, caller: Caller, request: Request, services: ServicesDep
+) -> None:
+    """Stop pulling a camera for good. Its footage stays until its retention ends."""
+    async with services.reader.connect() as connection:
+        camera, _ = await permitted_camera(connection, caller, Right.CONFIGURE, camera_id)
+    await services.rows.write("cameras.delete", camera_id=camera_id)
+    await services.processes.configuration_changed()
+    await revoke_viewing(services, camera_id=camera_id)
+    await record(services, request, caller, "camera.delete", cameras=[camera], name=camera.name)
+
+
+@router.post("/test")
+async def test_camera(
+    body: CameraTest, caller: Caller, request: Request, services: ServicesDep
+) -> dict[str, Any]:
+    """Try an address, and say in one line what is wrong with it."""
+    if Right.CONFIGURE not in caller.all_rights():
+        raise ApiError(403, "not_allowed", "you do not have the right to configure cameras")
+    url, username, password = split_credentials(body.main_url)
+    username = body.username or username
+    password = body.password if body.password is not None else password
+    if body.camera_id is not None and password is None:
+        async with services.reader.connect() as connection:
+            camera, _ = await permitted_camera(connection, caller, Right.CONFIGURE, body.camera_id)
+        if endpoint(url) == endpoint(camera.main_url):
+            username = username or camera.username
+            password = _stored_password(camera, services.secret)
+    result = await probe(url, username or "", password or "")
+    await record(services, request, caller, "camera.test", url=url, result=result.code)
+    answer = {"ok": result.ok, "code": result.code, "line": result.line}
+    if result.video is not None:
+        video = result.video if isinstance(result.video, dict) else asdict(result.video)
+        names = ("codec", "width", "height", "frames_per_second")
+        answer["video"] = {name: video.get(name) for name in names}
+    return answer
+
+
+def camera_columns(form: CameraForm, camera_id: str, secret: bytes) -> dict[str, Any]:
+    """The row of a new camera; its password sealed to its id."""
+    columns = form.model_dump(exclude={"password"})
+    sealed = None if not form.password else seal(secret, form.password, camera_id)
+    return {"id": camera_id, **columns, "password_sealed": sealed}
+
+
+def _changed_columns(body: CameraChange, camera: Camera, secret: bytes) -> dict[str, Any]:
+    columns = body.model_dump(include=body.model_fields_set, exclude={"password"})
+    known = {endpoint(url) for url in (camera.main_url, camera.sub_url) if url}
+    asked = [url for url in (columns.get("main_url"), columns.get("sub_url")) if url]
+    elsewhere = any(endpoint(url) not in known for url in asked)
+    if elsewhere and camera.password_sealed and "password" not in body.model_fields_set:
+        raise invalid(password="the address has changed: give the password again")
+    if "password" in body.model_fields_set:
+        sealed = None if not body.password else seal(secret, body.password, camera.id)
+        columns["password_sealed"] = sealed
+    return columns
+
+
+def _stored_password(camera: Camera, secret: bytes) -> str | None:
+    if camera.password_sealed is None:
+        return None
+    try:
+        return unseal(secret, camera.password_sealed, camera.id)
+    except SealError:
+        return None
+
+
+async def _document(
+    connection: AsyncConnection, services: Services, caller: Principal, camera_id: str
+) -> dict[str, Any]:
+    statement = select_cameras().where(cameras.c.id == camera_id, cameras.c.deleted_us.is_(None))
+    found = await read_cameras(connection, statement)
+    if not found or not caller.rights_in(found[0].area_path):
+        raise not_found("camera")
+    return (await _documents(connection, services, caller, found))[0]
+
+
+async def _documents(
+    connection: AsyncConnection, services: Services, caller: Principal, page: Sequence[Camera]
+) -> list[dict[str, Any]]:
+    names = await area_names(connection, [camera.area_path for camera in page])
+    return [
+        {
+            "id": camera.id,
+            "name": camera.name,
+            "area_id": camera.area_id,
+            "area_path": names[camera.area_path],
+            "enabled": camera.enabled,
+            "record": camera.record,
+            "transport": camera.transport,
+            "retention_days": camera.retention_days,
+            "retention_bytes": camera.retention_bytes,
+            "main_url": camera.main_url,
+            "sub_url": camera.sub_url,
+            "username": camera.username,
+            "has_password": camera.password_sealed is not None,
+            "rights": sorted(rights := caller.rights_in(camera.area_path)),
+            "states": _states(camera, services),
+        }
+        | ({} if Right.CONFIGURE in rights else {"username": None})
+        for camera in page
+    ]
+
+
+def _states(camera: Camera, services: Services) -> dict[str, Any]:
+    known = services.states.of(camera.id)
+    wanted = ["main"] + (["sub"] if camera.sub_url else [])
+    idle = _IDLE if camera.enabled else {**_IDLE, "state": "idle"}
+    return {variant: known.get(variant, idle) for variant in wanted}
+
+
+def _cursor(camera: Camera) -> str:
+    return base64.urlsafe_b64encode(json.dumps([camera.name, camera.id]).encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    try:
+        name, camera_id = json.loads(base64.urlsafe_b64decode(cursor))
+        return str(name), str(camera_id)
+    except (ValueError, TypeError, binascii.Error):
+        raise invalid(cursor="this is not a cursor that was given out") from None

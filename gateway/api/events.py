@@ -1,0 +1,127 @@
+"""The events WebSocket: what changes, to those who may see it, never faster than they read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from gateway.api.access import find_caller
+from gateway.api.services import Services, ServicesDep
+from gateway.people.authorize import Principal
+
+router = APIRouter(tags=["events"])
+
+PING_INTERVAL_S = 15.0
+# Several changes within this time are one wake-up.
+_GATHER_S = 0.05
+_CLOSE_SIGN_IN = 4401
+_CLOSE_ORIGIN = 4403
+
+
+class _Outbox:
+    """The newest state of each camera variant that is not sent yet: bounded by their number."""
+
+    def __init__(self, services: Services, principal: Principal) -> None:
+        self._services = services
+        self.principal = principal
+        self._states: dict[tuple[str, str], dict[str, Any]] = {}
+        self._revoked: list[str] = []
+        self._filled = asyncio.Event()
+
+    def take_state(self, camera_id: str, variant: str, state: dict[str, Any]) -> None:
+        """A state has changed; kept if the caller may see the camera."""
+        path = self._services.states.area_path(camera_id)
+        if path is not None and self.principal.rights_in(path):
+            self._states[camera_id, variant] = state
+            self._filled.set()
+
+    def take_revocation(self, user_id: str, session_ids: list[str]) -> None:
+        """Sessions were ended."""
+        if user_id == self.principal.user_id:
+            self._revoked += session_ids
+            self._filled.set()
+
+    async def take_messages(self) -> list[dict[str, Any]]:
+        """Wait for something to send."""
+        await self._filled.wait()
+        await asyncio.sleep(_GATHER_S)
+        self._filled.clear()
+        states, self._states = self._states, {}
+        revoked, self._revoked = self._revoked, []
+        messages = [{"type": "session_revoked", "session_id": one} for one in revoked]
+        for (camera_id, variant), state in states.items():
+            messages.append(
+                {"type": "camera_state", "camera_id": camera_id, "variant": variant, **state}
+            )
+        return messages
+
+
+@router.websocket("/api/events")
+async def events(socket: WebSocket, services: ServicesDep) -> None:
+    """Every known state first, then each change; a ping every 15 s."""
+    if not same_origin(socket):
+        await socket.close(_CLOSE_ORIGIN)
+        return
+    principal = await find_caller(socket, services)
+    if principal is None or principal.must_change_password:
+        await socket.close(_CLOSE_SIGN_IN)
+        return
+    await socket.accept()
+    outbox = _Outbox(services, principal)
+    services.revocation_listeners.add(outbox.take_revocation)
+    try:
+        with services.states.listening(outbox.take_state):
+            for camera_id, variant, state in services.states.all():
+                outbox.take_state(camera_id, variant, state)
+            await _serve(socket, services, outbox)
+    finally:
+        services.revocation_listeners.discard(outbox.take_revocation)
+
+
+def same_origin(socket: WebSocket) -> bool:
+    """Browsers say where a page that opens a WebSocket came from; others say nothing."""
+    origin = socket.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == socket.headers.get("host")
+
+
+async def _serve(socket: WebSocket, services: Services, outbox: _Outbox) -> None:
+    tasks = [
+        asyncio.create_task(_send(socket, outbox)),
+        asyncio.create_task(_ping(socket, services, outbox)),
+        asyncio.create_task(_read_to_end(socket)),
+    ]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(RuntimeError):
+            await socket.close()
+
+
+async def _send(socket: WebSocket, outbox: _Outbox) -> None:
+    while True:
+        for message in await outbox.take_messages():
+            await socket.send_json(message)
+
+
+async def _ping(socket: WebSocket, services: Services, outbox: _Outbox) -> None:
+    while True:
+        await asyncio.sleep(PING_INTERVAL_S)
+        # Signed out, or rights were changed: what may be seen is looked up anew.
+        principal = await find_caller(socket, services)
+        if principal is None:
+            await socket.close(_CLOSE_SIGN_IN)
+            return
+        outbox.principal = principal
+        await socket.send_json({"type": "ping"})
+
+
+async def _read_to_end(socket: WebSocket) -> None:
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_text()

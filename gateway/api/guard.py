@@ -1,0 +1,109 @@
+"""What holds for every request: no cross-site writes, bounded bodies, strict headers. Pure ASGI."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api.errors import ApiError, respond
+
+BODY_BYTES_LIMIT = 2 * 1024 * 1024
+
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"^[A-Za-z0-9.\-\[\]:_]+$")
+
+
+class Guard:
+    """Wraps the application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        send_strict = _with_headers(send, _policy(headers.get("host", "")))
+        if not scope["path"].startswith("/api"):
+            await self._app(scope, receive, send_strict)
+            return
+        refusal = _refusal(scope["method"], headers)
+        if refusal is not None:
+            await respond(refusal)(scope, receive, send_strict)
+            return
+        await self._app(scope, _bounded(receive), send_strict)
+
+
+def _refusal(method: str, headers: Headers) -> ApiError | None:
+    if method in _SAFE_METHODS:
+        return None
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and headers.get("x-gridsight") != "1":
+        return ApiError(
+            403,
+            "not_allowed",
+            "writes need Content-Type: application/json or the header X-Gridsight: 1",
+        )
+    length = headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > BODY_BYTES_LIMIT:
+        return ApiError(413, "too_large", f"a request has at most {BODY_BYTES_LIMIT} bytes")
+    return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        if message["type"] == "http.request":
+            received += len(message.get("body", b""))
+            if received > BODY_BYTES_LIMIT:
+                raise ApiError(413, "too_large", f"a request has at most {BODY_BYTES_LIMIT} bytes")
+        return message
+
+    return bounded
+
+
+def _policy(host: str) -> dict[str, str]:
+    # Old Chromium does not count WebSockets of one's own host as 'self'.
+    sockets = f" ws://{host} wss://{host}" if _HOST.match(host) else ""
+    return {
+        "Content-Security-Policy": "; ".join(
+            (
+                "default-src 'self'",
+                "script-src 'self'",
+                "style-src 'self'",
+                "style-src-attr 'unsafe-inline'",
+                "img-src 'self' blob: data:",
+                "media-src 'self' blob:",
+                "worker-src 'self' blob:",
+                f"connect-src 'self'{sockets}",
+                "object-src 'none'",
+                "base-uri 'none'",
+                "form-action 'self'",
+                "frame-ancestors 'self'",
+            )
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "SAMEORIGIN",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+    }
+
+
+def _with_headers(send: Send, policy: dict[str, str]) -> Send:
+    async def send_with(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in policy.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with

@@ -1,0 +1,162 @@
+"""Opening a live view: which rendering, which transport, on which shard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from gateway.api.access import Caller, permitted_camera, record
+from gateway.api.errors import ApiError, unavailable
+from gateway.api.services import Services, ServicesDep
+from gateway.api.viewing import open_viewing
+from gateway.control.channel import ControlError
+from gateway.people.roles import Right
+
+router = APIRouter(tags=["live"])
+
+Quality = Literal["main", "sub", "auto"]
+Transport = Literal["webrtc", "mse"]
+
+
+class ClientAbilities(BaseModel):
+    """What the browser says that it can play."""
+
+    webrtc: bool = True
+    webrtc_h265: bool = False
+    mse_h265: bool = False
+
+
+class LiveForm(BaseModel):
+    """What is to be watched."""
+
+    camera_id: str = Field(max_length=40)
+    quality: Quality = "auto"
+    client: ClientAbilities = ClientAbilities()
+    reason: str | None = Field(default=None, max_length=500)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A rendering and how it travels."""
+
+    variant: str
+    transport: Transport
+    transcoded: bool
+
+
+def choose(
+    states: dict[str, dict[str, Any]], quality: Quality, client: ClientAbilities, has_sub: bool
+) -> Choice:
+    """The rendering that this client can play: as asked, else the other stream, else transcoded.
+
+    WebRTC carries no B-frames, and H.265 only where the browser says so; MSE takes B-frames. A
+    camera whose codec is not known yet is tried as it is.
+    """
+    transport: Transport = "webrtc" if client.webrtc else "mse"
+    wanted = "sub" if quality in ("sub", "auto") and has_sub else "main"
+    # A larger picture than asked for is no stand-in on a wall of tiles, so main never is.
+    candidates = [wanted] + (["sub"] if wanted == "main" and has_sub else [])
+    for variant in candidates:
+        if _plays(states.get(variant, {}), transport, client):
+            return Choice(variant, transport, False)
+    return Choice("h264", transport, True)
+
+
+def _plays(state: dict[str, Any], transport: Transport, client: ClientAbilities) -> bool:
+    codec = state.get("codec")
+    if codec == "h265":
+        return client.webrtc_h265 if transport == "webrtc" else client.mse_h265
+    return not (transport == "webrtc" and state.get("has_b_frames"))
+
+
+@router.post("/api/live")
+async def open_live(
+    body: LiveForm, caller: Caller, request: Request, services: ServicesDep
+) -> dict[str, Any]:
+    """Decide, write it into the audit log, and hand out a ticket for 30 s."""
+    async with services.reader.connect() as connection:
+        camera, decision = await permitted_camera(connection, caller, Right.LIVE, body.camera_id)
+    if not camera.enabled:
+        raise ApiError(409, "camera_disabled", "this camera is switched off in its configuration")
+    choice = choose(
+        services.states.of(camera.id), body.quality, body.client, camera.sub_url is not None
+    )
+    shard = await _shard(services, camera.id)
+    await record(
+        services,
+        request,
+        caller,
+        "live.open",
+        cameras=[camera],
+        reason=body.reason,
+        variant=choice.variant,
+    )
+    session_id, ticket = await open_viewing(
+        services,
+        caller,
+        process=shard,
+        action="live",
+        camera_ids=[camera.id],
+        variant=choice.variant,
+        start_us=None,
+        end_us=None,
+        may_lift_masks=decision.may_lift_masks,
+    )
+    query = urlencode({"ticket": ticket})
+    return {
+        "session_id": session_id,
+        "shard": shard,
+        "variant": choice.variant,
+        "transport": choice.transport,
+        "whep_url": f"/s/{shard}/whep?{query}",
+        "mse_url": f"/s/{shard}/mse?{query}",
+        "transcoded": choice.transcoded,
+        "queue": await _queue(services) if choice.transcoded else None,
+    }
+
+
+@router.get("/api/cameras/{camera_id}/snapshot.jpg", response_class=Response)
+async def snapshot(
+    camera_id: str,
+    caller: Caller,
+    request: Request,
+    services: ServicesDep,
+    width: Annotated[int | None, Query(ge=16, le=4096)] = None,
+) -> Response:
+    """The newest keyframe as a JPEG, not wider than ``width``."""
+    async with services.reader.connect() as connection:
+        camera, decision = await permitted_camera(connection, caller, Right.LIVE, camera_id)
+    shard = await _shard(services, camera.id)
+    await record(services, request, caller, "live.snapshot", cameras=[camera])
+    try:
+        jpeg = await services.processes.client(shard).call(
+            "snapshot.jpeg",
+            camera_id=camera.id,
+            width=width,
+            may_lift_masks=decision.may_lift_masks,
+        )
+    except ControlError as error:
+        raise ApiError(503, "no_picture", str(error)) from None
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+async def _shard(services: Services, camera_id: str) -> str:
+    shard = await services.processes.shard_of(camera_id)
+    if shard is None or await services.processes.http_base(shard) is None:
+        raise unavailable("this camera is just being taken up by a media process: try again")
+    return shard
+
+
+async def _queue(services: Services) -> dict[str, int] | None:
+    try:
+        status = await services.processes.client("transcoder").call("transcode.status")
+    except (ConnectionError, TimeoutError, ControlError):
+        return None
+    queued = int(status.get("queued", 0))
+    running, limit = int(status.get("running", 0)), int(status.get("limit", 0))
+    return {"position": queued + 1, "length": queued + 1} if running >= limit else None

@@ -1,0 +1,140 @@
+"""The API process: FastAPI on uvicorn in one uvloop loop; no media, no state to lose."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from gateway.api.application import create_app
+from gateway.api.passthrough import open_client
+from gateway.api.processes import Processes
+from gateway.api.services import Services
+from gateway.api.states import CameraStates
+from gateway.cluster.child import ConfigurationError
+from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
+from gateway.control.channel import ControlServer, control_path
+from gateway.database.engine import create_reader_engine
+from gateway.database.writer_process import RemoteRowWriter
+from gateway.secrets import cluster_secret
+from gateway.settings import ListenSettings, Settings
+from gateway.tickets import TicketSigner
+
+_STOP_S = 3
+_BACKLOG = 512
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the process's, not uvicorn's."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything that the routes work with, and its orderly end."""
+    async with contextlib.AsyncExitStack() as stack:
+        secret = cluster_secret(settings)
+        reader = create_reader_engine(settings)
+        stack.push_async_callback(reader.dispose)
+        rows = RemoteRowWriter.from_settings(settings)
+        stack.push_async_callback(rows.close)
+        processes = Processes(settings, secret, reader)
+        stack.push_async_callback(processes.close)
+        states = CameraStates(reader, processes)
+        watching = asyncio.create_task(states.run())
+        stack.push_async_callback(_cancelled, watching)
+        services = Services(
+            settings=settings,
+            secret=secret,
+            reader=reader,
+            rows=rows,
+            signer=TicketSigner(secret),
+            processes=processes,
+            states=states,
+            http=await stack.enter_async_context(open_client()),
+            lag=LoopLag(),
+        )
+        yield services
+
+
+@contextlib.asynccontextmanager
+async def serve_http(app: FastAPI, listening: socket.socket) -> AsyncIterator[None]:
+    """Answer HTTP on a bound socket."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ws_per_message_deflate=False,
+            # A reverse proxy on this machine may say whom it speaks for.
+            proxy_headers=True,
+            forwarded_allow_ips="127.0.0.1",
+            timeout_graceful_shutdown=_STOP_S,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait((serving,))
+
+
+def bind(listen: ListenSettings) -> socket.socket:
+    """Bind before anything is started, so that a taken port is said plainly.
+
+    Raises ConfigurationError.
+    """
+    family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((listen.address, listen.port))
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"cannot listen on {listen.address}:{listen.port}: {error.strerror or error}; "
+            "choose another with listen.address and listen.port"
+        ) from None
+    listening.listen(_BACKLOG)
+    listening.setblocking(False)
+    return listening
+
+
+async def serve_api(settings: Settings, name: str) -> None:
+    """Serve until told to stop. Raises ConfigurationError."""
+    listening = bind(settings.listen)
+    async with open_services(settings) as services:
+
+        async def status() -> dict[str, Any]:
+            return {"event_loop_lag_ms": services.lag.take_ms()}
+
+        control = ControlServer(
+            control_path(settings, name), services.secret, {"process.status": status}
+        )
+        await control.start()
+        try:
+            async with serve_http(create_app(services), listening):
+                await run_until_stopped(services.lag, http_port=listening.getsockname()[1])
+        finally:
+            await control.close()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def main(settings: Settings, name: str) -> None:
+    """Entry point for the supervisor."""
+    run(serve_api(settings, name))

@@ -1,0 +1,112 @@
+"""The other processes, as the API reaches them: their control channels and HTTP ports."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.control.channel import ControlClient, control_path
+from gateway.database.tables import processes
+from gateway.settings import Settings
+from recorder.tables import assignments
+
+SUPERVISOR = "supervisor"
+_CACHE_S = 1.0
+
+
+class Processes:
+    """Looks processes up in their rows, which the supervisor keeps; remembers them for a second."""
+
+    def __init__(self, settings: Settings, secret: bytes, reader: AsyncEngine) -> None:
+        self._settings = settings
+        self._secret = secret
+        self._reader = reader
+        self._clients: dict[str, ControlClient] = {}
+        self._known: dict[str, tuple[str, str, int | None]] = {}
+        self._known_until = 0.0
+
+    def client(self, name: str) -> ControlClient:
+        """The control channel to a process; it connects when it is first used."""
+        if name not in self._clients:
+            # Short: a browser is waiting, and a process that is away is soon back.
+            self._clients[name] = ControlClient(
+                control_path(self._settings, name),
+                self._secret,
+                call_timeout_s=10.0,
+                connect_timeout_s=2.0,
+            )
+        return self._clients[name]
+
+    async def names(self, kind: str | None = None) -> list[str]:
+        """The processes of a kind, or all."""
+        known = await self._read()
+        return sorted(name for name, (own, _, _) in known.items() if kind in (None, own))
+
+    async def http_base(self, name: str) -> str | None:
+        """``http://127.0.0.1:PORT`` of a shard or footage server; None for anything else."""
+        row = (await self._read()).get(name)
+        if row is None or row[0] not in ("shard", "footage") or row[2] is None:
+            return None
+        return f"http://{row[1]}:{row[2]}"
+
+    async def shard_of(self, camera_id: str) -> str | None:
+        """The shard that owns a camera now."""
+        async with self._reader.connect() as connection:
+            owner: str | None = await connection.scalar(
+                sa.select(assignments.c.owner).where(assignments.c.source_id == f"{camera_id}/main")
+            )
+        return owner or None
+
+    async def statuses(self) -> dict[str, dict[str, Any] | None]:
+        """``process.status`` of every process; None of those that do not answer."""
+        names = await self.names()
+        answers = await asyncio.gather(
+            *(self._status(name) for name in names), return_exceptions=True
+        )
+        return {
+            name: answer if isinstance(answer, dict) else None
+            for name, answer in zip(names, answers, strict=True)
+        }
+
+    async def configuration_changed(self) -> None:
+        """Have the supervisor look at the rows at once; it would anyway in a few seconds."""
+        try:
+            await self.client(SUPERVISOR).call("cluster.reconcile")
+        except (ConnectionError, TimeoutError):
+            return
+
+    def forget(self, name: str) -> None:
+        """A process did not answer where it was: look again."""
+        self._known_until = 0.0
+        self._known.pop(name, None)
+
+    async def close(self) -> None:
+        """Close the channels."""
+        for client in self._clients.values():
+            await client.close()
+
+    async def _status(self, name: str) -> Any:
+        async with asyncio.timeout(2.0):
+            return await self.client(name).call("process.status")
+
+    async def _read(self) -> dict[str, tuple[str, str, int | None]]:
+        now = asyncio.get_running_loop().time()
+        if now >= self._known_until:
+            async with self._reader.connect() as connection:
+                rows = await connection.execute(
+                    sa.select(
+                        processes.c.name,
+                        processes.c.kind,
+                        processes.c.http_address,
+                        processes.c.http_port,
+                    )
+                )
+                self._known = {
+                    row.name: (row.kind, row.http_address or "127.0.0.1", row.http_port)
+                    for row in rows
+                }
+            self._known_until = now + _CACHE_S
+        return self._known

@@ -1,0 +1,43 @@
+"""What the routes work with: one object, made at start, reached through the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+import aiohttp
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import HTTPConnection
+
+from gateway.api.processes import Processes
+from gateway.api.states import CameraStates
+from gateway.cluster.lifetime import LoopLag
+from gateway.settings import Settings
+from gateway.tickets import TicketSigner
+from recorder.rows import RowWriter
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything a route may need. ``secret`` is the cluster's."""
+
+    settings: Settings
+    secret: bytes = field(repr=False)
+    reader: AsyncEngine
+    rows: RowWriter
+    signer: TicketSigner
+    processes: Processes
+    states: CameraStates
+    http: aiohttp.ClientSession
+    lag: LoopLag
+    # Called with (user id, session ids) when sessions are revoked.
+    revocation_listeners: set[Callable[[str, list[str]], None]] = field(default_factory=set)
+
+
+def _services(connection: HTTPConnection) -> Services:
+    return cast("Services", connection.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]

@@ -1,0 +1,150 @@
+"""What every camera is doing now, kept by listening to the shards; and who wants to hear of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.control.channel import ControlClient, ControlError
+from gateway.database.tables import areas, cameras
+from gateway.identifiers import now_us
+
+_log = structlog.get_logger(__name__)
+
+_RETRY_S = 1.0
+_DIRECTORY_INTERVAL_S = 2.0
+
+Listener = Callable[[str, str, dict[str, Any]], None]
+
+
+class ShardDirectory(Protocol):
+    """The part of :class:`gateway.api.processes.Processes` that is needed here."""
+
+    def client(self, name: str) -> ControlClient:
+        """The control channel of a process."""
+
+    async def names(self, kind: str | None = None) -> list[str]:
+        """The names of the processes of a kind."""
+
+
+class CameraStates:
+    """States by camera and variant, and the area path of each camera, both a moment old at most."""
+
+    def __init__(self, reader: AsyncEngine, shards: ShardDirectory) -> None:
+        self._reader = reader
+        self._shards = shards
+        self._states: dict[str, dict[str, dict[str, Any]]] = {}
+        self._owners: dict[str, str] = {}
+        self._area_paths: dict[str, str] = {}
+        self._stamp: object = None
+        self._listeners: set[Listener] = set()
+        self._watchers: dict[str, asyncio.Task[None]] = {}
+
+    def of(self, camera_id: str) -> dict[str, dict[str, Any]]:
+        """Variant → VariantState; empty while no shard has said anything."""
+        return self._states.get(camera_id, {})
+
+    def area_path(self, camera_id: str) -> str | None:
+        """Where a camera lies, for filtering events; None for unknown ones."""
+        return self._area_paths.get(camera_id)
+
+    def all(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Every known (camera id, variant, state)."""
+        for camera_id, variants in self._states.items():
+            for variant, state in variants.items():
+                yield camera_id, variant, state
+
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Have ``listener(camera_id, variant, state)`` called at each change, on the loop."""
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    async def run(self) -> None:
+        """Follow all shards and the directory of cameras, for ever."""
+        try:
+            while True:
+                try:
+                    await self._read_directory()
+                    names = set(await self._shards.names("shard"))
+                except sa.exc.DBAPIError:
+                    _log.warning("cameras cannot be read; trying again", exc_info=True)
+                else:
+                    for name in names - self._watchers.keys():
+                        self._watchers[name] = asyncio.create_task(self._watch(name))
+                    for name in self._watchers.keys() - names:
+                        self._watchers.pop(name).cancel()
+                        self._lose(name)
+                await asyncio.sleep(_DIRECTORY_INTERVAL_S)
+        finally:
+            for task in self._watchers.values():
+                task.cancel()
+
+    async def _watch(self, shard: str) -> None:
+        client = self._shards.client(shard)
+        while True:
+            try:
+                async with client.stream("shard.watch") as updates:
+                    async for update in updates:
+                        for state in update["states"]:
+                            self._take(shard, dict(state))
+            except (ConnectionError, ControlError) as error:
+                _log.warning("lost a shard's states", shard=shard, why=str(error))
+            except Exception:
+                _log.exception("a shard's states cannot be understood", shard=shard)
+            self._lose(shard)
+            await asyncio.sleep(_RETRY_S)
+
+    def _take(self, shard: str, state: dict[str, Any]) -> None:
+        camera_id, variant = state.pop("camera_id"), state.pop("variant")
+        self._owners[camera_id] = shard
+        self._states.setdefault(camera_id, {})[variant] = state
+        self._tell(camera_id, variant, state)
+
+    def _lose(self, shard: str) -> None:
+        lost = [camera_id for camera_id, owner in self._owners.items() if owner == shard]
+        for camera_id in lost:
+            del self._owners[camera_id]
+            for variant in self._states.pop(camera_id, {}):
+                away = {
+                    "state": "offline",
+                    "since_us": now_us(),
+                    "cause": "gateway_stopped",
+                    "detail": f"{shard} is being restarted",
+                    "recording": False,
+                    "viewers": 0,
+                }
+                self._tell(camera_id, variant, away)
+
+    def _tell(self, camera_id: str, variant: str, state: dict[str, Any]) -> None:
+        for listener in tuple(self._listeners):
+            listener(camera_id, variant, state)
+
+    async def _read_directory(self) -> None:
+        async with self._reader.connect() as connection:
+            camera_stamp = await connection.execute(
+                sa.select(sa.func.count(), sa.func.max(cameras.c.changed_us)).select_from(cameras)
+            )
+            moved_us = await connection.scalar(sa.select(sa.func.max(areas.c.moved_us)))
+            stamp = (*camera_stamp.one(), moved_us)
+            if stamp == self._stamp:
+                return
+            rows = await connection.execute(
+                sa.select(cameras.c.id, areas.c.path)
+                .join(areas, areas.c.id == cameras.c.area_id)
+                .where(cameras.c.deleted_us.is_(None))
+            )
+            self._area_paths = {row.id: row.path for row in rows}
+        self._stamp = stamp
+        for camera_id in self._states.keys() - self._area_paths.keys():
+            del self._states[camera_id]
+            self._owners.pop(camera_id, None)

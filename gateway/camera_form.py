@@ -1,0 +1,124 @@
+"""What people may say of a camera: checked once, for the API, the command line and CSV files."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+_SCHEMES = ("rtsp", "rtsps")
+
+Transport = Literal["auto", "tcp", "udp"]
+Record = Literal["continuous", "off"]
+
+
+def split_credentials(url: str) -> tuple[str, str | None, str | None]:
+    """``url`` without its user and password, and both of them, unquoted.
+
+    The last '@' before the path ends them: cameras' passwords hold '@' unquoted. Raises ValueError
+    with what is wrong.
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator or scheme.lower() not in _SCHEMES:
+        raise ValueError("the address begins with rtsp://")
+    authority, slash, path = rest.partition("/")
+    credentials, at, host = authority.rpartition("@")
+    username: str | None = None
+    password: str | None = None
+    if at:
+        name, colon, secret = credentials.partition(":")
+        username = unquote(name)
+        password = unquote(secret) if colon else None
+    bare = f"{scheme.lower()}://{host}{slash}{path}"
+    try:
+        parts = urlsplit(bare)
+        port = parts.port
+    except ValueError:
+        raise ValueError("the port in the address is not a number from 1 to 65535") from None
+    if not parts.hostname or port == 0:
+        raise ValueError("the address has no host name")
+    if any(ord(character) <= 32 or ord(character) == 127 for character in bare):
+        raise ValueError("the address holds a blank or a control character")
+    return bare, username, password
+
+
+def endpoint(url: str) -> tuple[str | None, int]:
+    """Host and port of an RTSP URL."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or (322 if parts.scheme == "rtsps" else 554)
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class CameraForm(_Form):
+    """A camera as it is created. Credentials inside the URLs move to their own fields."""
+
+    name: str = Field(min_length=1, max_length=200)
+    area_id: str = Field(max_length=40)
+    main_url: str = Field(max_length=2000)
+    sub_url: str | None = Field(default=None, max_length=2000)
+    username: str | None = Field(default=None, max_length=200)
+    password: str | None = Field(default=None, max_length=200)
+    transport: Transport = "auto"
+    record: Record = "continuous"
+    retention_days: int | None = Field(default=None, ge=1, le=3650)
+    retention_bytes: int | None = Field(default=None, ge=1)
+    enabled: bool = True
+
+    @field_validator("main_url", "sub_url")
+    @classmethod
+    def _well_formed(cls, url: str | None) -> str | None:
+        if url:
+            split_credentials(url)
+        return url or None
+
+    @model_validator(mode="after")
+    def _move_credentials(self) -> Self:
+        move_credentials(self)
+        return self
+
+
+class CameraChange(_Form):
+    """What of a camera changes; absent fields stay. ``password: null`` forgets the password."""
+
+    name: str = Field(default="", min_length=1, max_length=200)
+    area_id: str = Field(default="", max_length=40)
+    main_url: str = Field(default="", min_length=1, max_length=2000)
+    sub_url: str | None = Field(default=None, max_length=2000)
+    username: str | None = Field(default=None, max_length=200)
+    password: str | None = Field(default=None, max_length=200)
+    transport: Transport = "auto"
+    record: Record = "continuous"
+    retention_days: int | None = Field(default=None, ge=1, le=3650)
+    retention_bytes: int | None = Field(default=None, ge=1)
+    enabled: bool = True
+
+    @field_validator("main_url", "sub_url")
+    @classmethod
+    def _well_formed(cls, url: str | None) -> str | None:
+        if url:
+            split_credentials(url)
+        return url or None
+
+    @model_validator(mode="after")
+    def _move_credentials(self) -> Self:
+        move_credentials(self)
+        return self
+
+
+def move_credentials(form: CameraForm | CameraChange) -> None:
+    """Take user and password out of the URLs; fields of their own win."""
+    for name in ("main_url", "sub_url"):
+        url = getattr(form, name)
+        if not url:
+            continue
+        bare, username, password = split_credentials(url)
+        if bare != url:
+            setattr(form, name, bare)
+        if username and form.username is None:
+            form.username = username
+        if password is not None and form.password is None:
+            form.password = password

@@ -1,0 +1,58 @@
+"""Reading cameras, always together with where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.database.tables import areas, cameras
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera's row and its area's path. A :class:`gateway.people.authorize.Place`."""
+
+    id: str
+    area_id: str
+    area_path: str
+    name: str
+    main_url: str
+    sub_url: str | None
+    username: str | None
+    password_sealed: str | None
+    transport: str
+    record: str
+    retention_days: int | None
+    retention_bytes: int | None
+    enabled: bool
+    changed_us: int
+    deleted_us: int | None
+
+
+def select_cameras() -> sa.Select[tuple[object, ...]]:
+    """Every column of :class:`Camera`, for a WHERE of the caller's."""
+    columns = [
+        areas.c.path.label("area_path") if field.name == "area_path" else cameras.c[field.name]
+        for field in fields(Camera)
+    ]
+    return sa.select(*columns).select_from(cameras.join(areas, areas.c.id == cameras.c.area_id))
+
+
+async def read_cameras(
+    connection: AsyncConnection, statement: sa.Select[tuple[object, ...]]
+) -> list[Camera]:
+    """The cameras that a :func:`select_cameras` statement finds."""
+    return [Camera(**row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def find_cameras(
+    connection: AsyncConnection, camera_ids: Sequence[str], *, deleted: bool = False
+) -> dict[str, Camera]:
+    """The cameras with these ids. Deleted ones only if asked for: their footage is still there."""
+    statement = select_cameras().where(cameras.c.id.in_(camera_ids))
+    if not deleted:
+        statement = statement.where(cameras.c.deleted_us.is_(None))
+    return {camera.id: camera for camera in await read_cameras(connection, statement)}
