@@ -30,6 +30,7 @@ export default tseslint.config(
     rules: {
       'vue/max-attributes-per-line': 'off',
       'vue/singleline-html-element-content-newline': 'off',
+      'vue/multiline-html-element-content-newline': 'off',
       'vue/html-self-closing': ['error', { html: { void: 'any' } }],
       'vue/no-v-html': 'error',
     },

@@ -7,6 +7,7 @@ import './styles/element.css'
 import './styles/base.css'
 import './styles/form.css'
 import './styles/menus.css'
+import './styles/table.css'
 
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'

@@ -56,8 +56,8 @@ export class MseSession {
     this.socket.binaryType = 'arraybuffer'
     this.socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => this.received(data)
     this.socket.onclose = ({ code }) => {
-      // 4401/4403: the gateway's words for "the session was revoked".
-      if (!this.closed) this.events.failed(code === 4401 || code === 4403 || code === 1008 ? 'not_allowed' : 'unreachable')
+      // The gateway closes with 4000 and the HTTP status that says the same.
+      if (!this.closed) this.events.failed(code === 4403 || code === 4404 ? 'not_allowed' : 'unreachable')
     }
     this.edgeTimer = window.setInterval(() => this.follow(), 250)
   }

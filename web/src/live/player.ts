@@ -52,7 +52,16 @@ const WEBRTC_PATIENCE_MS = 3000
 const STALL_MS = 2500
 const RESTART_MS = 6000
 const REFUSED_RETRY_MS = 60_000
-const QUEUE_RETRY_MS = 2000
+/** Trying again soon would change nothing. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'not_allowed',
+  'not_found',
+  'sign_in_required',
+  'invalid',
+  'revoked',
+  'camera_disabled',
+])
+const OFFER_REFUSED: ReadonlySet<number> = new Set([400, 406, 415, 422])
 const WEBRTC_BLOCKED_FOR_MS = 5 * 60_000
 
 /** Learnt by one tile, true for all: this network lets no WebRTC through. */
@@ -190,12 +199,9 @@ export class LivePlayer {
         abort.signal,
       )
       if (abort.signal.aborted) return
-      if (session.queue !== null && session.queue !== undefined) {
-        this.tell({ phase: 'queued', queue: session.queue, variant: session.variant })
-        this.retryTimer = window.setTimeout(() => void this.attempt(), QUEUE_RETRY_MS)
-        return
-      }
-      this.tell({ variant: session.variant, transcoded: session.transcoded, queue: null })
+      const { variant, transcoded, queue } = session
+      // Queued: the connection is opened all the same, its pictures come when the place is free.
+      this.tell({ variant, transcoded, queue, ...(queue !== null && !keepPlaying ? { phase: 'queued' } : {}) })
       if (session.transport === 'webrtc' && able.webrtc) await this.openWebRtc(session, abort)
       else this.openMse(session, abort)
     } catch (error) {
@@ -207,7 +213,7 @@ export class LivePlayer {
   private attemptFailed(error: unknown): void {
     const code = error instanceof ApiError ? error.code : 'unplayable'
     const detail = error instanceof Error ? error.message : null
-    if (code === 'not_allowed' || code === 'not_found' || code === 'sign_in_required' || code === 'invalid') {
+    if (REFUSALS.has(code)) {
       this.connection?.close()
       this.connection = null
       this.tell({ phase: 'refused', cause: code, detail, retry_at_ms: null })
@@ -260,16 +266,23 @@ export class LivePlayer {
       },
     })
     this.pending = peer
-    this.patienceTimer = window.setTimeout(() => {
-      if (this.pending === peer) this.fallBack(session, abort, opened_ms)
-    }, WEBRTC_PATIENCE_MS)
     try {
       await peer.open(session.whep_url, abort.signal)
     } catch (error) {
       peer.close()
       if (this.pending === peer) this.pending = null
-      window.clearTimeout(this.patienceTimer)
+      // What one transport cannot carry (B-frames, a profile), the other may.
+      if (error instanceof ApiError && OFFER_REFUSED.has(error.status) && playsMediaSource()) {
+        this.openMse(session, abort)
+        return
+      }
       throw error
+    }
+    // Counted from the answer: until then it was the camera or the transcoder that took its time.
+    if (this.pending === peer) {
+      this.patienceTimer = window.setTimeout(() => {
+        if (this.pending === peer) this.fallBack(session, abort, opened_ms)
+      }, WEBRTC_PATIENCE_MS)
     }
   }
 

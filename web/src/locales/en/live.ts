@@ -11,7 +11,13 @@ export default {
   transcoded: 'transcoded',
   cause: {
     camera_offline: 'The camera is offline; the picture returns when it does',
+    revoked: 'The right to watch was withdrawn',
+    camera_disabled: 'The camera is switched off; enable it on the Cameras page',
+    no_media: 'The camera sends no picture yet; trying again',
     no_picture: 'No picture arrives; recovering',
+    ticket_refused: 'Connecting again',
+    not_playable: 'A browser cannot play this stream; choose the sub-stream',
+    session_limit: 'Too many viewers just now; trying again',
     connection_lost: 'The video service restarted or the network broke; recovering',
     webrtc_blocked: 'The network blocks WebRTC and this browser lacks the fall-back',
     unplayable: 'The browser cannot decode this; trying again',

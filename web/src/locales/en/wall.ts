@@ -52,6 +52,7 @@ export default {
   replay: {
     title: 'Replay {time}',
     back: 'Back to live',
+    pause: 'Play / pause',
     live: 'Live',
     swap: 'Enlarge live',
     none: 'Nothing was recorded then',

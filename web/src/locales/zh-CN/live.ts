@@ -11,7 +11,13 @@ export default {
   transcoded: '转码',
   cause: {
     camera_offline: '摄像机离线，恢复后画面自动出现',
+    revoked: '观看权限已被收回',
+    camera_disabled: '摄像机已停用，可在“摄像机”页启用',
+    no_media: '摄像机还没有送来画面，正在重试',
     no_picture: '没有收到画面，正在自动恢复',
+    ticket_refused: '正在重新连接',
+    not_playable: '此码流无法在浏览器播放，请改用子码流',
+    session_limit: '同时观看人数已满，正在重试',
     connection_lost: '视频服务重启或网络中断，正在自动恢复',
     webrtc_blocked: '网络不允许 WebRTC，且浏览器不支持备用方式',
     unplayable: '浏览器无法解码，正在重试',

@@ -52,6 +52,7 @@ export default {
   replay: {
     title: '回看 {time}',
     back: '回到实时',
+    pause: '播放 / 暂停',
     live: '实时',
     swap: '放大实时画面',
     none: '这段时间没有录像',
