@@ -41,7 +41,7 @@ class PacketisedStream:
         self._readers: list[PacketReader] = []
         self._gop: list[UnitPackets] = []
         self._run_starts = False
-        self._line_90k = 0
+        self._line_90k: int | None = None
         self._last_wall_us = 0
 
     @property
@@ -114,7 +114,8 @@ class PacketisedStream:
             self._place_run(unit)
         packetiser = self._packetisers[unit.track_index]
         packets = packetiser.packetise(unit)
-        self._line_90k = max(self._line_90k, packetiser.line_90k(unit.pts_90k))
+        line_90k = packetiser.line_90k(unit.pts_90k)
+        self._line_90k = max(self._line_90k or 0, line_90k)
         self._last_wall_us = unit.wall_us
         if unit.keyframe and packetiser.track.kind == "video":
             self._gop = [packets]
@@ -135,7 +136,7 @@ class PacketisedStream:
         """Let the run's first unit follow the last run's end by as much as the wall clock says."""
         self._run_starts = False
         start_90k = 0
-        if self._line_90k:
+        if self._line_90k is not None:
             elapsed_90k = (unit.wall_us - self._last_wall_us) * 9 // 100
             start_90k = self._line_90k + max(elapsed_90k, _SHORTEST_STEP_90K)
         offset_90k = start_90k - unit.pts_90k
@@ -152,7 +153,7 @@ class PacketisedStream:
             return True
         had_some = bool(self._packetisers)
         self._packetisers = [TrackPacketiser(track, index) for index, track in enumerate(tracks)]
-        self._line_90k = 0
+        self._line_90k = None
         return not had_some
 
     def _end_readers(self) -> None:

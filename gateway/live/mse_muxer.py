@@ -68,7 +68,7 @@ class MseMuxer:
         self._waiting_sound: list[AccessUnit] = []
         self._gop: list[Fragment] = []
         self._sequence_number = 0
-        self._line_90k = 0
+        self._line_90k: int | None = None
         self._offset_90k = 0
         self._last_wall_us = 0
         self._last_dts_90k: int | None = None
@@ -200,7 +200,7 @@ class MseMuxer:
             [unit.dts_90k + self._duration_of(unit), None][: len(tracks)],
             self._offset_90k,
         )
-        self._line_90k = max(self._line_90k, unit.dts_90k + self._offset_90k)
+        self._line_90k = max(self._line_90k or 0, unit.dts_90k + self._offset_90k)
         self._last_wall_us = unit.wall_us
         made = Fragment(data, unit.keyframe)
         if unit.keyframe:
@@ -226,7 +226,7 @@ class MseMuxer:
     def _place_run(self, unit: AccessUnit) -> None:
         self._run_starts = False
         start_90k = 0
-        if self._line_90k:
+        if self._line_90k is not None:
             elapsed_90k = (unit.wall_us - self._last_wall_us) * 9 // 100
             start_90k = self._line_90k + max(elapsed_90k, _SHORTEST_STEP_90K)
         self._offset_90k = start_90k - unit.dts_90k

@@ -1,0 +1,148 @@
+"""The demo's clips and cameras: endless, continuous, and honest about their time."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import gateway.demo
+from camera_adapters.rtsp.source import RtspSource, SourceState
+from camera_adapters.stream import AccessUnit, Codec, Interruption, Stream, Track, Variant
+from gateway.demo.clip import Clip, ClipError, load_clip
+from gateway.demo.replay import Replay, ReplayServer
+from gateway.demo.tone import TONE_TRACK, a_law, tone_units
+from gateway.identifiers import now_us
+
+FOLDER = Path(gateway.demo.__file__).parent
+
+
+class Collector:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.tracks: list[tuple[Track, ...]] = []
+        self.units: list[AccessUnit] = []
+        self.interruptions: list[Interruption] = []
+        self.closed = False
+        self._wanted = 0
+        self._reached = asyncio.Event()
+
+    def on_run_started(self, tracks: tuple[Track, ...]) -> None:
+        self.tracks.append(tracks)
+
+    def on_access_unit(self, unit: AccessUnit) -> None:
+        self.units.append(unit)
+        if len(self.units) >= self._wanted:
+            self._reached.set()
+
+    def on_interrupted(self, interruption: Interruption) -> None:
+        self.interruptions.append(interruption)
+
+    def on_closed(self) -> None:
+        self.closed = True
+
+    async def wait_for(self, count: int) -> None:
+        self._wanted = count
+        if len(self.units) < count:
+            self._reached.clear()
+            await asyncio.wait_for(self._reached.wait(), 20)
+
+
+@pytest.fixture(scope="module")
+def crossing() -> Clip:
+    return load_clip(FOLDER / "crossing.mp4")
+
+
+def short(clip: Clip, pictures: int) -> Clip:
+    """The first pictures of a clip, as a clip of its own."""
+    duration_90k = clip.units[pictures].dts_90k
+    return Clip(clip.tracks, clip.units[:pictures], duration_90k)
+
+
+@pytest.mark.parametrize("name", ["crossing.mp4", "crossing_sub.mp4"])
+def test_the_demo_clips_suit_every_player(name: str) -> None:
+    clip = load_clip(FOLDER / name)
+    (video,) = clip.tracks
+    assert video.codec is Codec.H264
+    assert video.reorder_depth == 0
+    keyframes = [unit.dts_90k for unit in clip.units if unit.keyframe]
+    assert {after - before for before, after in pairwise(keyframes)} == {180_000}
+    assert clip.duration_90k == len(clip.units) * 9000
+
+
+def test_a_clip_starts_at_the_keyframe_before(crossing: Clip) -> None:
+    index = crossing.from_keyframe(7.5)
+    assert crossing.units[index].keyframe
+    assert crossing.units[index].dts_90k == 6 * 90000
+    assert crossing.from_keyframe(0.0) == 0
+
+
+def test_a_file_that_is_no_clip_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(b"no film")
+    with pytest.raises(ClipError, match=r"broken\.mp4"):
+        load_clip(path)
+
+
+def test_a_law_is_what_a_decoder_takes_it_for() -> None:
+    samples = np.arange(-32768, 32768, 11)
+    decoder = av.CodecContext.create("pcm_alaw", "r")
+    decoder.sample_rate, decoder.layout = 8000, "mono"
+    (frame,) = decoder.decode(av.Packet(bytes(a_law(int(sample)) for sample in samples)))
+    heard = frame.to_ndarray().reshape(-1).astype(int)
+    # A step is 16 in the two lowest segments, and doubles with each segment above them.
+    steps = 16 * 2 ** np.maximum(0, np.floor(np.log2(np.maximum(np.abs(samples), 1))) - 8)
+    assert (np.abs(heard - samples) <= steps).all()
+
+
+def test_the_tone_fills_the_clip(crossing: Clip) -> None:
+    clip = crossing.with_track(TONE_TRACK, tone_units(1, crossing.duration_90k))
+    sound = [unit for unit in clip.units if unit.track_index == 1]
+    assert len(sound) == clip.duration_90k // 1800
+    assert all(len(unit.payload) == 160 for unit in sound)
+    assert [unit.dts_90k for unit in clip.units] == sorted(unit.dts_90k for unit in clip.units)
+
+
+async def test_time_goes_on_across_the_loop(crossing: Clip) -> None:
+    clip = short(crossing, 4)
+    replay = Replay(Stream("cam", Variant.MAIN), clip)
+    collector = Collector()
+    replay.stream.attach(collector)
+    replay.start()
+    await collector.wait_for(10)
+    replay.stop()
+    assert [unit.pts_90k for unit in collector.units[:10]] == [9000 * n for n in range(10)]
+    assert [unit.keyframe for unit in collector.units[:9]] == [True, False, False, False] * 2 + [
+        True
+    ]
+    walls = [unit.wall_us for unit in collector.units]
+    assert walls[9] - walls[0] == 900_000
+
+
+async def test_our_own_client_plays_a_replayed_camera(crossing: Clip) -> None:
+    server = ReplayServer()
+    server.add("gate", crossing, passwords={"admin": "secret"})
+    await server.start()
+    stream, collector = Stream("cam", Variant.MAIN), Collector()
+    stream.attach(collector)
+    states: list[SourceState] = []
+    source = RtspSource(
+        server.url("gate"), stream, username="admin", password="secret", on_state=states.append
+    )
+    source.start()
+    try:
+        await collector.wait_for(25)
+        assert collector.tracks[0][0].parameter_sets == crossing.tracks[0].parameter_sets
+        known = {unit.payload for unit in crossing.units}
+        assert {unit.payload for unit in collector.units} <= known
+        assert abs(collector.units[-1].wall_us - now_us()) < 1_000_000
+        assert source.counters.lost == 0
+        assert states[-1].state == "live"
+    finally:
+        await source.stop()
+        await server.close()
