@@ -224,9 +224,10 @@ def _best_format(media: OfferedMedia, track: Track) -> OfferedFormat | None:
 
 
 def _h264_distance(offered: OfferedFormat, track: Track) -> int:
-    """0 for the stream's own profile; then the nearest higher one; lower ones last.
+    """0 for the stream's own profile, then higher ones, then lower ones, the nearest first.
 
-    Decoders are chosen by payload type, and play lower profiles than they announce.
+    A browser that plays High without offering it is the rule; one that plays 4:2:0 as it comes
+    under the name of High 4:4:4 (which Chromium offers) is not, so that comes last of all.
     """
     sps = track.parameter_sets[0] if track.parameter_sets else b"\0\x42"
     value = offered.parameter("profile-level-id") or "42000a"
@@ -235,8 +236,10 @@ def _h264_distance(offered: OfferedFormat, track: Track) -> int:
     except ValueError:
         return 1000
     ranks = {0x42: 0, 0x4D: 1, 0x58: 1, 0x64: 2}
-    ours, theirs = ranks.get(sps[1], 2), ranks.get(profile, 3)
-    return (theirs - ours) * 2 if theirs >= ours else 100 + ours - theirs
+    if profile not in ranks:
+        return 500
+    ours, theirs = ranks.get(sps[1], 2), ranks[profile]
+    return theirs - ours if theirs >= ours else 100 + ours - theirs
 
 
 def _h265_profile(track: Track) -> str:
@@ -299,6 +302,8 @@ def _accepted(media: OfferedMedia, one: _Chosen, local: LocalTransport) -> list[
     if negotiated.transport_cc:
         wanted.add("transport-cc")
     lines += [f"a=rtcp-fb:{payload_type} {one}" for one in offered.feedback if one in wanted]
+    # Chromium takes the first SSRC for the picture's, whatever the group says: RTX comes after it.
+    lines.append(f"a=ssrc:{negotiated.ssrc} cname:{_STREAM_ID}")
     if rtx is not None:
         lines += [
             f"a=rtpmap:{rtx} rtx/{track.clock_rate}",
@@ -306,7 +311,6 @@ def _accepted(media: OfferedMedia, one: _Chosen, local: LocalTransport) -> list[
             f"a=ssrc-group:FID {negotiated.ssrc} {negotiated.retransmission_ssrc}",
             f"a=ssrc:{negotiated.retransmission_ssrc} cname:{_STREAM_ID}",
         ]
-    lines.append(f"a=ssrc:{negotiated.ssrc} cname:{_STREAM_ID}")
     lines += [
         f"a=candidate:{candidate.attribute(number)}"
         for number, candidate in enumerate(local.candidates, 1)
