@@ -1,8 +1,8 @@
 """Recovering a cut segment: everything up to its last whole fragment.
 
-A process that was killed leaves a fragment cut short; a power loss may also leave zeros where the
-file system had not written yet. So a fragment counts as whole when its boxes are whole, follow one
-another in time, and its video samples are filled exactly by NAL units.
+A process that was killed leaves a fragment cut short; a power loss may, on some file systems, also
+leave zeros where pictures were not written yet. So a fragment counts as whole when its boxes are
+whole and NAL units fill its video samples exactly.
 """
 
 from __future__ import annotations
