@@ -46,7 +46,7 @@ export interface CameraQuery {
   area_id?: string
   query?: string
   limit?: number
-  cursor?: string
+  cursor?: string | number
   /** false: only the area itself, not its subtree. */
   deep?: boolean
 }
@@ -161,6 +161,6 @@ export const audit = {
     user_id?: string
     start_us?: number
     end_us?: number
-    cursor?: string
+    cursor?: string | number
   }): Promise<Page<AuditRecord>> => get('/api/audit', query),
 }

@@ -88,7 +88,7 @@ export interface CameraTest {
 
 export interface Page<Item> {
   items: Item[]
-  next_cursor?: string | null
+  next_cursor?: string | number | null
   total?: number
 }
 
@@ -198,7 +198,7 @@ export interface User {
 }
 
 export interface AuditRecord {
-  id?: string | number
+  sequence: number
   at_us: number
   user_id?: string | null
   user_name?: string | null

@@ -20,7 +20,7 @@ export const GLYPHS = {
   bookmark: 'M7 4h10v16l-5-4l-5 4z',
   markIn: 'M8 4H5v16h3M19 12H10M13 9l-3 3l3 3',
   markOut: 'M16 4h3v16h-3M5 12h9M11 9l3 3l-3 3',
-  more: 'M5 12h.1M12 12h.1M19 12h.1',
+  more: 'M5 11a1 1 0 1 0 0 2a1 1 0 1 0 0-2M12 11a1 1 0 1 0 0 2a1 1 0 1 0 0-2M19 11a1 1 0 1 0 0 2a1 1 0 1 0 0-2',
   info: 'M3 12a9 9 0 1 0 18 0a9 9 0 1 0-18 0M12 11v6M12 7.500v.2',
   remove: 'M6 6l12 12M18 6L6 18',
   layouts: 'M3 4h18v16H3zM12 4v16M3 12h18',

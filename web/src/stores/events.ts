@@ -2,7 +2,7 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
 
-import { onReachability, webSocketUrl } from '@/api/client'
+import { get, onReachability, webSocketUrl } from '@/api/client'
 import type { ServerEvent } from '@/api/types'
 import { BackOff } from '@/live/back_off'
 
@@ -10,6 +10,8 @@ export type Connection = 'connected' | 'connecting' | 'lost'
 
 /** Two pings missed and a half: the line is dead though nobody said so. */
 const SILENCE_MS = 38_000
+
+const CLOSED_FOR_SIGN_IN = 4401
 
 export const useEvents = defineStore('events', () => {
   const connection = ref<Connection>('connecting')
@@ -35,7 +37,9 @@ export const useEvents = defineStore('events', () => {
     window.clearTimeout(timer)
     const opened = new WebSocket(webSocketUrl('/api/events'))
     socket = opened
+    let accepted = false
     opened.onopen = () => {
+      accepted = true
       backOff.reset()
       connection.value = 'connected'
       lostSince_ms.value = null
@@ -51,12 +55,15 @@ export const useEvents = defineStore('events', () => {
       }
       for (const listener of listeners) listener(event)
     }
-    opened.onclose = () => {
+    opened.onclose = ({ code }) => {
       window.clearTimeout(silence)
       if (socket !== opened) return
       socket = null
       lost()
       timer = window.setTimeout(open, backOff.next())
+      // A browser does not tell a refusal from an absence. Asking does, and where the session has
+      // ended, the 401 has the user sign in again.
+      if (!accepted || code === CLOSED_FOR_SIGN_IN) get('/api/session').catch(() => undefined)
     }
   }
 

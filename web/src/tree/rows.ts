@@ -10,7 +10,7 @@ export interface Branch {
   children: Branch[]
   cameras: Camera[]
   /** Where the next page of `cameras` begins; null when all are there. */
-  next_cursor: string | null
+  next_cursor: string | number | null
 }
 
 export type Row =

@@ -20,7 +20,7 @@ export function useTree() {
   const query = ref('')
   const found = ref<Camera[]>([])
   const foundTotal = ref(0)
-  const foundCursor = ref<string | null>(null)
+  const foundCursor = ref<string | number | null>(null)
   const searching = ref(false)
   let searchTimer = 0
   let searchAbort: AbortController | null = null
@@ -109,7 +109,7 @@ export function useTree() {
     }
   }
 
-  async function search(cursor: string | null = null): Promise<void> {
+  async function search(cursor: string | number | null = null): Promise<void> {
     searchAbort?.abort()
     const text = query.value.trim()
     if (text === '') return

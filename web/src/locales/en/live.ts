@@ -5,7 +5,7 @@ export default {
   interrupted: 'Interrupted',
   refused: 'Cannot be shown',
   since: 'since {time} ({duration})',
-  retryIn: 'next try in {seconds} s',
+  retryIn: 'next try in {time}',
   retrying: 'trying again…',
   retryNow: 'Try now',
   transcoded: 'transcoded',

@@ -5,7 +5,7 @@ export default {
   interrupted: '画面中断',
   refused: '无法观看',
   since: '自 {time} 起（{duration}）',
-  retryIn: '{seconds} 秒后重试',
+  retryIn: '{time}后重试',
   retrying: '正在重试…',
   retryNow: '立即重试',
   transcoded: '转码',

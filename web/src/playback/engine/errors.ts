@@ -64,6 +64,7 @@ export async function errorOfResponse(response: Response): Promise<PlaybackError
 
 export function codeOf(status: number, code: string): PlaybackErrorCode {
   if (code === 'queued') return 'queued'
+  if (code === 'revoked') return 'session_ended'
   if (status === 401) return 'sign_in_required'
   if (status === 403) return 'not_allowed'
   if (status === 404 || status === 410) return 'not_found'

@@ -1,0 +1,74 @@
+/** Keys of the playback page: what editors and control rooms are used to. */
+
+export type PlaybackCommand =
+  | { kind: 'toggle' }
+  | { kind: 'move'; seconds: number }
+  | { kind: 'step'; direction: 1 | -1 }
+  | { kind: 'shuttle'; direction: 1 | -1 }
+  | { kind: 'pause' }
+  | { kind: 'mark'; edge: 'in' | 'out' }
+  | { kind: 'clear_marks' }
+  | { kind: 'bookmark' }
+  | { kind: 'zoom'; factor: number }
+  | { kind: 'centre' }
+  | { kind: 'snapshot' }
+  | { kind: 'sound' }
+  | { kind: 'select'; number: number }
+  | { kind: 'maximise' }
+
+interface Stroke {
+  key: string
+  code: string
+  shiftKey: boolean
+  ctrlKey: boolean
+  altKey: boolean
+  metaKey: boolean
+}
+
+const BY_KEY: Record<string, PlaybackCommand> = {
+  ' ': { kind: 'toggle' },
+  ',': { kind: 'step', direction: -1 },
+  '.': { kind: 'step', direction: 1 },
+  j: { kind: 'shuttle', direction: -1 },
+  k: { kind: 'pause' },
+  l: { kind: 'shuttle', direction: 1 },
+  i: { kind: 'mark', edge: 'in' },
+  o: { kind: 'mark', edge: 'out' },
+  b: { kind: 'bookmark' },
+  '+': { kind: 'zoom', factor: 0.5 },
+  '=': { kind: 'zoom', factor: 0.5 },
+  '-': { kind: 'zoom', factor: 2 },
+  _: { kind: 'zoom', factor: 2 },
+  c: { kind: 'centre' },
+  s: { kind: 'snapshot' },
+  m: { kind: 'sound' },
+  z: { kind: 'maximise' },
+  Delete: { kind: 'clear_marks' },
+}
+
+/** An input method that types full-width characters (，。) is on at many desks. */
+const FULL_WIDTH: Record<string, string> = { '，': ',', '。': '.', '、': ',', '　': ' ' }
+
+/** What a key asks for; null when it is none of ours. */
+export function commandOf(stroke: Stroke): PlaybackCommand | null {
+  if (stroke.ctrlKey || stroke.altKey || stroke.metaKey) return null
+  const far = stroke.shiftKey ? 10 : 1
+  if (stroke.key === 'ArrowLeft') return { kind: 'move', seconds: -far }
+  if (stroke.key === 'ArrowRight') return { kind: 'move', seconds: far }
+  if (/^[1-9]$/.test(stroke.key)) return { kind: 'select', number: Number(stroke.key) }
+  const key = stroke.key.length === 1 ? stroke.key.toLowerCase() : stroke.key
+  const known = BY_KEY[FULL_WIDTH[key] ?? key]
+  if (known) return known
+  // While an input method composes, `key` is "Process": the place of the key still tells.
+  if (stroke.key === 'Process' && /^Key[A-Z]$/.test(stroke.code)) {
+    return BY_KEY[stroke.code.slice(3).toLowerCase()] ?? null
+  }
+  return null
+}
+
+/** The next rate of the shuttle: 1, 2, 4, 8, 16 in the direction pressed; turning starts at 1. */
+export function shuttled(rate: number, playing: boolean, direction: 1 | -1): number {
+  if (!playing || Math.sign(rate) !== direction) return direction
+  const next = [1, 2, 4, 8, 16].find((step) => step > Math.abs(rate)) ?? 16
+  return next * direction
+}

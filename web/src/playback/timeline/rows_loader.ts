@@ -1,0 +1,98 @@
+/** Keeps the rows of the timeline filled for the view, with a margin, no more often than needed. */
+
+import { isAbort } from '../engine/errors'
+import { fetchTimeline } from '../engine/footage_api'
+import { merge } from '../engine/intervals'
+import type { Interval, TimelineAnswer } from '../engine/wire'
+import type { Row } from './draw'
+import { span, type View } from './view'
+
+const DEBOUNCE_MS = 120
+const REFRESH_MS = 5_000
+
+interface Loaded {
+  range: Interval
+  resolution_us: number
+  at_ms: number
+  answer: TimelineAnswer
+}
+
+export class RowsLoader {
+  failed = false
+  private loaded = new Map<string, Loaded>()
+  private flights = new Map<string, AbortController>()
+  private timer: ReturnType<typeof setTimeout> | null = null
+  private closed = false
+
+  constructor(
+    private onChange: () => void,
+    private onServerNow: (now_us: number) => void,
+  ) {}
+
+  /** Ask for what the view needs and is not held in good enough detail. */
+  want(camera_ids: readonly string[], view: View, width: number): void {
+    for (const held of this.loaded.keys()) if (!camera_ids.includes(held)) this.loaded.delete(held)
+    if (this.timer !== null) clearTimeout(this.timer)
+    // The first load must not wait; what follows a turning wheel may.
+    const pause = camera_ids.some((id) => !this.loaded.has(id) && !this.flights.has(id)) ? 0 : DEBOUNCE_MS
+    this.timer = setTimeout(() => {
+      for (const camera_id of camera_ids) this.load(camera_id, view, width)
+    }, pause)
+  }
+
+  /** Ask again, whatever is held: a bookmark was changed. */
+  refresh(camera_ids: readonly string[], view: View, width: number): void {
+    for (const held of this.loaded.values()) held.at_ms = -Infinity
+    this.want(camera_ids, view, width)
+  }
+
+  row(camera_id: string): Row {
+    const answer = this.loaded.get(camera_id)?.answer
+    return {
+      camera_id,
+      spans: answer?.spans ?? [],
+      gaps: answer?.gaps ?? [],
+      bookmarks: answer?.bookmarks ?? [],
+    }
+  }
+
+  close(): void {
+    this.closed = true
+    if (this.timer !== null) clearTimeout(this.timer)
+    for (const flight of this.flights.values()) flight.abort()
+  }
+
+  private load(camera_id: string, view: View, width: number): void {
+    const wide = span(view)
+    const resolution_us = wide / Math.max(1, width)
+    const held = this.loaded.get(camera_id)
+    const now_us = held?.answer.now_us ?? Infinity
+    const covers = held && held.range.start_us <= view.start_us && held.range.end_us >= view.end_us
+    const fine = held && held.resolution_us <= resolution_us * 1.5
+    const growing = view.end_us > now_us - 60e6
+    const old = held && performance.now() - held.at_ms > REFRESH_MS && growing
+    const asked_again = held && held.at_ms === -Infinity
+    if (covers && fine && !old && !asked_again) return
+    this.flights.get(camera_id)?.abort()
+    const controller = new AbortController()
+    this.flights.set(camera_id, controller)
+    const range = {
+      start_us: Math.max(0, Math.floor(view.start_us - wide)),
+      end_us: Math.ceil(view.end_us + wide),
+    }
+    fetchTimeline(camera_id, range, resolution_us, controller.signal)
+      .then((answer) => {
+        this.failed = false
+        answer.spans = merge(answer.spans)
+        this.loaded.set(camera_id, { range, resolution_us, at_ms: performance.now(), answer })
+        this.onServerNow(answer.now_us)
+      })
+      .catch((error: unknown) => {
+        if (!isAbort(error)) this.failed = true
+      })
+      .finally(() => {
+        if (this.flights.get(camera_id) === controller) this.flights.delete(camera_id)
+        if (!this.closed) this.onChange()
+      })
+  }
+}
