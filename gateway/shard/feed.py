@@ -85,7 +85,7 @@ class Feed:
             self.stream.detach(before)
         if writer is not None:
             self.writer = writer
-            self.stream.attach(writer)
+            self.stream.attach(writer, replay_gop=self._gop_is_new_to(writer))
         self._on_sinks_changed(self.stream)
         return before
 
@@ -111,6 +111,13 @@ class Feed:
         if self._steering is not None:
             await self._steering
         self.stream.close()
+
+    def _gop_is_new_to(self, writer: SegmentWriter) -> bool:
+        """Whether none of the pictures since the last keyframe is recorded already."""
+        recorded_until_us = writer.counters.last_end_us
+        if recorded_until_us is None or not self.stream.gop:
+            return True
+        return self.stream.gop[0].wall_us >= recorded_until_us
 
     def _on_sinks_changed(self, stream: Stream) -> None:
         if self._closed:
