@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
+from gateway.people.area_rows import ensure as ensure_area
 from recorder.rows import RowError, row_operation
 
 
@@ -62,3 +63,15 @@ def _require_area(connection: sa.Connection, area_id: str) -> None:
     found = connection.execute(sa.select(areas.c.id).where(areas.c.id == area_id))
     if found.one_or_none() is None:
         raise RowError("invalid", f"there is no area {area_id}")
+
+
+@row_operation("cameras.import")
+def import_cameras(connection: sa.Connection, cameras_columns: list[dict[str, Any]]) -> None:
+    """Add cameras whose ``area`` is given by names from the root down; areas are made as needed."""
+    known: dict[tuple[str, ...], str] = {}
+    for columns in cameras_columns:
+        names = tuple(columns.pop("area"))
+        if names not in known:
+            known[names] = ensure_area(connection, list(names))
+        columns["area_id"] = known[names]
+    create(connection, cameras_columns)

@@ -102,7 +102,7 @@ def configure_logging(settings: LogSettings, process: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # One line per request would drown the rest; what matters is in the audit log and the metrics.
-    for noisy in ("uvicorn.access", "aiohttp.access", "urllib3", "aioice", "aiosqlite"):
+    for noisy in ("uvicorn.access", "aiohttp.access", "urllib3", "aioice", "aiosqlite", "alembic"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)

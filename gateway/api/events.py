@@ -11,6 +11,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from gateway.api.access import find_caller
 from gateway.api.services import Services, ServicesDep
 from gateway.people.authorize import Principal
+from gateway.people.roles import Right
 
 router = APIRouter(tags=["events"])
 
@@ -29,6 +30,7 @@ class _Outbox:
         self.principal = principal
         self._states: dict[tuple[str, str], dict[str, Any]] = {}
         self._revoked: list[str] = []
+        self._storage: dict[str, Any] | None = None
         self._filled = asyncio.Event()
 
     def take_state(self, camera_id: str, variant: str, state: dict[str, Any]) -> None:
@@ -44,6 +46,12 @@ class _Outbox:
             self._revoked += session_ids
             self._filled.set()
 
+    def take_storage(self, document: dict[str, Any]) -> None:
+        """A new forecast; for those who may see the system."""
+        if Right.SYSTEM in self.principal.rights_in(""):
+            self._storage = document
+            self._filled.set()
+
     async def take_messages(self) -> list[dict[str, Any]]:
         """Wait for something to send."""
         await self._filled.wait()
@@ -51,7 +59,12 @@ class _Outbox:
         self._filled.clear()
         states, self._states = self._states, {}
         revoked, self._revoked = self._revoked, []
-        messages = [{"type": "session_revoked", "session_id": one} for one in revoked]
+        messages: list[dict[str, Any]] = [
+            {"type": "session_revoked", "session_id": one} for one in revoked
+        ]
+        if self._storage is not None:
+            messages.append({"type": "forecast", **self._storage})
+            self._storage = None
         for (camera_id, variant), state in states.items():
             messages.append(
                 {"type": "camera_state", "camera_id": camera_id, "variant": variant, **state}
@@ -73,7 +86,10 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
     outbox = _Outbox(services, principal)
     services.revocation_listeners.add(outbox.take_revocation)
     try:
-        with services.states.listening(outbox.take_state):
+        with (
+            services.states.listening(outbox.take_state),
+            services.storage.listening(outbox.take_storage),
+        ):
             for camera_id, variant, state in services.states.all():
                 outbox.take_state(camera_id, variant, state)
             await _serve(socket, services, outbox)

@@ -68,7 +68,7 @@ async def pass_http(name: str, path: str, request: Request, services: ServicesDe
     response.raw_headers = [
         (key.lower().encode("latin-1"), value.encode("latin-1"))
         for key, value in upstream.headers.items()
-        if key.lower() not in _HOP_BY_HOP
+        if key.lower() not in _HOP_BY_HOP and key.lower() not in ("date", "server")
     ]
     return response
 

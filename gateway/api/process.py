@@ -16,6 +16,7 @@ from gateway.api.passthrough import open_client
 from gateway.api.processes import Processes
 from gateway.api.services import Services
 from gateway.api.states import CameraStates
+from gateway.api.storage import StorageWatch
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlServer, control_path
@@ -23,6 +24,7 @@ from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.secrets import cluster_secret
 from gateway.settings import ListenSettings, Settings
+from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
 
 _STOP_S = 3
@@ -50,6 +52,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         states = CameraStates(reader, processes)
         watching = asyncio.create_task(states.run())
         stack.push_async_callback(_cancelled, watching)
+        store = open_configured_store(settings)
+        stack.push_async_callback(store.close)
+        storage = StorageWatch(settings, reader, store)
+        forecasting = asyncio.create_task(storage.run())
+        stack.push_async_callback(_cancelled, forecasting)
         services = Services(
             settings=settings,
             secret=secret,
@@ -58,6 +65,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             signer=TicketSigner(secret),
             processes=processes,
             states=states,
+            storage=storage,
             http=await stack.enter_async_context(open_client()),
             lag=LoopLag(),
         )

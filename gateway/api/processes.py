@@ -62,7 +62,9 @@ class Processes:
 
     async def statuses(self) -> dict[str, dict[str, Any] | None]:
         """``process.status`` of every process; None of those that do not answer."""
-        names = await self.names()
+        known = await self._read()
+        # The demo cameras are outside, like any camera.
+        names = sorted(name for name, (kind, _, _) in known.items() if kind != "demo")
         answers = await asyncio.gather(
             *(self._status(name) for name in names), return_exceptions=True
         )

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from gateway.api.processes import Processes
 from gateway.api.states import CameraStates
+from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
 from gateway.settings import Settings
 from gateway.tickets import TicketSigner
@@ -30,6 +31,7 @@ class Services:
     signer: TicketSigner
     processes: Processes
     states: CameraStates
+    storage: StorageWatch
     http: aiohttp.ClientSession
     lag: LoopLag
     # Called with (user id, session ids) when sessions are revoked.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import shutil
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,19 +18,17 @@ from gateway.control.channel import ControlError
 from gateway.people.authorize import COUNTY
 from gateway.people.roles import Right
 from gateway.version import VERSION
-from recorder.tables import daily_usage, spans
 
 router = APIRouter(tags=["system"])
 
 _LOOPBACK = ("127.0.0.1", "::1")
-_DAY_US = 86_400_000_000
 
 
 @router.get("/api/system")
 async def read_system(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """Processes, storage and its forecast, the transcoder's queue."""
     check(caller, Right.SYSTEM, COUNTY)
-    statuses, storage = await asyncio.gather(services.processes.statuses(), _storage(services))
+    statuses, storage = await asyncio.gather(services.processes.statuses(), services.storage.look())
     shards = []
     for name in await services.processes.names("shard"):
         status = statuses.get(name) or {}
@@ -111,24 +108,3 @@ async def _transcoder(services: Services) -> dict[str, Any]:
         return {"running": 0, "queued": 0, "limit": 0, "up": False}
     names = ("running", "queued", "limit")
     return {**{name: status.get(name, 0) for name in names}, "up": True}
-
-
-async def _storage(services: Services) -> dict[str, Any]:
-    async with services.reader.connect() as connection:
-        used = await connection.scalar(sa.select(sa.func.sum(daily_usage.c.bytes)))
-        oldest_us = await connection.scalar(sa.select(sa.func.min(spans.c.start_us)))
-        newest_us = await connection.scalar(sa.select(sa.func.max(spans.c.end_us)))
-    free: int | None = None
-    if services.settings.store.kind == "directory":
-        folder = services.settings.store_directory
-        try:
-            free = (await asyncio.to_thread(shutil.disk_usage, folder)).free
-        except OSError:
-            free = None
-    days = (newest_us - oldest_us) / _DAY_US if oldest_us is not None else 0.0
-    return {
-        "used_bytes": int(used or 0),
-        "free_bytes": free,
-        "real_days": round(days, 2),
-        "forecast": None,
-    }

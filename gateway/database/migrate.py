@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
+
+if TYPE_CHECKING:
+    # Every process imports this module's neighbours; only the writer pays for Alembic.
+    from alembic.config import Config
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -23,6 +26,8 @@ def load_tables() -> sa.MetaData:
 
 def alembic_config() -> Config:
     """Alembic's configuration, without an ini file."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     return config
@@ -30,6 +35,8 @@ def alembic_config() -> Config:
 
 def upgrade(engine: sa.Engine) -> None:
     """Run the missing revisions, in one transaction. Raises alembic's CommandError."""
+    from alembic import command
+
     config = alembic_config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -10,13 +10,12 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database.tables import cameras
 from gateway.identifiers import now_us
+from gateway.retention import camera_policies, default_policy
 from gateway.settings import Settings
-from recorder.retention import Retention, RetentionPolicy, RetentionReport
+from recorder.retention import Retention, RetentionReport
 from recorder.rows import RowError, RowWriter
 from recorder.stores import Store, StoreError
-from recorder.tables import sources
 
 _log = structlog.get_logger(__name__)
 
@@ -34,12 +33,11 @@ class Housekeeping:
     ) -> None:
         self._settings = settings
         self._reader = reader
-        days = settings.retention.days
         self._retention = Retention(
             reader,
             rows,
             store,
-            default=RetentionPolicy(days=days, least_days=days),
+            default=default_policy(settings),
             capacity_bytes=settings.retention.bytes,
         )
         self.last_report: RetentionReport | None = None
@@ -63,32 +61,13 @@ class Housekeeping:
 
     async def turn(self) -> RetentionReport:
         """One pass. Raises StoreError, ConnectionError, DBAPIError."""
-        self._retention.policies = await self._policies()
+        async with self._reader.connect() as connection:
+            self._retention.policies = await camera_policies(connection, self._settings)
         if self._settings.store.kind == "directory":
             folder = self._settings.store_directory
             self._retention.reserve_bytes = await asyncio.to_thread(_reserve_bytes, folder)
         self.last_report = await self._retention.run(now_us())
         return self.last_report
-
-    async def _policies(self) -> dict[str, RetentionPolicy]:
-        """Of the sources whose camera says otherwise than the default."""
-        default_days = self._settings.retention.days
-        async with self._reader.connect() as connection:
-            rows = await connection.execute(
-                sa.select(sources.c.id, cameras.c.retention_days, cameras.c.retention_bytes)
-                .join(cameras, cameras.c.id == sources.c.camera_id)
-                .where(
-                    cameras.c.retention_days.is_not(None) | cameras.c.retention_bytes.is_not(None)
-                )
-            )
-            return {
-                row.id: RetentionPolicy(
-                    days=row.retention_days or default_days,
-                    size_bytes=row.retention_bytes,
-                    least_days=min(row.retention_days or default_days, default_days),
-                )
-                for row in rows
-            }
 
 
 def _reserve_bytes(folder: Path) -> int:

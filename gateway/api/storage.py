@@ -1,0 +1,90 @@
+"""When the storage will be full, and whose footage will not reach its days."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.identifiers import now_us
+from gateway.retention import camera_policies, default_policy
+from gateway.settings import Settings
+from recorder.forecast import Forecast, forecast
+from recorder.stores import Store, StoreError
+
+_log = structlog.get_logger(__name__)
+
+INTERVAL_S = 60.0
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+class StorageWatch:
+    """Keeps the newest forecast, and tells listeners of each."""
+
+    def __init__(self, settings: Settings, reader: AsyncEngine, store: Store) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._store = store
+        self._listeners: set[Listener] = set()
+        self.document: dict[str, Any] | None = None
+
+    @contextlib.contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Have ``listener(document)`` called at each forecast."""
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    async def run(self) -> None:
+        """For ever; a failure is logged and tried again."""
+        while True:
+            try:
+                await self.look()
+            except (StoreError, OSError, sa.exc.DBAPIError) as error:
+                _log.warning("no storage forecast", why=str(error))
+            else:
+                for listener in tuple(self._listeners):
+                    listener(self.document or {})
+            await asyncio.sleep(INTERVAL_S)
+
+    async def look(self) -> dict[str, Any]:
+        """The ``storage`` document of now."""
+        free_bytes = await self._store.free_bytes()
+        async with self._reader.connect() as connection:
+            found = await forecast(
+                connection,
+                now_us=now_us(),
+                free_bytes=free_bytes,
+                default=default_policy(self._settings),
+                policies=await camera_policies(connection, self._settings),
+            )
+        self.document = _document(found)
+        return self.document
+
+
+def _document(found: Forecast) -> dict[str, Any]:
+    return {
+        "used_bytes": found.used_bytes,
+        "free_bytes": found.free_bytes,
+        "bytes_per_day": round(found.bytes_per_day),
+        "real_days": round(found.real_days, 3),
+        "forecast": {
+            "full_at_us": found.full_at_us,
+            "breaches": [
+                {
+                    "camera_id": breach.source_id.partition("/")[0],
+                    "kept_days": round(breach.kept_days, 2),
+                    "required_days": breach.required_days,
+                }
+                for breach in found.breaches
+            ],
+        },
+    }

@@ -1,0 +1,345 @@
+"""``gridsight``: the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+import uvloop
+
+from gateway.log import configure_logging
+from gateway.settings import LoadedSettings, Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    name="gridsight",
+    help="A county's video gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+camera_app = typer.Typer(help="Cameras: add, list, test, import.", no_args_is_help=True)
+user_app = typer.Typer(help="Accounts: add, list, password, disable.", no_args_is_help=True)
+audit_app = typer.Typer(help="The register of who looked at what.", no_args_is_help=True)
+app.add_typer(camera_app, name="camera")
+app.add_typer(user_app, name="user")
+app.add_typer(audit_app, name="audit")
+
+T = TypeVar("T")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Settings file (TOML).", show_default=False)
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", "-d", help="Data directory (data_directory).", show_default=False),
+]
+PasswordOption = Annotated[
+    bool, typer.Option("--ask-password", help="Ask for the password on the terminal.")
+]
+
+
+def _fail(message: object, code: int = 1) -> NoReturn:
+    typer.echo(f"gridsight: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def _load(config: Path | None, data: Path | None, **flags: Any) -> LoadedSettings:
+    try:
+        return load_settings({"data_directory": data, **flags}, file=config)
+    except SettingsError as error:
+        _fail(error, 2)
+
+
+def _settings(config: Path | None, data: Path | None) -> Settings:
+    loaded = _load(config, data).settings
+    # A tool speaks to a person: only what matters, and not as JSON.
+    configure_logging(
+        loaded.log.model_copy(update={"level": "warning", "format": "console"}), "command"
+    )
+    return loaded
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    from recorder.rows import RowError
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(coroutine)
+    except (RowError, ValueError, OSError, TimeoutError) as error:
+        _fail(error)
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    demo: Annotated[
+        bool | None, typer.Option("--demo", help="Run four demo cameras.", show_default=False)
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="listen.address", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="listen.port", show_default=False)] = None,
+    log_level: Annotated[str | None, typer.Option(help="log.level", show_default=False)] = None,
+    log_format: Annotated[str | None, typer.Option(help="log.format", show_default=False)] = None,
+) -> None:
+    """Run the gateway until it is told to stop."""
+    settings = _load(
+        config,
+        data,
+        demo=demo,
+        listen={"address": address, "port": port},
+        log={"level": log_level, "format": log_format},
+    ).settings
+    _serve(settings)
+
+
+@app.command()
+def demo(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Run the gateway with four demo cameras: the same as serve --demo."""
+    _serve(_load(config, data, demo=True).settings)
+
+
+def _serve(settings: Settings) -> None:
+    from gateway.cluster.interface import StartError
+    from gateway.commands.serve import serve as run_gateway
+
+    configure_logging(settings.log, "supervisor")
+    try:
+        settings.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_gateway(settings))
+    except (StartError, OSError) as error:
+        _fail(error)
+
+
+@app.command(name="config")
+def show_config(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Show every setting in force, and where it comes from. Secrets are masked."""
+    origins = _load(config, data).origins
+    widths = [max(len(one.name) for one in origins), max(len(one.value) for one in origins)]
+    for one in origins:
+        typer.echo(f"{one.name:<{widths[0]}}  {one.value:<{min(widths[1], 48)}}  {one.origin}")
+
+
+@app.command()
+def version() -> None:
+    """Show the version."""
+    from gateway.version import VERSION
+
+    typer.echo(f"gridsight {VERSION}")
+
+
+@camera_app.command("add")
+def camera_add(
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    url: Annotated[str, typer.Argument(help="rtsp://… of the main stream.")],
+    area: Annotated[str, typer.Option(help="Names from the root down: 县/镇/村. Made if missing.")],
+    sub_url: Annotated[str | None, typer.Option(help="rtsp://… of the sub-stream.")] = None,
+    username: Annotated[str | None, typer.Option()] = None,
+    ask_password: PasswordOption = False,
+    transport: Annotated[str, typer.Option(help="auto, tcp or udp")] = "auto",
+    record: Annotated[str, typer.Option(help="continuous or off")] = "continuous",
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Add one camera."""
+    from gateway.camera_form import CameraForm
+    from gateway.commands.camera import add_camera
+
+    settings = _settings(config, data)
+    names = tuple(part.strip() for part in area.split("/") if part.strip())
+    if not names:
+        _fail("the area has a name", 2)
+    try:
+        form = CameraForm.model_validate(
+            {
+                "name": name,
+                "area_id": "-",
+                "main_url": url,
+                "sub_url": sub_url,
+                "username": username,
+                "password": _ask_password() if ask_password else None,
+                "transport": transport,
+                "record": record,
+            }
+        )
+    except ValueError as error:
+        _fail(_form_faults(error), 2)
+    typer.echo(_run(add_camera(settings, names, form)))
+
+
+@camera_app.command("list")
+def camera_list(config: ConfigOption = None, data: DataOption = None) -> None:
+    """List every camera: id, area, name, address."""
+    from gateway.commands.camera import list_cameras
+
+    for camera, names in _run(list_cameras(_settings(config, data))):
+        flags = "" if camera.enabled else "  (disabled)"
+        typer.echo(f"{camera.id}  {'/'.join(names)}  {camera.name}  {camera.main_url}{flags}")
+
+
+@camera_app.command("test")
+def camera_test(
+    url: Annotated[str, typer.Argument(help="rtsp://…")],
+    username: Annotated[str | None, typer.Option()] = None,
+    ask_password: PasswordOption = False,
+) -> None:
+    """Try an address, and say in one line what is wrong with it."""
+    from gateway.commands.camera import test_camera
+
+    result = _run(test_camera(url, username, _ask_password() if ask_password else None))
+    typer.echo(result.line)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+@camera_app.command("import")
+def camera_import(
+    file: Annotated[Path, typer.Argument(help="CSV: name, area, main_url, …")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Add the cameras of a CSV file. Nothing is added before the whole file is right."""
+    from gateway.commands.camera import CsvFaults, import_cameras
+
+    try:
+        count = _run(import_cameras(_settings(config, data), file))
+    except CsvFaults as faults:
+        for fault in faults.faults:
+            typer.echo(f"{file}: {fault}", err=True)
+        _fail(f"{len(faults.faults)} faults; nothing was imported")
+    typer.echo(f"{count} cameras imported")
+
+
+@user_app.command("add")
+def user_add(
+    name: str,
+    grant: Annotated[
+        list[str] | None, typer.Option(help="ROLE for the whole county, or ROLE@AREA-ID.")
+    ] = None,
+    display_name: Annotated[str, typer.Option()] = "",
+    ask_password: PasswordOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Add an account. Without --ask-password a one-time password is made and shown."""
+    from gateway.commands.user import add_user
+
+    password = _ask_password() if ask_password else None
+    settings = _settings(config, data)
+    _show_password(_run_people(add_user(settings, name, display_name, grant or [], password)))
+
+
+@user_app.command("list")
+def user_list(config: ConfigOption = None, data: DataOption = None) -> None:
+    """List every account and its grants."""
+    from gateway.commands.user import list_users
+
+    for one in _run(list_users(_settings(config, data))):
+        flags = "" if one.enabled else "  (disabled)"
+        typer.echo(f"{one.name}  {one.display_name}  {', '.join(one.grants) or '-'}{flags}")
+
+
+@user_app.command("password")
+def user_password(
+    name: str,
+    ask_password: PasswordOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Set a password; without --ask-password a one-time password is made and shown."""
+    from gateway.commands.user import set_password
+
+    password = _ask_password() if ask_password else None
+    _show_password(_run_people(set_password(_settings(config, data), name, password)))
+
+
+@user_app.command("disable")
+def user_disable(name: str, config: ConfigOption = None, data: DataOption = None) -> None:
+    """Disable an account and end its sign-ins."""
+    from gateway.commands.user import disable_user
+
+    _run(disable_user(_settings(config, data), name))
+
+
+@audit_app.command("verify")
+def audit_verify(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Check the whole register: neither an edit nor a cut tail goes unseen."""
+    from gateway.audit import signing_key, verify
+    from gateway.database.engine import create_sync_reader_engine
+    from gateway.secrets import cluster_secret
+
+    settings = _settings(config, data)
+    engine = create_sync_reader_engine(settings)
+    with engine.connect() as connection:
+        public_key = signing_key(cluster_secret(settings)).public_key()
+        report = verify(connection, settings.data_directory, public_key)
+    for fault in report.faults:
+        typer.echo(fault, err=True)
+    typer.echo(
+        f"{report.records} records, {report.checkpoints} signed checkpoints, "
+        f"signed up to record {report.covered_sequence}"
+    )
+    if report.faults:
+        _fail(f"{len(report.faults)} faults")
+
+
+@app.command()
+def check(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also read every object and compare its SHA-256.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put right what can be without losing anything.")
+    ] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Compare index, store and spool, and name every difference."""
+    from gateway.commands.check import check_footage
+
+    found = _run(check_footage(_settings(config, data), typer.echo, verify=verify, repair=repair))
+    typer.echo(f"{found} differences")
+    if found:
+        raise typer.Exit(1)
+
+
+def _run_people(coroutine: Coroutine[Any, Any, T]) -> T:
+    from gateway.people.passwords import WeakPassword
+
+    try:
+        return _run(coroutine)
+    except WeakPassword as error:
+        _fail(error)
+
+
+def _ask_password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    asked: str = typer.prompt("Password", hide_input=True)
+    return asked
+
+
+def _show_password(password: str | None) -> None:
+    if password is not None:
+        typer.echo(f"one-time password: {password}")
+
+
+def _form_faults(error: ValueError) -> str:
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'camera'}: "
+        f"{fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors()
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    app()

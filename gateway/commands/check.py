@@ -1,0 +1,40 @@
+"""``gridsight check``: index, store and spool against one another."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from gateway.commands.rows import open_rows
+from gateway.database.engine import create_reader_engine
+from gateway.identifiers import now_us
+from gateway.settings import Settings
+from gateway.store import open_configured_store
+from recorder.check import check
+
+
+async def check_footage(
+    settings: Settings, say: Callable[[str], None], *, verify: bool, repair: bool
+) -> int:
+    """Say every difference; gives how many are left."""
+    left = 0
+    spool = settings.spool_directory
+    async with contextlib.AsyncExitStack() as stack:
+        rows = await stack.enter_async_context(open_rows(settings))
+        engine = create_reader_engine(settings)
+        stack.push_async_callback(engine.dispose)
+        store = open_configured_store(settings)
+        stack.push_async_callback(store.close)
+        differences = check(
+            engine,
+            store,
+            spool_directories=sorted(spool.iterdir()) if spool.is_dir() else [],
+            now_us=now_us(),
+            verify=verify,
+            rows=rows if repair else None,
+        )
+        async for difference in differences:
+            repaired = " (repaired)" if difference.repaired else ""
+            left += not difference.repaired
+            say(f"{difference.kind}  {difference.subject}  {difference.message}{repaired}")
+    return left

@@ -1,0 +1,123 @@
+"""``gridsight serve``: start everything, say where it is, stop everything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import Any
+
+import structlog
+
+from gateway.cluster.interface import Cluster, StartError
+from gateway.cluster.placement import Reconciler
+from gateway.cluster.supervisor import LocalSupervisor, local_processes
+from gateway.control.channel import ControlClient, ControlServer, control_path
+from gateway.database.engine import create_reader_engine
+from gateway.database.writer_process import RemoteRowWriter
+from gateway.people.passwords import hash_password, one_time_password
+from gateway.secrets import cluster_secret
+from gateway.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+FIRST_ADMIN = "admin"
+SUPERVISOR = "supervisor"
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises StartError when it cannot go on."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    rows = RemoteRowWriter.from_settings(settings)
+    cluster = LocalSupervisor(settings, rows)
+    try:
+        starting = asyncio.create_task(cluster.start())
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return
+        await starting
+        async with _reconciling(settings, rows, cluster):
+            await _welcome(settings, rows, cluster)
+            failing = asyncio.create_task(cluster.failed())
+            await asyncio.wait((failing, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if failing.done():
+                raise StartError(f"{failing.result()}; the log above says why")
+            failing.cancel()
+    finally:
+        waiting.cancel()
+        await cluster.stop()
+        await rows.close()
+
+
+@contextlib.asynccontextmanager
+async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Cluster) -> Any:
+    """Keep assignments true, and answer on the supervisor's own control socket."""
+    secret = cluster_secret(settings)
+    names = [spec.name for spec in local_processes(settings)]
+    await rows.write("processes.keep_only", names=names)
+    reader = create_reader_engine(settings)
+    shards = {
+        spec.name: ControlClient(control_path(settings, spec.name), secret)
+        for spec in local_processes(settings)
+        if spec.kind == "shard"
+    }
+    reconciler = Reconciler(reader, rows, shards)
+
+    async def reconcile() -> None:
+        reconciler.wake()
+
+    async def status() -> list[dict[str, Any]]:
+        return [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "state": one.state,
+                "process_id": one.process_id,
+                "restarts": one.restarts,
+            }
+            for one in cluster.status()
+        ]
+
+    server = ControlServer(
+        control_path(settings, SUPERVISOR),
+        secret,
+        {"cluster.reconcile": reconcile, "cluster.status": status},
+    )
+    await server.start()
+    running = asyncio.create_task(reconciler.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await server.close()
+        for client in shards.values():
+            await client.close()
+        await reader.dispose()
+
+
+async def _welcome(settings: Settings, rows: RemoteRowWriter, cluster: Cluster) -> None:
+    port = next(one.http_port for one in cluster.status() if one.kind == "api")
+    address = settings.listen.address
+    if address in ("0.0.0.0", "::"):
+        address = "127.0.0.1"
+    shown = f"[{address}]" if ":" in address else address
+    url = settings.public_url or f"http://{shown}:{port}/"
+    lines = ["", f"  gridsight is running at {url}"]
+    password = one_time_password()
+    password_hash = await asyncio.to_thread(hash_password, password)
+    created = await rows.write(
+        "accounts.create_first", name=FIRST_ADMIN, password_hash=password_hash
+    )
+    if created is not None:
+        lines += [
+            f"  sign in as {FIRST_ADMIN} with the one-time password {password}",
+            "  (it is shown this once, and must be changed at the first sign-in)",
+        ]
+    print("\n".join([*lines, ""]), flush=True)

@@ -1,0 +1,130 @@
+"""``gridsight user add|list|password|disable``: for who has the machine, not a right on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gateway.audit import AuditRecord, append
+from gateway.commands.rows import open_rows
+from gateway.database.engine import create_reader_engine
+from gateway.database.tables import areas, grants, users
+from gateway.people.account_rows import name_key
+from gateway.people.passwords import check_strength, hash_password, one_time_password
+from gateway.people.roles import WHOLE_COUNTY, Role
+from gateway.settings import Settings
+from recorder.rows import RowError, RowWriter
+
+
+@dataclass(frozen=True, slots=True)
+class UserLine:
+    """One account as ``user list`` shows it."""
+
+    id: str
+    name: str
+    display_name: str
+    enabled: bool
+    grants: tuple[str, ...]
+
+
+async def add_user(
+    settings: Settings, name: str, display_name: str, granted: list[str], password: str | None
+) -> str | None:
+    """Add an account with grants ``ROLE`` or ``ROLE@AREA-ID``; gives a one-time password when none
+    was chosen. Raises RowError, WeakPassword, ValueError for a grant that is none.
+    """
+    chosen = password or one_time_password()
+    check_strength(chosen, name)
+    async with open_rows(settings) as rows:
+        await rows.write(
+            "accounts.create",
+            name=name,
+            display_name=display_name or name,
+            password_hash=hash_password(chosen),
+            must_change_password=password is None,
+            granted=[_grant(text) for text in granted],
+        )
+        await _note(rows, "user.create", name)
+    return None if password else chosen
+
+
+async def set_password(settings: Settings, name: str, password: str | None) -> str | None:
+    """Set a password, or make a one-time password and give it back; every sign-in ends."""
+    chosen = password or one_time_password()
+    check_strength(chosen, name)
+    async with open_rows(settings) as rows:
+        await rows.write(
+            "accounts.set_password",
+            user_id=await _find(settings, name),
+            password_hash=hash_password(chosen),
+            must_change_password=password is None,
+        )
+        await _note(rows, "user.password", name)
+    return None if password else chosen
+
+
+async def disable_user(settings: Settings, name: str) -> None:
+    """Disable an account; every sign-in ends."""
+    async with open_rows(settings) as rows:
+        await rows.write("accounts.change", user_id=await _find(settings, name), enabled=False)
+        await _note(rows, "user.disable", name)
+
+
+async def list_users(settings: Settings) -> list[UserLine]:
+    """Every account, by name."""
+    async with open_rows(settings):
+        pass  # Makes the tables where there are none.
+    engine = create_reader_engine(settings)
+    async with engine.connect() as connection:
+        found = (
+            await connection.execute(
+                sa.select(users).where(users.c.deleted_us.is_(None)).order_by(users.c.name_key)
+            )
+        ).all()
+        held = (
+            await connection.execute(
+                sa.select(grants, areas.c.name.label("area_name")).outerjoin(
+                    areas, areas.c.id == grants.c.area_id
+                )
+            )
+        ).all()
+    await engine.dispose()
+    return [
+        UserLine(
+            row.id,
+            row.name,
+            row.display_name,
+            row.enabled,
+            tuple(
+                grant.role if grant.area_id == WHOLE_COUNTY else f"{grant.role}@{grant.area_name}"
+                for grant in held
+                if grant.user_id == row.id
+            ),
+        )
+        for row in found
+    ]
+
+
+async def _find(settings: Settings, name: str) -> str:
+    engine = create_reader_engine(settings)
+    async with engine.connect() as connection:
+        user_id: str | None = await connection.scalar(
+            sa.select(users.c.id).where(users.c.name_key == name_key(name))
+        )
+    await engine.dispose()
+    if user_id is None:
+        raise RowError("not_found", f"there is no user called {name}")
+    return user_id
+
+
+def _grant(text: str) -> dict[str, str]:
+    role, _, area_id = text.partition("@")
+    try:
+        return {"role": Role(role).value, "area_id": area_id or WHOLE_COUNTY}
+    except ValueError:
+        raise ValueError(f"{role!r} is no role: there are {', '.join(Role)}") from None
+
+
+async def _note(rows: RowWriter, action: str, name: str) -> None:
+    await append(rows, [AuditRecord(action, user_name="(command line)", detail={"name": name})])
