@@ -14,11 +14,13 @@ class StreamMeasure:
         "_bytes",
         "_last_keyframe_90k",
         "_pictures",
+        "_running",
         "_turned_s",
         "bitrate_bps",
         "bytes_total",
         "frames_per_second",
         "gop_s",
+        "interruptions",
         "keyframe_bytes",
         "pictures_total",
         "tracks",
@@ -34,6 +36,8 @@ class StreamMeasure:
         self.bitrate_bps: int | None = None
         self.frames_per_second: float | None = None
         self.gop_s: float | None = None
+        self.interruptions = 0
+        self._running = False
         self._bytes = 0
         self._pictures = 0
         self._last_keyframe_90k: int | None = None
@@ -41,6 +45,7 @@ class StreamMeasure:
 
     def on_run_started(self, tracks: tuple[Track, ...]) -> None:
         """See :class:`camera_adapters.stream.Sink`."""
+        self._running = True
         self.tracks = tracks
         video = (index for index, track in enumerate(tracks) if track.kind == "video")
         self.video_index = next(video, None)
@@ -56,6 +61,9 @@ class StreamMeasure:
 
     def on_interrupted(self, interruption: Interruption) -> None:
         """See :class:`camera_adapters.stream.Sink`."""
+        # Said again with each failed retry, but it is one outage.
+        self.interruptions += self._running
+        self._running = False
         self.bitrate_bps = self.frames_per_second = self._turned_s = None
 
     def on_closed(self) -> None:

@@ -30,6 +30,7 @@ def feed_state(feed: Feed, *, recording: bool, viewers: int) -> dict[str, Any]:
         **_formats(feed.stream, feed.measure),
         "recording": recording,
         "viewers": viewers,
+        "gaps": feed.measure.interruptions,
     }
     return {name: value for name, value in described.items() if value not in (None, "")}
 
