@@ -78,7 +78,7 @@ async def timeline(
     if first_us is not None:
         known.append(first_us)
     missing = subtract((max(start_us, min(known, default=end_us)), end_us), covered)
-    if covered and missing and missing[-1][1] == now_us:
+    if covered and missing and missing[-1][1] == end_us:
         since_us = missing[-1][0]
         told_since = any(gap.end_us > since_us for gap in told)
         if not told_since and now_us - since_us <= _ON_ITS_WAY_US:

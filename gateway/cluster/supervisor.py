@@ -95,21 +95,7 @@ class LocalSupervisor:
             starting = list(stage)
             for child in starting:
                 child.keeper = asyncio.create_task(self._keep(child))
-            waiting = asyncio.gather(*(child.ready.wait() for child in starting))
-            await asyncio.wait(
-                (asyncio.ensure_future(waiting), self._failure),
-                return_when=asyncio.FIRST_COMPLETED,
-                timeout=READY_TIMEOUT_S,
-            )
-            if not waiting.done() or self._failure.done():
-                waiting.cancel()
-                late = [child.spec.name for child in starting if not child.ready.is_set()]
-                reason = (
-                    self._failure.result()
-                    if self._failure.done()
-                    else f"{', '.join(late)} did not start within {READY_TIMEOUT_S:.0f} s"
-                )
-                raise StartError(f"{reason}; the log above says why")
+            await self._await_stage(starting, self._failure)
 
     async def stop(self) -> None:
         """Stop the stages in reverse order, then release the data directory."""
@@ -139,6 +125,22 @@ class LocalSupervisor:
             )
             for child in self._children
         ]
+
+    async def _await_stage(self, starting: list[_Child], failure: asyncio.Future[str]) -> None:
+        waiting = asyncio.create_task(_all_ready(starting))
+        await asyncio.wait(
+            (waiting, failure), return_when=asyncio.FIRST_COMPLETED, timeout=READY_TIMEOUT_S
+        )
+        if waiting.done() and not failure.done():
+            return
+        waiting.cancel()
+        late = ", ".join(child.spec.name for child in starting if not child.ready.is_set())
+        reason = (
+            failure.result()
+            if failure.done()
+            else f"{late} did not start within {READY_TIMEOUT_S:.0f} s"
+        )
+        raise StartError(f"{reason}; the log above says why")
 
     def _take_lock(self) -> None:
         lock = (self._run_directory / "supervisor.lock").open("wb")
@@ -260,6 +262,11 @@ class LocalSupervisor:
             child.keeper.cancel()
             await asyncio.gather(child.keeper, return_exceptions=True)
         child.state = "stopped"
+
+
+async def _all_ready(children: list[_Child]) -> None:
+    for child in children:
+        await child.ready.wait()
 
 
 async def _read_to_end(descriptor: int) -> bytes:
