@@ -33,6 +33,7 @@ from camera_adapters.rtsp.client import (
     TrackTransport,
 )
 from camera_adapters.rtsp.datagrams import DatagramPair
+from camera_adapters.rtsp.gathered_reads import GatheredReads, gathered_reads
 from camera_adapters.rtsp.url import CameraUrl, parse_camera_url, redact
 from camera_adapters.stream import Stream
 
@@ -80,6 +81,8 @@ class CameraSession(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[Outcome] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
+        self._reads: GatheredReads | None = None
         self._pairs: list[DatagramPair] = []
         self._transports: list[TrackTransport] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -104,7 +107,10 @@ class CameraSession(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """See :class:`asyncio.Protocol`."""
+        """See :class:`asyncio.Protocol`; nothing means the end, from the gathered reads."""
+        if not data:
+            self.connection_lost(None)
+            return
         self.bytes_received += len(data)
         client = self.client
         try:
@@ -125,6 +131,8 @@ class CameraSession(asyncio.Protocol):
         if self.ended.done():
             return
         self.ended.set_result(outcome)
+        if self._reads is not None:
+            self._reads.remove(self._descriptor)
         for timer in (self._timer, self._expire_timer):
             if timer is not None:
                 timer.cancel()
@@ -164,6 +172,7 @@ class CameraSession(asyncio.Protocol):
                 self.client.play()
             case Playing(keepalive_s):
                 self.playing = True
+                self._gather_reads()
                 self._keepalive_s = keepalive_s
                 self._next_keepalive_s = self._seconds + keepalive_s
                 self._silent_since = self._loop.time()
@@ -173,6 +182,16 @@ class CameraSession(asyncio.Protocol):
                 self.end(Outcome(str(code), line))
             case Ended():
                 self.end(Outcome("ended", "the camera ended the session"))
+
+    def _gather_reads(self) -> None:
+        """From PLAY on, packets are read in rounds (:mod:`camera_adapters.rtsp.gathered_reads`)."""
+        transport = self._transport
+        if transport is None or not self.client.tcp or self.ended.done():
+            return
+        transport.pause_reading()
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._reads = gathered_reads(self._loop)
+        self._reads.add(self._descriptor, self.data_received)
 
     def _bind_pairs(self, count: int) -> None:
         assert self._transport is not None

@@ -372,6 +372,10 @@ class _Connection(asyncio.Protocol):
             return
         if self._needs_keyframe and not self._resumes_at(packets):
             return
+        if self._reports_due and self._output is not None:
+            # Before the first packet: pictures of a replayed GOP are older than their arrival.
+            self._reports_due = False
+            self._output.report_to(self)
         if isinstance(route, InterleavedTransport):
             if self._transport.get_write_buffer_size() > self._server.reader_bytes_limit:
                 self._skip()
@@ -379,9 +383,6 @@ class _Connection(asyncio.Protocol):
             self._transport.write(packets.on_channel(route.channel))
         else:
             self._send_datagrams(packets, route)
-        if self._reports_due and self._output is not None:
-            self._reports_due = False
-            self._output.report_to(self)
 
     def _resumes_at(self, packets: UnitPackets) -> bool:
         """Whether to go on with this unit: a video keyframe, and half of the buffer is free."""
