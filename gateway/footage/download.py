@@ -37,15 +37,14 @@ _READ_BYTES = 4 * 1024 * 1024
 
 
 class FormatChanges(Exception):
-    """The range holds footage of different formats, which do not fit into one file.
+    """The range holds footage of different formats, which do not fit into one file: few players
+    follow a change of parameter sets inside a plain MP4.
 
     ``parts``: the ranges to ask for instead, each of one format.
     """
 
     def __init__(self, parts: list[dict[str, Any]]) -> None:
-        super().__init__(
-            "codec, picture size or sound change in this range: download each part by itself"
-        )
+        super().__init__("the camera's format changes in this range: download each part by itself")
         self.parts = parts
 
 
@@ -126,7 +125,7 @@ def _padded_sound(tracks: Sequence[Track], before: bytes, data: bytes, frames: i
 
 def _format_of(tracks: Sequence[Track]) -> tuple[object, ...]:
     return tuple(
-        (track.codec, track.width, track.height, track.clock_rate, track.channels)
+        (track.codec, track.parameter_sets, track.width, track.clock_rate, track.channels)
         for track in tracks
     )
 
@@ -256,7 +255,7 @@ class _Planner:
             samples = by_track[index]
             if index == self._sound or not samples:
                 continue
-            self._table.add(self._order.index(index), output[index], samples)
+            self._table.add(self._order.index(index), samples)
             start = part.offset + samples[0].offset
             end = part.offset + samples[-1].offset + samples[-1].size
             if ranges and ranges[-1][1] == start:
@@ -266,7 +265,7 @@ class _Planner:
         if self._sound is not None:
             track, made = tracks[self._sound], output[self._sound]
             samples, joined = self._sound_frames(track, made, by_track[self._sound])
-            self._table.add(self._order.index(self._sound), made, samples)
+            self._table.add(self._order.index(self._sound), samples)
             frames = len(samples)
             before = before if joined else None
         for start, end in ranges[:-1]:

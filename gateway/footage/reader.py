@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -105,13 +105,15 @@ class FootageReader:
     ) -> list[Located]:
         """The segments whose effective range meets [``start_us``, ``end_us``), in order of time.
 
-        Sources do not cover one another: what a camera recorded itself comes before imports, and
-        an import is left out where it would overlap.
+        Sources do not cover one another: what a camera recorded itself comes first, and imports
+        fill what is left.
         """
         found: list[Located] = []
         for source in await self.sources_of(camera_id, variant):
             added = await self._between_of_source(source, start_us, end_us)
-            found += [item for item in added if not _overlaps(item.segment, found)]
+            covered = [_effective(item.segment) for item in found]
+            for item in added:
+                found += _uncovered(item, covered) if covered else [item]
         return sorted(found, key=lambda item: item.segment.effective_start_us or 0)
 
     async def gaps_between(
@@ -125,9 +127,7 @@ class FootageReader:
             return []
         own = [item.segment for item in items if item.segment.source_id == places[0].id]
         others = [
-            (item.segment.effective_start_us or 0, item.segment.effective_end_us or 0)
-            for item in items
-            if item.segment.source_id != places[0].id
+            _effective(item.segment) for item in items if item.segment.source_id != places[0].id
         ]
         async with self._engine.connect() as connection:
             found = await timeline(
@@ -313,14 +313,23 @@ class FootageReader:
             return await self._store.read(row.store_key, offset, length)
 
 
-def _overlaps(segment: Segment, others: Iterable[Located]) -> bool:
-    start, end = segment.effective_start_us or 0, segment.effective_end_us or 0
-    return any(
-        (item.segment.effective_start_us or 0) < end
-        and (item.segment.effective_end_us or 0) > start
-        for item in others
-        if item.segment.source_id != segment.source_id
-    )
+def _effective(segment: Segment) -> tuple[int, int]:
+    return segment.effective_start_us or 0, segment.effective_end_us or 0
+
+
+def _uncovered(item: Located, covered: Sequence[tuple[int, int]]) -> list[Located]:
+    """The segment once for each part of its effective range that nothing covers yet."""
+    whole = _effective(item.segment)
+    pieces = subtract(whole, covered)
+    if pieces == [whole]:
+        return [item]
+    return [
+        replace(
+            item,
+            segment=replace(item.segment, effective_start_us=start, effective_end_us=end),
+        )
+        for start, end in pieces
+    ]
 
 
 def _bound(cache: OrderedDict[str, Any], limit: int) -> None:

@@ -21,7 +21,8 @@ from gateway.tickets import Ticket, TicketError, TicketSigner
 
 COOKIE_PREFIX = "gridsight_playback_"
 SESSION_LIFE_US = 12 * 3600 * US_PER_S
-COOKIES_LIMIT = 16
+# All of them travel in one header line, which proxies bound to 8 KiB.
+COOKIES_LIMIT = 10
 RECHECK_US = 30 * US_PER_S
 _ACTIONS = ("playback", "export")
 
@@ -128,8 +129,20 @@ class PlaybackSessions:
         return ended
 
     def stale_cookies(self, cookie_header: str) -> list[str]:
-        """Names of our cookies that are good for nothing any more."""
-        return [name for name, value in _ours(cookie_header) if self._session_of(value) is None]
+        """Names of our cookies that should go when another is set: those that are good for nothing
+        any more, and the oldest of more than are read (a browser sends the oldest first).
+        """
+        stale = []
+        alive: list[tuple[int, str]] = []
+        for name, value in _ours(cookie_header):
+            session = self._session_of(value)
+            if session is None:
+                stale.append(name)
+            else:
+                alive.append((session.ticket.expires_us, name))
+        alive.sort()
+        surplus = max(0, len(alive) - (COOKIES_LIMIT - 1))
+        return stale + [name for _, name in alive[:surplus]]
 
     async def _carried(self, cookie_header: str, ticket_text: str | None) -> list[PlaybackSession]:
         found = []

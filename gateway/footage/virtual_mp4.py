@@ -32,22 +32,13 @@ class _TrackTable:
     """One track's sample tables, in the order of the file. Times are in the track's scale."""
 
     track: Track
-    entries: list[bytes] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("I"))
     durations: array[int] = field(default_factory=lambda: array("I"))
     compositions: array[int] = field(default_factory=lambda: array("i"))
     keyframes: array[int] = field(default_factory=lambda: array("I"))
     chunk_samples: array[int] = field(default_factory=lambda: array("I"))
-    chunk_entries: array[int] = field(default_factory=lambda: array("I"))
     chunk_offsets: array[int] = field(default_factory=lambda: array("Q"))
     end: int = 0  # where the next sample begins, if nothing is missing
-
-    def entry_of(self, track: Track) -> int:
-        """The number of the sample description for these parameter sets, counted from 1."""
-        entry = sample_entry(track)
-        if entry not in self.entries:
-            self.entries.append(entry)
-        return self.entries.index(entry) + 1
 
     def extend_last(self, until: int) -> None:
         """Let the last sample last until ``until``, longer or shorter."""
@@ -87,11 +78,12 @@ class Mp4Table:
         self._stretch_from_90k = first_dts_90k
         self._fresh = [True] * len(self._tables)
 
-    def add(self, index: int, track: Track, samples: Sequence[Sample]) -> None:
-        """One fragment's samples of one track; ``track`` carries the parameter sets of its run."""
+    def add(self, index: int, samples: Sequence[Sample]) -> None:
+        """One fragment's samples of one track."""
         if not samples:
             return
         table = self._tables[index]
+        track = table.track
         scale = timescale(track)
         base = (self._stretch_90k - self._stretch_from_90k) * scale // CLOCK_90K
         start = base + samples[0].dts
@@ -104,7 +96,6 @@ class Mp4Table:
         number = len(table.sizes)
         table.chunk_offsets.append(self.data_bytes)
         table.chunk_samples.append(len(samples))
-        table.chunk_entries.append(table.entry_of(track))
         for sample in samples:
             table.sizes.append(sample.size)
             table.durations.append(sample.duration)
@@ -208,7 +199,7 @@ def _movie(time_90k: int) -> int:
 
 def _sample_table(table: _TrackTable, data_start: int) -> bytes:
     boxes = [
-        full_box(b"stsd", 0, 0, struct.pack(">I", len(table.entries)), *table.entries),
+        full_box(b"stsd", 0, 0, struct.pack(">I", 1), sample_entry(table.track)),
         full_box(b"stts", 0, 0, _run_lengths(table.durations, ">II")),
     ]
     if any(table.compositions):
@@ -247,15 +238,15 @@ def _run_lengths(values: array[int], form: str) -> bytes:
 
 
 def _chunk_runs(table: _TrackTable) -> bytes:
-    """``stsc``: from which chunk on so many samples of which description (§8.7.4)."""
+    """``stsc``: from which chunk on each has so many samples (§8.7.4)."""
     packed = bytearray()
     entries = 0
-    last: tuple[int, int] | None = None
-    for number, run in enumerate(zip(table.chunk_samples, table.chunk_entries, strict=True), 1):
-        if run != last:
-            packed += struct.pack(">III", number, *run)
+    last: int | None = None
+    for number, samples in enumerate(table.chunk_samples, 1):
+        if samples != last:
+            packed += struct.pack(">III", number, samples, 1)
             entries += 1
-            last = run
+            last = samples
     return struct.pack(">I", entries) + bytes(packed)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import av
@@ -54,7 +55,7 @@ def test_fragments_converted_one_by_one_join_without_a_seam(codec) -> None:
     for index, fragment in enumerate(fragments):
         before = fragments[index - 1] if index else []
         made += convert(track, before, [fragment])[0]
-    steps = {after.pts_90k - a.pts_90k for a, after in zip(made, made[1:], strict=False)}
+    steps = {after.pts_90k - a.pts_90k for a, after in itertools.pairwise(made)}
     assert steps == {1024 * 90000 // 8000}
     assert made[0].pts_90k == 0
     sound = heard(playable_tracks([track])[0], made)[2048:]

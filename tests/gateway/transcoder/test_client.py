@@ -103,7 +103,7 @@ PCMA = Track("audio", Codec.PCMA, 8000, channels=1)
 
 async def wait_for(condition) -> None:
     async with asyncio.timeout(30):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -139,9 +139,7 @@ async def test_h264_variant_of_a_live_camera_joined_in_mid_gop(client, h265) -> 
 
 async def test_opus_variant_passes_the_picture_on(client, h264) -> None:
     to_aac = AudioTranscoder(PCMA, Codec.AAC)
-    aac = to_aac.push(
-        AccessUnit(1, b"\xd5" * 160, i * 1800, i * 1800, True, 0) for i in range(300)
-    )
+    aac = to_aac.push(AccessUnit(1, b"\xd5" * 160, i * 1800, i * 1800, True, 0) for i in range(300))
     source = Stream("cam", Variant.MAIN)
     source.start_run((h264.track, to_aac.track))
     variant = LiveVariant(source, Variant.OPUS, client)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -153,7 +154,7 @@ async def test_a_live_job_that_cannot_keep_up_goes_on_at_a_keyframe(pool, h264) 
     given = [unit.pts_90k for unit in h264.units]
     keyframes = {unit.pts_90k for unit in h264.units if unit.keyframe}
     places = [given.index(unit.pts_90k) for unit in made]
-    jumps = [after for before, after in zip(places, places[1:], strict=False) if after > before + 1]
+    jumps = [after for before, after in itertools.pairwise(places) if after > before + 1]
     assert all(given[place] in keyframes for place in jumps)
 
 
