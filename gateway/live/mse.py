@@ -135,9 +135,11 @@ class MseViewer:
         self._wake.set()
 
     def _is_behind(self) -> bool:
-        if not self._queue:
+        # What announces is kept, however old it is; it is the pictures that must be fresh.
+        oldest = next((item for item in self._queue if item.is_picture), None)
+        if oldest is None:
             return False
-        waited_s = self._loop.time() - self._queue[0].put_s
+        waited_s = self._loop.time() - oldest.put_s
         return waited_s > BEHIND_LIMIT_S or self._queue_bytes > _QUEUE_BYTES_LIMIT
 
     def _drop(self) -> int:
