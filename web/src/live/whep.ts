@@ -53,7 +53,7 @@ export class WhepSession {
     if (location !== null) this.resource = new URL(location, new URL(url, window.location.href)).href
     const answer = await response.text()
     if (this.closed) {
-      this.release()
+      await this.release()
       return
     }
     const iceServers = iceServersOf(response.headers.get('Link'))
@@ -78,18 +78,27 @@ export class WhepSession {
     window.clearTimeout(this.disconnectedTimer)
     this.peer.onconnectionstatechange = null
     this.peer.ontrack = null
-    this.peer.close()
-    this.release()
+    // First told, then closed: closing sends a DTLS alert, which ends the session by itself.
+    // A lost connection has nobody left to tell.
+    const told = this.connected ? this.release() : Promise.resolve()
+    void told.then(() => this.peer.close())
   }
 
-  private release(): void {
+  private async release(): Promise<void> {
     if (this.resource === null) return
     const resource = this.resource
     this.resource = null
-    // Best effort: a session that is not ended this way ends by its missing ICE checks.
-    fetch(resource, { method: 'DELETE', headers: { 'X-Gridsight': '1' }, credentials: 'same-origin', keepalive: true }).catch(
-      () => undefined,
-    )
+    try {
+      await fetch(resource, {
+        method: 'DELETE',
+        headers: { 'X-Gridsight': '1' },
+        credentials: 'same-origin',
+        keepalive: true,
+        signal: AbortSignal.timeout(2000),
+      })
+    } catch {
+      // A session that is not ended this way ends by its missing ICE checks.
+    }
   }
 
   private stateChanged(): void {

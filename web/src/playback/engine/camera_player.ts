@@ -179,6 +179,7 @@ export class CameraPlayer implements Supply {
     screen.video.className = 'playback-video playback-video-coming'
     screen.video.dataset['cameraId'] = this.camera_id
     screen.video.dataset['mode'] = mode
+    screen.video.dataset['originUs'] = String(screen.origin_us)
     this.host.appendChild(screen.video)
     return mode === 'full'
       ? new FullFollower(screen, this, () => this.hooks.onSoundBlocked())

@@ -1,0 +1,312 @@
+"""The live wall in headless Chromium, against a real gateway with real streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+DECODED = "video => video.getVideoPlaybackQuality().totalVideoFrames"
+
+
+def fill(console: Any, cameras: list[dict[str, Any]], grid: str, screen: str = "1") -> None:
+    """Have the screen show these cameras when it is opened."""
+    tiles = [{"camera_id": camera["id"], "quality": "auto"} for camera in cameras]
+    console.call("PUT", f"/api/wall/{screen}", {"document": {"grid": grid, "tiles": tiles}})
+
+
+def playing(page: Page, camera_id: str, transport: str | None = None) -> Any:
+    """The tile of the camera, once it plays."""
+    tile = page.locator(f'.tile[data-camera="{camera_id}"]')
+    expect(tile).to_have_attribute("data-phase", "playing", timeout=20_000)
+    if transport is not None:
+        expect(tile).to_have_attribute("data-transport", transport)
+    return tile
+
+
+def decodes_on(page: Page, tile: Any, more: int = 10) -> None:
+    """Wait until that many further frames have been decoded."""
+    handle = tile.locator("video").first.element_handle()
+    now = handle.evaluate(DECODED)
+    page.wait_for_function(
+        "([video, frames]) => video.getVideoPlaybackQuality().totalVideoFrames > frames",
+        arg=[handle, now + more],
+        timeout=20_000,
+    )
+
+
+def test_four_cameras_play_by_webrtc_and_decode(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    fill(console, cameras, "2x2")
+    page.goto("/wall")
+    for camera in cameras:
+        decodes_on(page, playing(page, camera["id"], "webrtc"))
+
+
+def test_double_click_and_drag_put_cameras_on_the_wall_and_swap_them(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    fill(console, [], "2x2")
+    page.goto("/wall")
+    first, second = cameras[0], cameras[1]
+    rows = page.locator(".row.is-camera")
+    rows.filter(has_text=first["name"]).dblclick()
+    playing(page, first["id"])
+    rows.filter(has_text=second["name"]).drag_to(page.locator(".tile").nth(3))
+    playing(page, second["id"])
+    expect(page.locator(".tile").nth(3)).to_have_attribute("data-camera", second["id"])
+    page.locator(".tile").nth(3).drag_to(page.locator(".tile").nth(0))
+    expect(page.locator(".tile").nth(0)).to_have_attribute("data-camera", second["id"])
+    expect(page.locator(".tile").nth(3)).to_have_attribute("data-camera", first["id"])
+
+
+def test_the_screen_is_restored_after_a_power_cut(
+    console: Any, cameras: list[dict[str, Any]], new_page: Callable[..., Page]
+) -> None:
+    fill(console, [], "2x2", screen="power")
+    page = new_page()
+    page.goto("/wall?screen=power")
+    page.locator(".row.is-camera").filter(has_text=cameras[2]["name"]).dblclick()
+    playing(page, cameras[2]["id"])
+    with page.expect_response(lambda answer: "/api/wall/power" in answer.url):
+        page.get_by_role("button", name="9 画面").click()
+    page.context.close()
+
+    again = new_page()
+    again.goto("/wall?screen=power")
+    playing(again, cameras[2]["id"])
+    expect(again.locator(".tile")).to_have_count(9)
+
+
+def test_a_layout_is_saved_shown_again_and_toured(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    for kind in ("tours", "layouts"):
+        for item in console.call("GET", f"/api/{kind}")["items"]:
+            console.call("DELETE", f"/api/{kind}/{item['id']}")
+    fill(console, cameras[:1], "1x1")
+    page.goto("/wall")
+    playing(page, cameras[0]["id"])
+
+    def save(name: str) -> None:
+        page.get_by_role("button", name="布局").first.click()
+        page.get_by_role("button", name="保存当前画面").click()
+        page.locator('input[name="layout-name"]').fill(name)
+        page.locator('input[name="layout-name"]').press("Enter")
+        expect(page.get_by_text(f"布局“{name}”已保存")).to_be_visible()
+
+    save("甲")
+    page.keyboard.press("2")
+    page.locator(".row.is-camera").filter(has_text=cameras[1]["name"]).dblclick()
+    playing(page, cameras[1]["id"])
+    save("乙")
+    layouts = {item["name"]: item for item in console.call("GET", "/api/layouts")["items"]}
+    assert layouts["甲"]["document"]["grid"] == "1x1"
+    assert [tile and tile["camera_id"] for tile in layouts["乙"]["document"]["tiles"]] == [
+        cameras[0]["id"],
+        cameras[1]["id"],
+        None,
+        None,
+    ]
+
+    steps = [{"layout_id": layouts[name]["id"]} for name in ("甲", "乙")]
+    console.call(
+        "POST",
+        "/api/tours",
+        {"name": "夜", "shared": False, "document": {"dwell_s": 3, "steps": steps}},
+    )
+    page.reload()
+    page.get_by_title("轮巡", exact=True).click()
+    page.locator(".gs-popover").get_by_text("夜").click()
+    expect(page.locator(".tile")).to_have_count(1)
+    expect(page.locator(".tile")).to_have_count(4, timeout=8000)
+    expect(page.locator(".tile")).to_have_count(1, timeout=8000)
+
+
+def test_every_main_action_has_a_key(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    fill(console, cameras, "2x2")
+    page.goto("/wall")
+    tiles = [playing(page, camera["id"]) for camera in cameras]
+    page.locator(".wall").focus()
+
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".tile").nth(3)).to_have_class("tile is-focused")
+    page.keyboard.press("Enter")
+    expect(page.locator(".wall.has-maximised")).to_be_visible()
+    expect(tiles[3]).to_have_attribute("data-variant", "main", timeout=10_000)
+    expect(tiles[0]).to_have_attribute("data-phase", "paused")
+    page.keyboard.press("Escape")
+    playing(page, cameras[0]["id"])
+
+    with page.expect_download() as download:
+        page.keyboard.press("s")
+    assert download.value.suggested_filename.endswith(".jpg")
+    assert cameras[3]["name"] in download.value.suggested_filename
+
+    page.keyboard.press("d")
+    expect(page.locator(".statistics").first).to_contain_text("H.264")
+    page.keyboard.press("d")
+
+    page.keyboard.press("w")
+    expect(page.locator("header.bar")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("header.bar")).to_be_visible()
+
+    page.keyboard.press("b")
+    page.locator('input[name="note"]').fill("白色面包车")
+    page.locator('input[name="note"]').press("Enter")
+    expect(page.get_by_text("书签已保存")).to_be_visible()
+    assert any(
+        mark["note"] == "白色面包车"
+        for mark in console.call("GET", f"/api/bookmarks?camera_id={cameras[3]['id']}")["items"]
+    )
+
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(page.locator(".tile").nth(2)).to_have_attribute("data-camera", cameras[3]["id"])
+    page.keyboard.press("Delete")
+    expect(page.locator(".tile").nth(2)).to_contain_text("空闲")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog").get_by_text("键盘操作")).to_be_visible()
+
+
+def test_the_last_half_minute_is_replayed_beside_live(
+    console: Any, cameras: list[dict[str, Any]], page: Page, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(
+        "something recorded",
+        lambda: console.call("GET", f"/api/cameras/{cameras[0]['id']}")["states"]["main"][
+            "recording"
+        ],
+    )
+    fill(console, cameras[:1], "1x1")
+    page.goto("/wall")
+    tile = playing(page, cameras[0]["id"])
+    page.locator(".wall").focus()
+    page.keyboard.press("r")
+    replay = tile.locator(".replay-pane video").first
+    expect(replay).to_be_attached(timeout=15_000)
+    page.wait_for_function(
+        "video => video.getVideoPlaybackQuality().totalVideoFrames > 5",
+        arg=replay.element_handle(),
+        timeout=20_000,
+    )
+    decodes_on(page, tile)
+    page.keyboard.press("Escape")
+    expect(tile.locator(".replay-pane")).to_have_count(0)
+
+
+def test_a_clip_between_two_marks_is_downloaded_and_plays(
+    console: Any, cameras: list[dict[str, Any]], page: Page, tmp_path: Any
+) -> None:
+    import subprocess
+
+    fill(console, cameras[:1], "1x1")
+    page.goto("/wall")
+    tile = playing(page, cameras[0]["id"])
+    page.locator(".wall").focus()
+    page.keyboard.press("i")
+    decodes_on(page, tile, more=50)
+    page.keyboard.press("o")
+    # Fragments reach the disk a GOP late: give the last one its time.
+    decodes_on(page, tile, more=75)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="下载 MP4").click()
+    clip = tmp_path / "clip.mp4"
+    download.value.save_as(clip)
+    frames = subprocess.run(
+        [
+            *("ffprobe", "-v", "error", "-count_frames", "-select_streams", "v"),
+            *("-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", str(clip)),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(frames.stdout.strip().rstrip(",")) >= 20
+
+
+def test_a_tile_recovers_after_its_shard_is_killed(
+    console: Any, cameras: list[dict[str, Any]], page: Page, watch: Any
+) -> None:
+    watch.expected_errors += [r"/s/shard-1/", r"/api/", r"WebSocket", r"status of 50\d", "409"]
+    fill(console, cameras[:2], "2x2")
+    page.goto("/wall")
+    tiles = [playing(page, camera["id"]) for camera in cameras[:2]]
+    console.child("shard-1").kill()
+    for tile in tiles:
+        expect(tile).to_have_attribute("data-phase", "interrupted", timeout=20_000)
+    expect(tiles[0].locator(".trouble")).to_contain_text("画面中断")
+    expect(tiles[0].locator(".trouble")).to_contain_text("起")
+    for camera, tile in zip(cameras, tiles, strict=False):
+        expect(tile).to_have_attribute("data-phase", "playing", timeout=60_000)
+        decodes_on(page, playing(page, camera["id"]))
+
+
+def test_media_source_takes_over_where_udp_is_closed(
+    console: Any,
+    cameras: list[dict[str, Any]],
+    new_page: Callable[..., Page],
+    playwright_driver: Any,
+) -> None:
+    # A policy that many networks have: WebRTC may use UDP through a proxy only, so not at all.
+    policy = "disable_non_proxied_udp"
+    browser = playwright_driver.chromium.launch(
+        executable_path="/usr/bin/chromium",
+        args=[
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            f"--force-webrtc-ip-handling-policy={policy}",
+            f"--webrtc-ip-handling-policy={policy}",
+        ],
+    )
+    try:
+        fill(console, cameras[:2], "2x2")
+        page = new_page(browser=browser)
+        page.goto("/wall")
+        for camera in cameras[:2]:
+            decodes_on(page, playing(page, camera["id"], "mse"))
+        delay_s = page.evaluate(
+            "() => { const video = document.querySelector('.tile video');"
+            " return video.buffered.end(video.buffered.length - 1) - video.currentTime }"
+        )
+        assert delay_s < 2.0
+        page.context.close()
+    finally:
+        browser.close()
+
+
+def test_media_source_takes_over_where_webrtc_is_missing(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    page.add_init_script("delete window.RTCPeerConnection")
+    fill(console, cameras[:1], "1x1")
+    page.goto("/wall")
+    decodes_on(page, playing(page, cameras[0]["id"], "mse"))
+
+
+def test_wheel_enlarges_and_drag_moves_the_picture(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    fill(console, cameras[:1], "1x1")
+    page.goto("/wall")
+    tile = playing(page, cameras[0]["id"])
+    tile.hover()
+    page.mouse.wheel(0, -400)
+    expect(tile.locator(".chip").first).to_contain_text("×")
+    before = tile.locator("video").first.evaluate("video => video.style.transform")
+    box = tile.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 60, box["y"] + box["height"] / 2 + 20)
+    page.mouse.up()
+    assert tile.locator("video").first.evaluate("video => video.style.transform") != before
