@@ -123,7 +123,7 @@ class SegmentWriter:
         self._boundary_us = 0
         self._sequence_number = 0
         self._segment_start_90k = 0
-        self._run_ends_at_cut = False
+        self._accepted = False  # an operator trusts the clock; the next run will
         self._refused_until_us = _NEVER
         self._gap_open = False
         # The fragment being gathered
@@ -197,9 +197,7 @@ class SegmentWriter:
 
     def accept_clock(self) -> None:
         """An operator trusts the source's clock: from the next keyframe on it is followed."""
-        self._clock.accept()
-        self._told_offset_us = 0
-        self._run_ends_at_cut = True
+        self._accepted = True
         self._boundary_us = 0
 
     def explain_start(self, detail: str) -> None:
@@ -246,8 +244,7 @@ class SegmentWriter:
             self._tell_offset(filed_us)
             if filed_us >= self._boundary_us:
                 end_us: int | None = filed_us
-                if self._run_ends_at_cut:
-                    self._run_ends_at_cut = False
+                if self._accepted:
                     self._run = end_us = None
                 elif drifted:
                     end_us = self._clock.follow_drift(filed_us)
@@ -342,6 +339,9 @@ class SegmentWriter:
             return False
         run = self._run
         if run is None:
+            if self._accepted:
+                self._accepted = False
+                self._clock.accept()
             start_us = self._clock.begin_run(unit.wall_us, self._monotonic_us())
             self._tell_offset(start_us)
             try:
@@ -397,8 +397,8 @@ class SegmentWriter:
         """A fragment is lost: end the segment; the next keyframe may start another."""
         self.counters.dropped_fragments += 1
         file = self._file
-        # What is wrong with the disk concerns the whole machine; one line a segment is enough.
-        _log.warning("footage lost", source=self.source.id, cause=str(cause), detail=detail)
+        if not self._gap_open:
+            _log.warning("footage lost", source=self.source.id, cause=str(cause), detail=detail)
         if cause is not GapCause.BAD_MEDIA:
             self._refused_until_us = self._monotonic_us() + _RETRY_US
         start_us = file.enqueued_end_us if file is not None else None
@@ -413,7 +413,7 @@ class SegmentWriter:
         if start_us is None:
             start_us = self._clock.last_end_us if not self._gap_open else None
         if start_us is None:
-            start_us = self._now_us() - self._clock.offset_us
+            start_us = max(self._now_us(), self._clock.last_end_us or 0)
         self._gap_open = True
         self._gaps.open_gap(self.source.id, start_us, cause, detail)
 

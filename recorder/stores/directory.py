@@ -8,6 +8,7 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,15 +18,16 @@ from recorder.stores import DirectoryStoreConfig, ObjectStat, StoreError
 
 _T = TypeVar("_T")
 _THREADS = 8
-_TEMPORARY_PREFIX = ".incoming-"
+_INCOMING = ".incoming"
+_ABANDONED_S = 3600.0
 _LIST_BATCH = 1000
 
 
 class DirectoryStore:
     """See :class:`~recorder.stores.Store`.
 
-    A file of the same file system is linked, so that an upload copies nothing. Unfinished files are
-    named ``.incoming-*`` and are removed by :meth:`check`.
+    A file of the same file system is linked, so that an upload copies nothing. Unfinished files lie
+    in ``.incoming``; :meth:`check` removes those that a dead process left there.
     """
 
     def __init__(self, config: DirectoryStoreConfig) -> None:
@@ -83,7 +85,7 @@ class DirectoryStore:
     def _put(self, key: str, source: Path) -> None:
         target = self._path(key)
         self._make_folders(target.parent)
-        temporary = target.parent / f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        temporary = self._temporary()
         try:
             try:
                 os.link(source, temporary)
@@ -102,6 +104,12 @@ class DirectoryStore:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
         _sync_folder(target.parent)
+
+    def _temporary(self) -> Path:
+        folder = self._root / _INCOMING
+        if not folder.is_dir():
+            self._make_folders(folder)
+        return folder / secrets.token_hex(8)
 
     def _make_folders(self, folder: Path) -> None:
         missing = []
@@ -161,9 +169,11 @@ class DirectoryStore:
         for entry in found:
             key = Path(entry.path).relative_to(self._root).as_posix()
             if entry.is_dir(follow_symlinks=False):
+                if key == _INCOMING:
+                    continue
                 if (key + "/").startswith(prefix) or prefix.startswith(key + "/"):
                     yield from self._walk_folder(Path(entry.path), prefix)
-            elif key.startswith(prefix) and not entry.name.startswith(_TEMPORARY_PREFIX):
+            elif key.startswith(prefix):
                 with contextlib.suppress(FileNotFoundError):
                     yield ObjectStat(key, entry.stat().st_size)
 
@@ -172,8 +182,7 @@ class DirectoryStore:
         return usage.f_bavail * usage.f_frsize
 
     def _check(self) -> None:
-        self._make_folders(self._root)
-        probe = self._root / f"{_TEMPORARY_PREFIX}probe-{secrets.token_hex(8)}"
+        probe = self._temporary()
         try:
             probe.write_bytes(b"gridsight")
             if probe.read_bytes() != b"gridsight":
@@ -181,9 +190,11 @@ class DirectoryStore:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 probe.unlink()
-        for leftover in self._root.rglob(f"{_TEMPORARY_PREFIX}*"):
+        for leftover in (self._root / _INCOMING).iterdir():
             with contextlib.suppress(FileNotFoundError):
-                leftover.unlink()
+                # The change time, since a link has its file's time of modification.
+                if time.time() - leftover.stat().st_ctime > _ABANDONED_S:
+                    leftover.unlink()
 
 
 def _take(walk: Iterator[ObjectStat], count: int) -> list[ObjectStat]:

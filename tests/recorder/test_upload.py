@@ -1,0 +1,361 @@
+"""From the spool to store and index, through everything that can fail on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from camera_adapters.stream import GapCause
+from recorder.intervals import subtract
+from recorder.lookup import segment_from_row
+from recorder.recorder import Recorder, RecorderConfig
+from recorder.rows import LocalRowWriter, RowError
+from recorder.segments import Segment
+from recorder.spool import SpoolConfig
+from recorder.stores import DirectoryStoreConfig, S3StoreConfig, Store
+from recorder.stores.directory import DirectoryStore
+from recorder.stores.s3 import S3Store
+from recorder.tables import gaps, segments
+from tests.peers.ceph_rgw import S3Server
+from tests.peers.fault_proxy import FaultProxy, Mood
+from tests.recorder.made import SOURCE, START_US, VIDEO, picture
+
+SECOND = 1_000_000
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    """Wait for the condition."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110  # what is waited for tells nobody
+            await asyncio.sleep(0.01)
+
+
+def stored(database: sa.Engine) -> list[Segment]:
+    with database.connect() as connection:
+        rows = connection.execute(sa.select(segments).order_by(segments.c.start_us))
+        return [segment_from_row(row) for row in rows]
+
+
+def told_gaps(database: sa.Engine) -> list[tuple[Any, ...]]:
+    with database.connect() as connection:
+        return [
+            (row.start_us - START_US, row.end_us and row.end_us - START_US, row.cause, row.detail)
+            for row in connection.execute(sa.select(gaps).order_by(gaps.c.start_us))
+        ]
+
+
+class Camera:
+    """Feeds made pictures into a Recorder's writer."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.number = 0
+
+    async def begin(self) -> None:
+        writer = await self.recorder.record(SOURCE)
+        writer._filmed_now = False  # fed faster than life
+        writer.on_run_started((VIDEO,))
+
+    def film(self, seconds: int, size: int = 2000) -> None:
+        writer = self.recorder.writer(SOURCE.id)
+        assert writer is not None
+        for _ in range(seconds * 10):
+            writer.on_access_unit(picture(self.number, size=size))
+            self.number += 1
+
+
+async def make_recorder(
+    folder: Path, rows: LocalRowWriter, store: Store, **spool: Any
+) -> tuple[Recorder, Camera]:
+    config = RecorderConfig(
+        SpoolConfig(folder / "spool", **spool), segment_s=10, put_timeout_s=20.0
+    )
+    recorder = Recorder(config, rows, store)
+    recorder.uploader._backoff.limit_s = 0.3
+    await recorder.start()
+    camera = Camera(recorder)
+    await camera.begin()
+    return recorder, camera
+
+
+def assert_whole(database: sa.Engine, seconds: int) -> None:
+    """All that was filmed is indexed, each second once."""
+    found = stored(database)
+    assert found[0].start_us == START_US
+    assert found[-1].end_us == START_US + seconds * SECOND
+    assert all(a.end_us == b.start_us for a, b in itertools.pairwise(found))
+
+
+async def test_object_row_and_then_the_spool_file_goes(
+    tmp_path: Path, rows: LocalRowWriter, store: DirectoryStore, database: sa.Engine
+) -> None:
+    recorder, camera = await make_recorder(tmp_path, rows, store)
+    camera.film(45)
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    assert await recorder.uploader.drain(30)
+    assert_whole(database, 45)
+    for segment in stored(database):
+        data = await store.read(segment.store_key, 0, 1 << 30)
+        assert len(data) == segment.size_bytes
+        assert hashlib.sha256(data).digest() == segment.sha256
+    await recorder.close()
+    assert list((tmp_path / "spool").glob("*.mp4")) == []
+
+
+class RefusingRows:
+    """A row writer that is away, or refuses, for the first so many writes of segments."""
+
+    def __init__(self, rows: LocalRowWriter, failures: list[Exception]) -> None:
+        self.rows = rows
+        self.failures = failures
+
+    async def write(self, operation: str, /, **arguments: Any) -> Any:
+        if operation == "recorder.add_segment" and self.failures:
+            raise self.failures.pop()
+        return await self.rows.write(operation, **arguments)
+
+
+async def test_a_lost_row_writer_only_delays(
+    tmp_path: Path, rows: LocalRowWriter, store: DirectoryStore, database: sa.Engine
+) -> None:
+    away: list[Exception] = [ConnectionError("the writer process restarts") for _ in range(4)]
+    recorder, camera = await make_recorder(
+        tmp_path,
+        RefusingRows(rows, away),
+        store,  # type: ignore[arg-type]
+    )
+    camera.film(30)
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    assert await recorder.uploader.drain(30)
+    assert not away
+    assert_whole(database, 30)
+    await recorder.close()
+
+
+async def test_a_refused_row_keeps_its_footage_and_stops_nobody_else(
+    tmp_path: Path, rows: LocalRowWriter, store: DirectoryStore, database: sa.Engine
+) -> None:
+    refusal: list[Exception] = [RowError("unknown_epoch", "restored from a backup")]
+    recorder, camera = await make_recorder(
+        tmp_path,
+        RefusingRows(rows, refusal),
+        store,  # type: ignore[arg-type]
+    )
+    camera.film(45)
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    await until(lambda: len(recorder.spool.files) == 1)
+    assert len(list((tmp_path / "spool").glob("*.mp4"))) == 1
+    assert len(stored(database)) >= 3
+    await recorder.close()
+
+
+async def test_a_restart_finishes_what_was_left_in_the_spool(
+    tmp_path: Path, rows: LocalRowWriter, store: DirectoryStore, database: sa.Engine
+) -> None:
+    away: list[Exception] = [ConnectionError("away") for _ in range(10_000)]
+    recorder, camera = await make_recorder(
+        tmp_path,
+        RefusingRows(rows, away),
+        store,  # type: ignore[arg-type]
+    )
+    camera.film(33)
+    await recorder.close()  # some objects are in the store by now, without a row
+    assert stored(database) == []
+    again = Recorder(recorder.config, rows, store)
+    report = await again.start()
+    assert len(report.recovered) >= 3
+    assert await again.uploader.drain(30)
+    assert_whole(database, 33)
+    assert [gap[2] for gap in told_gaps(database)] == ["gateway_stopped"]
+    await again.close()
+
+
+# Full disks: a small tmpfs
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def test_a_full_store_holds_footage_back_until_there_is_room(
+    tmp_path: Path, rows: LocalRowWriter, database: sa.Engine, tiny_disk: Path
+) -> None:
+    (tiny_disk / "ballast").write_bytes(bytes(900_000))
+    store = DirectoryStore(DirectoryStoreConfig(tiny_disk / "store"))
+    recorder, camera = await make_recorder(tmp_path, rows, store)
+    camera.film(60)
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    await until(lambda: "is full" in recorder.status().trouble)
+    (tiny_disk / "ballast").unlink()
+    await until(lambda: sum(s.size_bytes for s in stored(database)) > 500_000)
+    await recorder.close()
+    await store.close()
+
+
+async def test_a_full_spool_disk_is_a_gap_and_recording_resumes(
+    tmp_path: Path, rows: LocalRowWriter, store: DirectoryStore, database: sa.Engine,
+    tiny_disk: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("recorder.segment_writer._RETRY_US", 0)
+    (tiny_disk / "ballast").write_bytes(bytes(950_000))
+    recorder, camera = await make_recorder(tiny_disk, rows, store)
+    # Enough at once that the disk is full before anything could be uploaded and removed.
+    camera.film(8, size=8000)
+    await until(lambda: recorder.spool.queued_bytes == 0)
+    camera.film(3, size=8000)
+    await recorder.gaps.drain()
+    assert any(gap[2] == "space" for gap in told_gaps(database))
+    (tiny_disk / "ballast").unlink()
+    await until(lambda: not [f for f in recorder.spool.files.values() if f.end_us is not None])
+    camera.film(5, size=800)
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    assert await recorder.uploader.drain(30)
+    await recorder.gaps.drain()
+    found = stored(database)
+    assert found[-1].end_us == START_US + 16 * SECOND
+    # Every second is either recorded or in a gap that says why.
+    covered = [(s.start_us - START_US, s.end_us - START_US) for s in found]
+    covered += [(g[0], g[1] or 1 << 60) for g in told_gaps(database) if g[2] == "space"]
+    assert subtract((0, 16 * SECOND), covered) == []
+    await recorder.close()
+
+
+async def test_a_spool_at_its_cap_gives_up_the_oldest_and_says_so(
+    tmp_path: Path, rows: LocalRowWriter, database: sa.Engine
+) -> None:
+    async with FaultProxy() as proxy:
+        await proxy.refuse()
+        store = S3Store(s3_config(proxy.port))
+        recorder, camera = await make_recorder(tmp_path, rows, store, bytes_limit=600_000)
+        for _ in range(60):
+            camera.film(1)
+            await until(lambda: recorder.spool.queued_bytes == 0)
+        assert recorder.spool.bytes <= 600_000
+        await recorder.gaps.drain()
+        (gap,) = [gap for gap in told_gaps(database) if gap[2] == "store_down"]
+        assert gap[0] == 0
+        assert "cannot be reached" in gap[3]
+        oldest = recorder.spool.files_of(SOURCE.id)[0]
+        assert oldest.header.start_us - START_US == gap[1]
+        await recorder.close()
+        await store.close()
+
+
+async def test_held_footage_and_high_priority_are_given_up_last(
+    tmp_path: Path, rows: LocalRowWriter, database: sa.Engine
+) -> None:
+    async with FaultProxy() as proxy:
+        await proxy.refuse()
+        store = S3Store(s3_config(proxy.port))
+        recorder, camera = await make_recorder(tmp_path, rows, store, bytes_limit=600_000)
+        camera.film(20)
+        await until(lambda: any(f.end_us for f in recorder.spool.files_of(SOURCE.id)))
+        held = recorder.spool.files_of(SOURCE.id)[0]
+        held.held = True
+        for _ in range(50):
+            camera.film(1)
+            await until(lambda: recorder.spool.queued_bytes == 0)
+        assert held.id in recorder.spool.files
+        await recorder.close()
+        await store.close()
+
+
+# S3 that fails
+
+
+def s3_config(port: int, bucket: str = "footage", secret_key: str = "password12") -> S3StoreConfig:
+    return S3StoreConfig(
+        f"127.0.0.1:{port}", bucket, "admin", secret_key, secure=False,
+        connect_timeout_s=1.0, read_timeout_s=3.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def proxied(ceph_rgw: S3Server) -> AsyncIterator[tuple[FaultProxy, S3StoreConfig]]:
+    """A real bucket behind a proxy that can misbehave."""
+    bucket = f"footage-{secrets.token_hex(4)}"
+    maker = S3Store(S3StoreConfig(ceph_rgw.endpoint, bucket, "admin", "password12", secure=False))
+    await maker.check()
+    await maker.close()
+    async with FaultProxy(ceph_rgw.port) as proxy:
+        yield proxy, s3_config(proxy.port, bucket)
+
+
+@pytest.mark.ceph
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("mood", ["hang", "reset", "error_500", "refuse"])
+async def test_a_store_that_fails_delays_and_loses_nothing(
+    mood: str, tmp_path: Path, rows: LocalRowWriter, database: sa.Engine,
+    proxied: tuple[FaultProxy, S3StoreConfig],
+) -> None:  # fmt: skip
+    proxy, config = proxied
+    store = S3Store(config)
+    recorder, camera = await make_recorder(tmp_path, rows, store)
+    camera.film(20)
+    await until(lambda: len(stored(database)) >= 1)
+    if mood == "refuse":
+        await proxy.refuse()
+    else:
+        fault: Mood = mood  # type: ignore[assignment]
+        proxy.mood = fault
+        await proxy.drop()
+    camera.film(30)
+    await until(lambda: recorder.uploader.counters.failures >= 2)
+    assert recorder.status().trouble
+    assert recorder.writer(SOURCE.id).recording  # type: ignore[union-attr]
+    proxy.mood = "pass"
+    await proxy.drop()
+    if mood == "refuse":
+        await proxy.accept()
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    assert await recorder.uploader.drain(60)
+    assert recorder.status().trouble == ""
+    assert_whole(database, 50)
+    for segment in stored(database):
+        stat = await store.stat(segment.store_key)
+        assert stat is not None
+        assert stat.size_bytes == segment.size_bytes
+    await recorder.close()
+    await store.close()
+
+
+@pytest.mark.ceph
+@pytest.mark.timeout(180)
+async def test_a_wrong_secret_is_shown_and_footage_waits_for_the_right_one(
+    tmp_path: Path, rows: LocalRowWriter, database: sa.Engine,
+    proxied: tuple[FaultProxy, S3StoreConfig],
+) -> None:  # fmt: skip
+    proxy, config = proxied
+    wrong = S3Store(s3_config(proxy.port, config.bucket, "wrong"))
+    recorder, camera = await make_recorder(tmp_path, rows, wrong)
+    camera.film(25)
+    await until(lambda: "check access_key and secret_key" in recorder.status().trouble)
+    await recorder.close()
+    await wrong.close()
+    right = S3Store(config)
+    again = Recorder(recorder.config, rows, right)
+    await again.start()
+    assert await again.uploader.drain(60)
+    assert_whole(database, 25)
+    await again.close()
+    await right.close()
