@@ -1,181 +1,296 @@
-"""A real gateway with its demo cameras, and a real Chromium in front of it."""
+"""A real gateway with the demo cameras, and headless Chromium in front of it.
+
+``console`` is one gateway for the whole session; ``page`` is a fresh browser context that is
+signed in as the administrator. A page that logs an error, throws, or asks a foreign host fails its
+test at the end: ``watch`` sees to it, and its ``expected_errors`` takes patterns of what a test
+provokes.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import json
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
-import httpx
+import psutil
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CHROMIUM = "/usr/bin/chromium"
-PASSWORD = "Browser-tests-2026"
+ADMIN_PASSWORD = "a long and plain sentence 7"
 START_LIMIT_S = 60.0
-POLL_S = 0.25
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
 
 
 @dataclass
-class Gateway:
-    """A running ``gridsight serve --demo``; ``api`` is signed in as its administrator."""
+class Console:
+    """The gateway under test. ``url`` has no slash at its end."""
 
     url: str
-    data: Path
-    api: httpx.Client
-    log: list[str] = field(default_factory=list)
+    data_directory: Path
+    process: psutil.Process
+    name: str = "admin"
+    password: str = ADMIN_PASSWORD
+    storage_state: dict[str, Any] = field(default_factory=dict)
+    _jar: CookieJar = field(default_factory=CookieJar)
 
-    def until(self, what: str, probe: Callable[[], Any], limit_s: float = 60.0) -> Any:
-        """Poll until ``probe()`` is true, and return its value; fails with what the gateway said."""
-        give_up = time.monotonic() + limit_s
-        while True:
-            value = probe()
-            if value:
-                return value
-            if time.monotonic() > give_up:
-                tail = "".join(self.log[-40:])
-                pytest.fail(f"waited {limit_s:.0f} s in vain for {what}; the gateway said:\n{tail}")
-            time.sleep(POLL_S)
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Call the API as the administrator; gives the JSON of the answer, None when empty."""
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
+        request = urllib.request.Request(
+            self.url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={"Content-Type": "application/json", "X-Gridsight": "1"},
+        )
+        with opener.open(request, timeout=20) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
 
-    def cameras(self) -> list[dict[str, Any]]:
-        """All cameras, by name."""
-        items = self.api.get("/api/cameras", params={"limit": 100}).raise_for_status().json()
-        return sorted(items["items"], key=lambda camera: str(camera["name"]))
-
-    def timeline(self, camera_id: str) -> dict[str, Any]:
-        """The last hour of a camera."""
-        now_us = time.time_ns() // 1000
-        query = {
-            "camera_id": camera_id,
-            "start_us": now_us - 3_600_000_000,
-            "end_us": now_us + 1_000_000,
-            "resolution_us": 0,
+    def sign_in(self, password: str) -> None:
+        """Sign the API calls in."""
+        self.call("POST", "/api/session", {"name": self.name, "password": password})
+        self.storage_state = {
+            "cookies": [
+                {
+                    "name": cookie.name,
+                    "value": cookie.value or "",
+                    "domain": "127.0.0.1",
+                    "path": cookie.path,
+                    "httpOnly": True,
+                    "sameSite": "Strict",
+                    "expires": -1,
+                    "secure": False,
+                }
+                for cookie in self._jar
+            ],
+            "origins": [],
         }
-        answer: dict[str, Any] = (
-            self.api.get("/api/timeline", params=query).raise_for_status().json()
-        )
-        return answer
 
-    def recorded(self, camera_id: str, at_least_s: float) -> tuple[int, int]:
-        """Wait until a camera has an unbroken stretch of footage of that length, and return it."""
+    def child(self, name: str) -> psutil.Process:
+        """The supervisor's child of this name (``shard-1``, ``api``, ``footage-1``…)."""
+        for child in self.process.children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if name in child.cmdline():
+                    return child
+        raise LookupError(f"no process {name} below the supervisor")
 
-        def longest() -> tuple[int, int] | None:
-            spans = self.timeline(camera_id)["spans"]
-            best = max(spans, key=lambda one: one["end_us"] - one["start_us"], default=None)
-            if best is None or best["end_us"] - best["start_us"] < at_least_s * 1e6:
-                return None
-            return int(best["start_us"]), int(best["end_us"])
 
-        found: tuple[int, int] = self.until(
-            f"{at_least_s:.0f} s of footage of {camera_id}", longest, limit_s=at_least_s + 60
-        )
-        return found
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(what: str, check: Callable[[], Any], limit_s: float = START_LIMIT_S) -> Any:
+    end_s = time.monotonic() + limit_s
+    while time.monotonic() < end_s:
+        with contextlib.suppress(OSError, urllib.error.URLError, LookupError, ValueError):
+            result = check()
+            if result:
+                return result
+        time.sleep(0.1)
+    raise AssertionError(f"waited {limit_s} s in vain for: {what}")
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One gateway for all browser tests, with four demo cameras that record."""
-    if not (REPOSITORY / "gateway/console/index.html").is_file():
-        subprocess.run(["npm", "--prefix", "web", "run", "build"], cwd=REPOSITORY, check=True)
-    data = tmp_path_factory.mktemp("gateway")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "GRIDSIGHT_DATA_DIRECTORY": str(data),
-        "GRIDSIGHT_LISTEN__PORT": str(port),
-        "GRIDSIGHT_RECORDING__SEGMENT_S": "20",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.cli", "serve", "--demo"],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+def wait_until() -> Callable[..., Any]:
+    """``wait_until(what, check, limit_s)``: the first true result of ``check()``."""
+    return _wait
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A real ``gridsight serve --demo`` on a free port, its administrator's password changed."""
+    assert (REPOSITORY / "gateway/console/index.html").is_file(), (
+        "the console is not built: run `make console`"
     )
-    url = f"http://127.0.0.1:{port}"
-    log: list[str] = []
-    assert process.stdout is not None
-    reader = threading.Thread(target=log.extend, args=(process.stdout,), daemon=True)
-    reader.start()
-    try:
-        with httpx.Client(base_url=url, headers={"X-Gridsight": "1"}, timeout=20) as api:
-            running = Gateway(url, data, api, log)
-            password = running.until(
-                "the one-time password", lambda: _password(log, process), START_LIMIT_S
-            )
-            _sign_in(running, password)
-            yield running
-    finally:
-        _end(process)
-
-
-def _password(log: list[str], process: subprocess.Popen[str]) -> str | None:
-    if process.poll() is not None:
-        pytest.fail("the gateway ended:\n" + "".join(log))
-    found = re.search(r"one-time password (\S+)", "".join(log))
-    return found.group(1) if found else None
-
-
-def _sign_in(running: Gateway, password: str) -> None:
-    api = running.api
-    api.post("/api/session", json={"name": "admin", "password": password}).raise_for_status()
-    change = {"old_password": password, "new_password": PASSWORD}
-    api.post("/api/session/password", json=change).raise_for_status()
-    again = {"name": "admin", "password": PASSWORD}
-    api.post("/api/session", json=again).raise_for_status()
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        # Its own session: nothing but the gateway and its children is in this group.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """Debian's Chromium; sound may start without a click, as it may after one."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no Chromium: apt-get install chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--autoplay-policy=no-user-gesture-required"]
+    folder = tmp_path_factory.mktemp("gateway")
+    port = _free_port()
+    output, log = folder / "serve.out", folder / "serve.log"
+    with output.open("wb") as out, log.open("wb") as err:
+        started = subprocess.Popen(
+            [
+                str(Path(sys.executable).parent / "gridsight"),
+                *("serve", "--demo", "--data", str(folder / "data"), "--port", str(port)),
+            ],
+            stdout=out,
+            stderr=err,
+            cwd=folder,
         )
-        yield browser
-        await browser.close()
+    gateway = Console(
+        url=f"http://127.0.0.1:{port}",
+        data_directory=folder / "data",
+        process=psutil.Process(started.pid),
+    )
+    try:
+        found = _wait(
+            "the one-time password",
+            lambda: re.search(r"one-time password (\S+)", output.read_text("utf-8")),
+        )
+        _wait("a healthy gateway", lambda: gateway.call("GET", "/healthz")["status"] == "ok")
+        gateway.sign_in(found.group(1))
+        gateway.call(
+            "POST",
+            "/api/session/password",
+            {"old_password": found.group(1), "new_password": gateway.password},
+        )
+        gateway.sign_in(gateway.password)
+        _wait("four live cameras", lambda: len(_live_cameras(gateway)) == 4)
+        yield gateway
+    except AssertionError:
+        sys.stderr.write(log.read_text("utf-8", "replace")[-8000:])
+        raise
+    finally:
+        _stop(gateway.process)
+        started.wait(5)
+
+
+def _live_cameras(gateway: Console) -> list[dict[str, Any]]:
+    cameras = gateway.call("GET", "/api/cameras?limit=100")["items"]
+    return [one for one in cameras if one["states"].get("main", {}).get("state") == "live"]
+
+
+def _stop(process: psutil.Process) -> None:
+    family = [process]
+    with contextlib.suppress(psutil.Error):
+        family += process.children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+    _, alive = psutil.wait_procs(family, timeout=15)
+    for one in alive:
+        with contextlib.suppress(psutil.Error):
+            one.kill()
 
 
 @pytest.fixture
-async def page(gateway: Gateway, chromium: Browser) -> AsyncIterator[Page]:
-    """A signed-in page in Chinese, in China's time; an error in its scripts fails the test."""
-    context = await chromium.new_context(
-        viewport={"width": 1366, "height": 768}, locale="zh-CN", timezone_id="Asia/Shanghai"
+def cameras(console: Console) -> list[dict[str, Any]]:
+    """The four demo cameras, all live (a test before may have restarted their shard)."""
+    found: list[dict[str, Any]] = _wait(
+        "four live cameras",
+        lambda: live if len(live := _live_cameras(console)) == 4 else None,
     )
-    answer = await context.request.post(
-        f"{gateway.url}/api/session", data={"name": "admin", "password": PASSWORD}
+    return found
+
+
+# For a module, not for the session: while it runs, asyncio takes this thread for its own, and
+# asynchronous tests of other modules could not run.
+@pytest.fixture(scope="module")
+def playwright_driver() -> Iterator[Playwright]:
+    """Playwright, driving the Chromium of the system."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright_driver: Playwright) -> Iterator[Browser]:
+    """Headless Chromium."""
+    browser = playwright_driver.chromium.launch(
+        executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS
     )
-    assert answer.ok
-    page = await context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    await context.close()
-    assert errors == []
+    yield browser
+    browser.close()
+
+
+@dataclass
+class Watch:
+    """What a page said and asked for. ``expected_errors``: patterns of console errors to accept."""
+
+    url: str
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    expected_errors: list[str] = field(default_factory=list)
+
+    def attach(self, page: Page) -> None:
+        """Begin to listen."""
+        page.on("pageerror", lambda error: self.errors.append(f"thrown: {error}"))
+        page.on(
+            "console",
+            lambda message: (
+                self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+                if message.type == "error"
+                else None
+            ),
+        )
+        page.on("request", lambda request: self._requested(request.url))
+        page.on("websocket", lambda opened: self._requested(opened.url))
+
+    def _requested(self, url: str) -> None:
+        own = self.url.partition("://")[2]
+        if not url.startswith(("data:", "blob:")) and url.split("/")[2] != own:
+            self.foreign.append(url)
+
+    def verify(self) -> None:
+        """Raise where something was wrong that the test did not expect."""
+        unexpected = [
+            error
+            for error in self.errors
+            if not any(re.search(pattern, error) for pattern in self.expected_errors)
+        ]
+        assert unexpected == []
+        assert self.foreign == []
+
+
+@pytest.fixture
+def watch(console: Console) -> Iterator[Watch]:
+    """Errors and foreign requests of every page that is attached; checked at the end."""
+    one = Watch(console.url)
+    yield one
+    one.verify()
+
+
+@pytest.fixture
+def new_page(console: Console, chromium: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
+    """``new_page(signed_in=True, locale="zh-CN", browser=chromium, **context options)``."""
+    contexts: list[BrowserContext] = []
+
+    def make(
+        *,
+        signed_in: bool = True,
+        locale: str = "zh-CN",
+        browser: Browser = chromium,
+        **options: Any,
+    ) -> Page:
+        options.setdefault("viewport", {"width": 1366, "height": 768})
+        if signed_in:
+            options["storage_state"] = console.storage_state
+        context = browser.new_context(base_url=console.url, locale=locale, **options)
+        context.add_init_script(
+            f"localStorage.getItem('gridsight.locale')"
+            f" || localStorage.setItem('gridsight.locale', {locale!r})"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        watch.attach(page)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    """A signed-in page at 1366×768, in Chinese; nothing opened yet."""
+    return new_page()
