@@ -48,7 +48,7 @@ class StorageWatch:
         while True:
             try:
                 await self.look()
-            except (StoreError, OSError, sa.exc.DBAPIError) as error:
+            except sa.exc.DBAPIError as error:
                 _log.warning("no storage forecast", why=str(error))
             else:
                 for listener in tuple(self._listeners):
@@ -57,7 +57,12 @@ class StorageWatch:
 
     async def look(self) -> dict[str, Any]:
         """The ``storage`` document of now."""
-        free_bytes = await self._store.free_bytes()
+        try:
+            free_bytes = await self._store.free_bytes()
+        except StoreError as error:
+            # Down or not made yet: what is indexed can be told all the same.
+            _log.warning("free space is unknown", why=str(error))
+            free_bytes = None
         async with self._reader.connect() as connection:
             found = await forecast(
                 connection,
