@@ -287,6 +287,41 @@ def audit_verify(config: ConfigOption = None, data: DataOption = None) -> None:
         _fail(f"{len(report.faults)} faults")
 
 
+@app.command("import")
+def import_footage(
+    files: Annotated[list[Path], typer.Argument(help="H.264 or H.265 in any usual container.")],
+    camera: Annotated[str, typer.Option("--camera", help="Whose footage it is (camera id).")],
+    start: Annotated[str, typer.Option("--start", help="When it begins, with its time zone.")],
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Keep it until released, whatever the retention.")
+    ] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """File footage under a camera and a time; files follow one another. Nothing is re-encoded."""
+    from gateway.commands.rows import open_rows
+    from gateway.footage.import_footage import import_files, parse_start
+
+    settings = _settings(config, data)
+
+    async def run() -> int:
+        start_us = parse_start(start)
+        async with open_rows(settings) as rows:
+            done = await import_files(
+                settings,
+                rows,
+                files,
+                camera_id=camera,
+                start_us=start_us,
+                hold=hold,
+                say=typer.echo,
+            )
+        return sum(not one.already_there for one in done)
+
+    count = _run(run())
+    typer.echo(f"{count} imported, {len(files) - count} were there already")
+
+
 @app.command()
 def check(
     verify: Annotated[

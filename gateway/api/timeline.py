@@ -14,10 +14,10 @@ from gateway.api.errors import invalid
 from gateway.api.services import Services, ServicesDep
 from gateway.control.channel import ControlError
 from gateway.database.tables import bookmarks
+from gateway.footage.camera_timeline import camera_days, camera_timeline
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.roles import Right
 from recorder.segments import Segment
-from recorder.timeline import recorded_days, timeline
 
 router = APIRouter(prefix="/api/timeline", tags=["timeline"])
 
@@ -42,15 +42,14 @@ async def read_timeline(
     """Spans, gaps with their causes, and bookmarks of a range."""
     if not start_us < end_us <= start_us + _RANGE_LIMIT_US:
         raise invalid(end_us="the range is empty or longer than 400 days")
-    source_id = f"{camera_id}/main"
     async with services.reader.connect() as connection:
         await permitted_camera(connection, caller, Right.PLAYBACK, camera_id, deleted=True)
     open_segments = await read_open_segments(services, camera_id)
     at_us = now_us()
     async with services.reader.connect() as connection:
-        found = await timeline(
+        found = await camera_timeline(
             connection,
-            source_id,
+            camera_id,
             start_us,
             end_us,
             now_us=at_us,
@@ -94,9 +93,9 @@ async def read_days(
         await permitted_camera(connection, caller, Right.PLAYBACK, camera_id, deleted=True)
     open_segments = await read_open_segments(services, camera_id)
     async with services.reader.connect() as connection:
-        days = await recorded_days(
+        days = await camera_days(
             connection,
-            f"{camera_id}/main",
+            camera_id,
             first,
             last,
             utc_offset_minutes=utc_offset_minutes,

@@ -13,7 +13,7 @@ import av.error
 from av.bitstream import BitStreamFilterContext
 
 from camera_adapters.codecs import CodecError, h264, h265
-from camera_adapters.codecs.aac import parse_audio_specific_config
+from camera_adapters.codecs.aac import build_audio_specific_config, parse_audio_specific_config
 from camera_adapters.codecs.nal import nal_units_to_payload, split_annex_b
 from camera_adapters.stream import AccessUnit, Codec, Track
 
@@ -92,12 +92,29 @@ def _audio_track(stream: Any, codec: Codec) -> Track | None:
     rate = int(stream.codec_context.sample_rate or 0)
     if codec is not Codec.AAC:
         return Track("audio", codec, rate or 8000, channels=channels)
-    config = bytes(stream.codec_context.extradata or b"")
+    config = bytes(stream.codec_context.extradata or b"") or _config_of_adts(stream, rate, channels)
     try:
         parsed = parse_audio_specific_config(config)
     except CodecError:
         return None
     return Track("audio", codec, parsed.sampling_frequency, (config,), channels=parsed.channels)
+
+
+def _config_of_adts(stream: Any, rate: int, channels: int) -> bytes:
+    """MPEG-TS has no AudioSpecificConfig: what it would say. Empty when that cannot be told."""
+    high_efficiency = str(stream.codec_context.profile or "").startswith("HE")
+    try:
+        # With implicit SBR the decoder tells the doubled rate; the core stream has half of it.
+        return build_audio_specific_config(rate // 2 if high_efficiency else rate, channels)
+    except CodecError:
+        return b""
+
+
+def _without_adts(payload: bytes) -> bytes:
+    """The raw access unit behind an ADTS header (ISO/IEC 14496-3 §1.A.2.2), where there is one."""
+    if len(payload) > 7 and payload[0] == 0xFF and payload[1] & 0xF6 == 0xF0:
+        return payload[7 if payload[1] & 1 else 9 :]
+    return payload
 
 
 def _walk(path: Path, container: Any, inputs: list[_Input]) -> Iterator[RunStarted | AccessUnit]:
@@ -133,7 +150,10 @@ class _RunReader:
         item = self._inputs[position]
         if item.filter is None:
             if packet.size and self.started:
-                yield from self._unit(position, packet, bytes(packet), True)
+                payload = bytes(packet)
+                if item.codec is Codec.AAC:
+                    payload = _without_adts(payload)
+                yield from self._unit(position, packet, payload, True)
             return
         for filtered in item.filter.filter(packet if packet.size else None):
             yield from self._picture(position, filtered)

@@ -90,7 +90,7 @@ class FootageReader:
             sa.select(sources.c.id, sources.c.kind, assignments.c.owner)
             .join_from(sources, assignments, assignments.c.source_id == sources.c.id, isouter=True)
             .where(sources.c.camera_id == camera_id, sources.c.variant == variant)
-            .order_by(sources.c.kind != "camera", sources.c.created_us, sources.c.id)
+            .order_by(sources.c.id != f"{camera_id}/{variant}", sources.c.created_us, sources.c.id)
         )
         async with self._engine.connect() as connection:
             rows = await connection.execute(statement)
@@ -123,7 +123,7 @@ class FootageReader:
         :meth:`between` found for it.
         """
         places = await self.sources_of(camera_id, variant)
-        if not places:
+        if not places or places[0].id != f"{camera_id}/{variant}":
             return []
         own = [item.segment for item in items if item.segment.source_id == places[0].id]
         others = [

@@ -14,6 +14,7 @@ from gateway.transcoder.audio import AudioTranscoder
 from tests.gateway.footage.conftest import CAMERA, PCMA, START_US, g711_tone, together
 from tests.gateway.footage.media import (
     decode_everything,
+    make_b_frames,
     picture_times,
     pictures,
     probe,
