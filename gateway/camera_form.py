@@ -58,7 +58,7 @@ class CameraForm(_Form):
 
     name: str = Field(min_length=1, max_length=200)
     area_id: str = Field(max_length=40)
-    main_url: str = Field(max_length=2000)
+    main_url: str = Field(min_length=1, max_length=2000)
     sub_url: str | None = Field(default=None, max_length=2000)
     username: str | None = Field(default=None, max_length=200)
     password: str | None = Field(default=None, max_length=200)

@@ -1,0 +1,141 @@
+"""The events WebSocket on a real server, with states from a real control channel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.api.access import SESSION_COOKIE
+from gateway.api.process import bind, serve_http
+from gateway.control.channel import ControlServer, control_path
+from gateway.settings import ListenSettings
+from tests.gateway.api.conftest import County
+
+
+class Shard:
+    """The part of a shard that tells states."""
+
+    def __init__(self) -> None:
+        self.updates: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def watch(self) -> AsyncIterator[dict[str, Any]]:
+        while True:
+            yield {"states": [await self.updates.get()]}
+
+    def say(self, camera_id: str, state: str) -> None:
+        self.updates.put_nowait({"camera_id": camera_id, "variant": "main", "state": state})
+
+
+@pytest.fixture
+async def shard(county: County) -> AsyncIterator[Shard]:
+    made = Shard()
+    path = control_path(county.services.settings, "shard-1")
+    server = ControlServer(path, county.services.secret, {"shard.watch": made.watch})
+    await server.start()
+    await county.write(
+        "processes.report",
+        name="shard-1",
+        kind="shard",
+        node="here",
+        process_id=1,
+        http_address=None,
+        http_port=None,
+        started_us=1,
+    )
+    following = asyncio.create_task(county.services.states.run())
+    yield made
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await server.close()
+
+
+@pytest.fixture
+async def origin(county: County) -> AsyncIterator[str]:
+    listening = bind(ListenSettings(port=0))
+    async with serve_http(county.app, listening):
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+async def connect(
+    county: County, client: aiohttp.ClientSession, origin: str, name: str
+) -> aiohttp.ClientWebSocketResponse:
+    signed_in = await county.sign_in(name)
+    cookie = f"{SESSION_COOKIE}={signed_in.cookies[SESSION_COOKIE]}"
+    await signed_in.aclose()
+    return await client.ws_connect(f"{origin}/api/events", headers={"Cookie": cookie})
+
+
+async def test_only_changes_of_visible_cameras_are_told(
+    county: County, shard: Shard, origin: str
+) -> None:
+    await county.user("clerk", "viewer", county.town)
+    shard.say(county.other_camera, "live")
+    shard.say(county.camera, "connecting")
+    async with aiohttp.ClientSession() as client:
+        socket = await connect(county, client, origin, "clerk")
+        told = await socket.receive_json(timeout=10)
+        while told["state"] != "connecting":
+            told = await socket.receive_json(timeout=10)
+        assert told["camera_id"] == county.camera
+        shard.say(county.other_camera, "offline")
+        shard.say(county.camera, "live")
+        told = await socket.receive_json(timeout=10)
+        assert (told["type"], told["camera_id"], told["state"]) == (
+            "camera_state",
+            county.camera,
+            "live",
+        )
+
+
+async def test_many_changes_become_the_newest(county: County, shard: Shard, origin: str) -> None:
+    await county.user("clerk", "viewer", county.town)
+    async with aiohttp.ClientSession() as client:
+        socket = await connect(county, client, origin, "clerk")
+        for number in range(500):
+            shard.say(county.camera, f"state {number}")
+        messages = 0
+        while True:
+            told = await socket.receive_json(timeout=10)
+            messages += 1
+            if told["state"] == "state 499":
+                break
+        assert messages < 100
+
+
+async def test_revoked_sessions_are_told_to_their_viewer_alone(
+    county: County, shard: Shard, origin: str
+) -> None:
+    await county.user("clerk", "viewer", county.town)
+    await county.user("other", "viewer", county.town)
+    for session_id, name in (("ses_1", "clerk"), ("ses_2", "other")):
+        await county.write(
+            "viewing.open",
+            id=session_id,
+            user_id=county.users[name],
+            token_hash=None,
+            process="nobody",
+            action="live",
+            camera_ids=[county.camera],
+        )
+    await county.user("admin", "system_admin")
+    admin = await county.sign_in("admin")
+    async with aiohttp.ClientSession() as client:
+        socket = await connect(county, client, origin, "clerk")
+        while not county.services.revocation_listeners:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        for name in ("other", "clerk"):
+            path = f"/api/users/{county.users[name]}"
+            assert (await admin.patch(path, json={"grants": []})).status_code == 200
+        told = await socket.receive_json(timeout=10)
+        assert told == {"type": "session_revoked", "session_id": "ses_1"}
+    await admin.aclose()
+
+
+async def test_strangers_are_turned_away(county: County, origin: str) -> None:
+    async with aiohttp.ClientSession() as client:
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await client.ws_connect(f"{origin}/api/events")

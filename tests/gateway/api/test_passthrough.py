@@ -1,0 +1,200 @@
+"""``/s/NAME/…`` through a real server to a real process behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from gateway.api.access import SESSION_COOKIE
+from gateway.api.process import bind, serve_http
+from gateway.settings import ListenSettings
+from tests.gateway.api.conftest import County
+
+BIG = bytes(range(256)) * 4096 * 8
+
+
+class Upstream:
+    """A media process that tells what it was sent."""
+
+    def __init__(self) -> None:
+        self.cancelled = asyncio.Event()
+        self.sent = 0
+        self.application = web.Application(client_max_size=2**30)
+        self.application.router.add_route("*", "/s/shard-1/echo/{rest:.*}", self.echo)
+        self.application.router.add_get("/s/shard-1/big", self.big)
+        self.application.router.add_get("/s/shard-1/endless", self.endless)
+        self.application.router.add_get("/s/shard-1/socket", self.socket)
+
+    async def echo(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        response = web.json_response(
+            {
+                "method": request.method,
+                "path": request.raw_path,
+                "headers": {key.lower(): value for key, value in request.headers.items()},
+                "bytes": len(body),
+            },
+            status=201,
+            headers={"Location": "whep/1", "Connection": "keep-alive"},
+        )
+        response.set_cookie("playback", "1", path="/s/shard-1")
+        return response
+
+    async def big(self, request: web.Request) -> web.Response:
+        start, end = request.http_range.start or 0, request.http_range.stop or len(BIG)
+        headers = {"Content-Range": f"bytes {start}-{end - 1}/{len(BIG)}"}
+        return web.Response(status=206, body=BIG[start:end], headers=headers)
+
+    async def endless(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 65536)
+                self.sent += 65536
+        finally:
+            self.cancelled.set()
+
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"cookie": request.headers.get("Cookie", "")})
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                await socket.send_bytes(message.data[::-1])
+            elif message.data == "stop":
+                break
+            else:
+                await socket.send_str(message.data.upper())
+        await socket.close(code=4000)
+        return socket
+
+
+@pytest.fixture
+async def upstream() -> Upstream:
+    return Upstream()
+
+
+@pytest.fixture
+async def origin(county: County, upstream: Upstream) -> AsyncIterator[str]:
+    """The API's address, with the upstream as shard-1 behind it."""
+    runner = web.AppRunner(upstream.application, handler_cancellation=True)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    for name, kind in (("shard-1", "shard"), ("writer", "writer")):
+        await county.write(
+            "processes.report",
+            name=name,
+            kind=kind,
+            node="here",
+            process_id=1,
+            http_address="127.0.0.1",
+            http_port=port,
+            started_us=1,
+        )
+    listening = bind(ListenSettings(port=0))
+    async with serve_http(county.app, listening):
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as opened:
+        yield opened
+
+
+async def test_a_request_goes_through_as_it_is(origin: str, client: aiohttp.ClientSession) -> None:
+    headers = {
+        "Cookie": f"{SESSION_COOKIE}=secret; playback=1",
+        "X-Forwarded-For": "6.6.6.6",
+        "Content-Type": "application/sdp",
+    }
+    async with client.post(
+        f"{origin}/s/shard-1/echo/a%2Fb/%E6%9D%91?ticket=x.y&n=1", data=b"v=0", headers=headers
+    ) as response:
+        seen = await response.json()
+        assert response.status == 201
+        assert response.headers["Location"] == "whep/1"
+        assert "playback=1" in response.headers["Set-Cookie"]
+        assert len(response.headers.getall("Date")) == 1
+    assert seen["method"] == "POST"
+    assert seen["path"] == "/s/shard-1/echo/a%2Fb/%E6%9D%91?ticket=x.y&n=1"
+    assert seen["bytes"] == 3
+    assert seen["headers"]["content-type"] == "application/sdp"
+    assert seen["headers"]["cookie"] == "playback=1"
+    assert seen["headers"]["host"] == origin.removeprefix("http://")
+
+
+async def test_ranges_and_large_bodies(origin: str, client: aiohttp.ClientSession) -> None:
+    async with client.get(f"{origin}/s/shard-1/big", headers={"Range": "bytes=5-104"}) as response:
+        assert response.status == 206
+        assert await response.read() == BIG[5:105]
+    async with client.get(f"{origin}/s/shard-1/big", headers={"Range": "bytes=0-"}) as response:
+        assert await response.read() == BIG
+    async with client.post(f"{origin}/s/shard-1/echo/up", data=BIG) as response:
+        assert (await response.json())["bytes"] == len(BIG)
+
+
+async def test_a_browser_that_goes_away_stops_the_process_and_a_slow_one_slows_it(
+    origin: str, client: aiohttp.ClientSession, upstream: Upstream
+) -> None:
+    response = await client.get(f"{origin}/s/shard-1/endless")
+    await response.content.readexactly(1_000_000)
+    before = -1
+    while upstream.sent != before:  # until every buffer on the way is full
+        before = upstream.sent
+        await asyncio.sleep(0.2)
+    assert upstream.sent < 64 * 1024 * 1024
+    response.close()
+    await asyncio.wait_for(upstream.cancelled.wait(), 10)
+
+
+async def test_messages_go_both_ways_and_the_code_comes_back(
+    origin: str, client: aiohttp.ClientSession
+) -> None:
+    headers = {"Cookie": f"{SESSION_COOKIE}=secret; playback=1"}
+    async with client.ws_connect(f"{origin}/s/shard-1/socket?ticket=1", headers=headers) as socket:
+        assert await socket.receive_json() == {"cookie": "playback=1"}
+        await socket.send_str("run")
+        assert await socket.receive_str() == "RUN"
+        await socket.send_bytes(BIG[:100_000])
+        assert await socket.receive_bytes() == BIG[:100_000][::-1]
+        await socket.send_str("stop")
+        closing = await socket.receive()
+        assert closing.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+        assert socket.close_code == 4000
+
+
+async def test_a_page_of_another_site_gets_no_socket(
+    origin: str, client: aiohttp.ClientSession
+) -> None:
+    for path in ("/s/shard-1/socket", "/api/events"):
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await client.ws_connect(origin + path, headers={"Origin": "http://evil.test"})
+
+
+async def test_only_media_processes_are_reached(origin: str, client: aiohttp.ClientSession) -> None:
+    for name in ("writer", "api", "nobody", "shard-1%2F.."):
+        async with client.get(f"{origin}/s/{name}/echo/x") as response:
+            assert response.status in (404, 405), name
+
+
+async def test_a_process_that_is_away_is_said_to_be(
+    origin: str, client: aiohttp.ClientSession, county: County, free_port: int
+) -> None:
+    await county.write("processes.report", name="shard-1", http_port=free_port)
+    county.services.processes.forget("shard-1")
+    async with client.get(f"{origin}/s/shard-1/echo/x") as response:
+        assert response.status == 503
+        assert (await response.json())["error"]["code"] == "unavailable"
+    with contextlib.suppress(aiohttp.WSServerHandshakeError):
+        socket = await client.ws_connect(f"{origin}/s/shard-1/socket")
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
