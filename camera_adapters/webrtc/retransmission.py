@@ -2,51 +2,58 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import NamedTuple
-
 from camera_adapters.webrtc.packet_batch import PacketRun, run_of_one
-from camera_adapters.webrtc.srtp import RtpStream
+from camera_adapters.webrtc.srtp import REPLAY_WINDOW, RtpStream
 
 HISTORY_S = 2.0
 """A receiver that misses a packet for longer needs a keyframe, not the packet."""
 
-_ENTRIES_LIMIT = 256
+_RING_SIZE = 256
 _RESEND_INTERVAL_S = 0.02
-
-
-class _Sent(NamedTuple):
-    first_sequence: int
-    run: PacketRun
-    timestamp: int
-    first_transport_number: int
-    at_s: float
 
 
 class SendHistory:
     """The runs one RTP stream has sent in the last seconds.
 
-    Runs are shared by all peers; what is kept for each peer is where they lie in its numbering.
+    Runs are shared by all peers; what is kept for each peer is where they lie in its numbering: in
+    columns, since a record for every run of every viewer would keep the garbage collector busy.
     """
 
-    __slots__ = ("_resent_at_s", "_retransmission_stream", "_sent", "_stream")
+    __slots__ = (
+        "_again",
+        "_first",
+        "_next",
+        "_resent_at_s",
+        "_runs",
+        "_sent_at_s",
+        "_stream",
+        "_timestamps",
+        "_transport",
+    )
 
     def __init__(self, stream: RtpStream, retransmission_stream: RtpStream | None) -> None:
         self._stream = stream
-        self._retransmission_stream = retransmission_stream
-        self._sent: deque[_Sent] = deque(maxlen=_ENTRIES_LIMIT)
+        self._again = retransmission_stream
+        self._next = 0
+        self._first: list[int] = [0] * _RING_SIZE
+        self._runs: list[PacketRun | None] = [None] * _RING_SIZE
+        self._timestamps: list[int] = [0] * _RING_SIZE
+        self._transport: list[int] = [0] * _RING_SIZE
+        self._sent_at_s: list[float] = [0.0] * _RING_SIZE
         self._resent_at_s: dict[int, float] = {}
 
-    def note(
-        self,
-        first_sequence: int,
-        run: PacketRun,
-        timestamp: int,
-        transport_number: int,
-        at_s: float,
-    ) -> None:
-        """Remember a run just sent; ``first_sequence`` as RtpStream counts, beyond 65535."""
-        self._sent.append(_Sent(first_sequence, run, timestamp, transport_number, at_s))
+    def note(self, run: PacketRun, timestamp: int, at_s: float) -> None:
+        """Remember a run that the stream is about to number and send."""
+        at = self._next
+        self._next = (at + 1) % _RING_SIZE
+        stream = self._stream
+        self._first[at] = stream.next_sequence
+        self._runs[at] = run
+        self._timestamps[at] = timestamp
+        self._sent_at_s[at] = at_s
+        transport = stream.transport_sequence
+        if transport is not None:
+            self._transport[at] = transport.next
 
     def again(self, number: int, at_s: float) -> memoryview | None:
         """The packet with this 16-bit sequence number, encrypted for sending once more.
@@ -58,29 +65,33 @@ class SendHistory:
         sequence = newest - ((newest - number) & 0xFFFF)
         if at_s - self._resent_at_s.get(sequence, -1.0) < _RESEND_INTERVAL_S:
             return None
-        for sent in reversed(self._sent):
-            if at_s - sent.at_s > HISTORY_S:
+        at = self._next
+        for _ in range(_RING_SIZE):
+            at = (at - 1) % _RING_SIZE
+            run = self._runs[at]
+            if run is None or at_s - self._sent_at_s[at] > HISTORY_S:
                 return None
-            index = sequence - sent.first_sequence
-            if 0 <= index < sent.run.count:
+            index = sequence - self._first[at]
+            if 0 <= index < run.count:
                 self._note_resent(sequence, at_s)
-                return self._encrypted(sent, index, number)
+                return self._encrypted(run, at, index, number)
         return None
 
-    def _encrypted(self, sent: _Sent, index: int, number: int) -> memoryview:
-        run = sent.run
+    def _encrypted(self, run: PacketRun, at: int, index: int, number: int) -> memoryview | None:
         marker = run.ends_picture and index == run.count - 1
         payload = run.payload(index)
-        if self._retransmission_stream is not None:
+        if self._again is not None:
             original = number.to_bytes(2, "big")
-            return self._retransmission_stream.protect(
-                run_of_one(original, payload, marker=marker), sent.timestamp
-            )[0]
+            again = run_of_one(original, payload, marker=marker)
+            return self._again.protect(again, self._timestamps[at])[0]
+        sequence = self._first[at] + index
+        if self._stream.next_sequence - sequence >= REPLAY_WINDOW:
+            return None
         return self._stream.protect_again(
             run_of_one(b"", payload, marker=marker),
-            sent.timestamp,
-            sent.first_sequence + index,
-            sent.first_transport_number + index,
+            self._timestamps[at],
+            sequence,
+            self._transport[at] + index,
         )
 
     def _note_resent(self, sequence: int, at_s: float) -> None:

@@ -123,13 +123,13 @@ def build(
 
 def xor_mapped_address(host: str, port: int, transaction_id: bytes) -> bytes:
     """The value of XOR-MAPPED-ADDRESS (§14.2). Raises ValueError when ``host`` is no address."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    mask = MAGIC_COOKIE.to_bytes(4, "big") + transaction_id
-    packed = bytes(a ^ b for a, b in zip(address.packed, mask, strict=False))
-    family = 1 if address.version == 4 else 2
-    return struct.pack("!BBH", 0, family, port ^ (MAGIC_COOKIE >> 16)) + packed
+    mapped_port = port ^ (MAGIC_COOKIE >> 16)
+    if ":" not in host:
+        packed = int.from_bytes(ipaddress.IPv4Address(host).packed, "big") ^ MAGIC_COOKIE
+        return struct.pack("!BBHI", 0, 1, mapped_port, packed)
+    mask = int.from_bytes(MAGIC_COOKIE.to_bytes(4, "big") + transaction_id, "big")
+    address = int(ipaddress.IPv6Address(host.partition("%")[0])) ^ mask
+    return struct.pack("!BBH", 0, 2, mapped_port) + address.to_bytes(16, "big")
 
 
 def read_xor_mapped_address(value: bytes, transaction_id: bytes) -> tuple[str, int]:

@@ -325,7 +325,7 @@ class Viewer:
             return False
         rtp = one.rtp
         if one.history is not None:
-            one.history.note(rtp.next_sequence, run, timestamp, rtp.next_transport_number, now_s)
+            one.history.note(run, timestamp, now_s)
         packets, stride = rtp.protect(run, timestamp)
         # If it does not leave, its numbers are spent all the same: encrypting something else under
         # them would use a nonce twice.
