@@ -1,9 +1,11 @@
 /** Which key does what on the wall: one table, used by the page and shown by the help. */
 import type { Grid } from '@/api/types'
 
+import type { Direction } from './grids'
+
 export type WallCommand =
-  | { name: 'walk'; direction: 'left' | 'right' | 'up' | 'down' }
-  | { name: 'swap'; direction: 'left' | 'right' | 'up' | 'down' }
+  | { name: 'walk'; direction: Direction }
+  | { name: 'swap'; direction: Direction }
   | { name: 'grid'; grid: Grid }
   | {
       name:
@@ -39,23 +41,23 @@ interface Stroke {
   metaKey: boolean
 }
 
-const ARROWS: Readonly<Record<string, 'left' | 'right' | 'up' | 'down'>> = {
-  ArrowLeft: 'left',
-  ArrowRight: 'right',
-  ArrowUp: 'up',
-  ArrowDown: 'down',
-}
+const ARROWS: ReadonlyMap<string, Direction> = new Map([
+  ['ArrowLeft', 'left'],
+  ['ArrowRight', 'right'],
+  ['ArrowUp', 'up'],
+  ['ArrowDown', 'down'],
+])
 
 /** Digits choose the arrangement by the number of its tiles (or of its columns). */
-const GRID_KEYS: Readonly<Record<string, Grid>> = {
-  '1': '1x1',
-  '2': '2x2',
-  '3': '3x3',
-  '4': '4x4',
-  '5': '5x5',
-  '6': '1+5',
-  '8': '1+7',
-}
+const GRID_KEYS: ReadonlyMap<string, Grid> = new Map([
+  ['1', '1x1'],
+  ['2', '2x2'],
+  ['3', '3x3'],
+  ['4', '4x4'],
+  ['5', '5x5'],
+  ['6', '1+5'],
+  ['8', '1+7'],
+])
 
 const PLAIN = {
   Enter: 'maximise',
@@ -86,14 +88,13 @@ const PLAIN = {
 
 export function commandOf(stroke: Stroke): WallCommand | null {
   if (stroke.ctrlKey || stroke.altKey || stroke.metaKey) return null
-  const arrow = ARROWS[stroke.key]
+  const arrow = ARROWS.get(stroke.key)
   if (arrow !== undefined) return { name: stroke.shiftKey ? 'swap' : 'walk', direction: arrow }
-  const grid = GRID_KEYS[stroke.key]
+  const grid = GRID_KEYS.get(stroke.key)
   if (grid !== undefined) return { name: 'grid', grid }
   if (stroke.shiftKey && stroke.key === 'F10') return { name: 'menu' }
   const key = stroke.key.length === 1 ? stroke.key.toLowerCase() : stroke.key
-  const name = (PLAIN as Readonly<Record<string, (typeof PLAIN)[keyof typeof PLAIN] | undefined>>)[key]
-  return name === undefined ? null : { name }
+  return Object.hasOwn(PLAIN, key) ? { name: PLAIN[key as keyof typeof PLAIN] } : null
 }
 
 /** Whether a key belongs to what has the focus (a field, an open menu) and not to the wall. */
