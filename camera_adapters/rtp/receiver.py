@@ -140,7 +140,7 @@ class RtpReceiver:
         self._restarted = True
         self._splits_by_content = False
         self._probation = -1
-        self._waiting: dict[int, bytes] = {}
+        self._waiting: dict[int, tuple[bytes, int]] = {}
         self._waiting_since_us = 0
         self._jitter = 0.0
         self._last_transit: float | None = None
@@ -282,7 +282,7 @@ class RtpReceiver:
             self.ssrc,
             min(255, lost * 256 // expected) if expected > 0 else 0,
             counters.lost,
-            (self._wraps << 16 | (self._expected - 1) & 0xFFFF) & 0xFFFF_FFFF,
+            ((self._wraps << 16) + self._expected - 1) & 0xFFFF_FFFF,
             min(int(self._jitter), 0xFFFF_FFFF),
             self._last_report,
             max(delay, 0),
@@ -408,7 +408,7 @@ class RtpReceiver:
             return
         if not self._waiting:
             self._waiting_since_us = arrival_us
-        self._waiting[sequence] = packet
+        self._waiting[sequence] = (packet, arrival_us)
         if len(self._waiting) > _WAITING_LIMIT:
             self._skip_to_waiting(arrival_us)
         else:
@@ -422,7 +422,8 @@ class RtpReceiver:
         self._take_waiting(now_us)
 
     def _take_waiting(self, arrival_us: int) -> None:
-        while (packet := self._waiting.pop(self._expected, None)) is not None:
+        while (held := self._waiting.pop(self._expected, None)) is not None:
+            packet = held[0]
             self.counters.reordered += 1
             # Counted when it came; the way round again must not count it twice.
             self.counters.packets -= 1
@@ -431,7 +432,7 @@ class RtpReceiver:
             self.receive_packet(packet, 0, len(packet), arrival_us)
             self._waiting = waiting
         if self._waiting:
-            self._waiting_since_us = arrival_us
+            self._waiting_since_us = min(came_us for _, came_us in self._waiting.values())
 
 
 def _signed_32(difference: int) -> int:

@@ -237,7 +237,9 @@ def _header_end(data: bytes, position: int) -> tuple[int, int] | None:
 
 def _parse_headers(lines: list[bytes]) -> Headers:
     fields: list[tuple[str, str]] = []
-    for line in lines:
+    for raw in lines:
+        # A lone carriage return ends no line, and must not get into a request made of this value.
+        line = raw.replace(b"\r", b" ")
         if line[:1] in (b" ", b"\t") and fields:
             name, value = fields[-1]
             fields[-1] = (name, f"{value} {_text(line.strip())}")
