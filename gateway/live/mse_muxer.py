@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +17,8 @@ _SHORTEST_STEP_90K = 90
 # a camera that slows down for the night must not have declared 40 ms.
 _SHORTEST_DURATION_90K = 9000
 _LONGEST_DURATION_90K = 10 * 90000
-_SILENCE_LIMIT_90K = 90000
+# So long may promised sound be missing: a transcoder has to start, a replayed GOP comes at once.
+_SILENCE_LIMIT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class MseMuxer:
         self._run_head: tuple[str, bytes] | None = None
         self._head_tracks: list[Track] = []
         self._head_is_stale = False
-        self._keyframe_dts_90k = 0
         self._sound_heard = False
+        self._silent_since_s = 0.0
         self._waiting_sound: list[AccessUnit] = []
         self._gop: list[Fragment] = []
         self._sequence_number = 0
@@ -120,6 +122,7 @@ class MseMuxer:
         self._run_starts = True
         self._last_dts_90k = None
         self._sound_missing = False
+        self._silent_since_s = time.monotonic()
         if self._audio_index is not None and self._transcoder is not None:
             sound = tracks[self._audio_index]
             if sound.codec in (Codec.PCMA, Codec.PCMU):
@@ -185,7 +188,7 @@ class MseMuxer:
         if self._run_starts:
             self._place_run(unit)
         if unit.keyframe:
-            self._check_sound(unit)
+            self._check_sound()
             if self._run_head is None or self._head_is_stale:
                 self._begin(unit)
         elif self._run_head is None:
@@ -210,18 +213,21 @@ class MseMuxer:
         for viewer in self._viewers:
             viewer.on_fragment(made)
 
-    def _check_sound(self, unit: AccessUnit) -> None:
+    def _check_sound(self) -> None:
         """A declared track without data stops a browser: cameras that promise sound and send none
         lose it, and get it back when it comes."""
-        expected = len(self._head_tracks) > 1 and self._run_head is not None
-        waited = unit.dts_90k - self._keyframe_dts_90k > _SILENCE_LIMIT_90K
-        if expected and not self._sound_heard and waited:
+        if self._sound_heard:
+            self._silent_since_s = time.monotonic()
+            if self._sound_missing:
+                self._sound_missing = False
+                self._head_is_stale = True
+        elif (
+            self._run_head is not None
+            and len(self._head_tracks) > 1
+            and time.monotonic() - self._silent_since_s > _SILENCE_LIMIT_S
+        ):
             self._sound_missing = self._head_is_stale = True
-        elif self._sound_missing and self._sound_heard:
-            self._sound_missing = False
-            self._head_is_stale = True
         self._sound_heard = False
-        self._keyframe_dts_90k = unit.dts_90k
 
     def _place_run(self, unit: AccessUnit) -> None:
         self._run_starts = False

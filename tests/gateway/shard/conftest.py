@@ -137,7 +137,7 @@ class NoTranscoder:
 
 @pytest.fixture(scope="session")
 def crossing() -> Clip:
-    """10 pictures a second, a keyframe each second: every second picture group of the demo clip."""
+    """10 pictures a second, a keyframe each second."""
     return load_clip(Path(gateway.demo.__file__).parent / "crossing_sub.mp4")
 
 
