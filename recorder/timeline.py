@@ -52,12 +52,14 @@ async def timeline(
     now_us: int,
     resolution_us: int = 0,
     open_segments: Sequence[Segment] = (),
+    held_on: str | None = None,
 ) -> Timeline:
     """The timeline of [``start_us``, ``end_us``), which ends at ``now_us`` at the latest.
 
     Spans closer than ``resolution_us`` are merged, and gaps shorter than it left out; there is
     always a resolution of half a second. Missing time that nobody explained is reported as
-    ``gateway_stopped``. Time before the first footage is no gap.
+    ``gateway_stopped``; but when ``held_on`` names an owner that does not answer, what is missing
+    since the last footage is ``held_on_node``. Time before the first footage is no gap.
     """
     end_us = min(end_us, now_us)
     first_us = await _first_us(connection, source_id)
@@ -83,6 +85,8 @@ async def timeline(
         told_since = any(gap.end_us > since_us for gap in told)
         if not told_since and now_us - since_us <= _ON_ITS_WAY_US:
             missing.pop()  # the last seconds are on their way to the disk: not missing
+    if held_on is not None and missing and missing[-1][1] == now_us:
+        told.append(TimelineGap(*missing[-1], GapCause.HELD_ON_NODE.value, _held(held_on)))
     return Timeline(covered, _explain(missing, told, tolerance_us), first_us)
 
 
@@ -205,6 +209,10 @@ def _explain(
         pieces.sort()
         explained += _joined(pieces)
     return [gap for gap in explained if gap.end_us - gap.start_us >= tolerance_us]
+
+
+def _held(owner: str) -> str:
+    return f"{owner} does not answer: what it recorded last is on its disk until it is back"
 
 
 UNEXPLAINED = "nothing was recorded and no reason was noted: the gateway was most likely stopped"

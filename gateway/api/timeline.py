@@ -44,7 +44,7 @@ async def read_timeline(
         raise invalid(end_us="the range is empty or longer than 400 days")
     async with services.reader.connect() as connection:
         await permitted_camera(connection, caller, Right.PLAYBACK, camera_id, deleted=True)
-    open_segments = await read_open_segments(services, camera_id)
+    open_segments, silent_shard = await read_open_segments(services, camera_id)
     at_us = now_us()
     async with services.reader.connect() as connection:
         found = await camera_timeline(
@@ -55,6 +55,7 @@ async def read_timeline(
             now_us=at_us,
             resolution_us=resolution_us,
             open_segments=open_segments,
+            held_on=silent_shard,
         )
         marked = await connection.execute(
             select_bookmarks()
@@ -91,7 +92,7 @@ async def read_days(
         raise invalid(to=f"a calendar has from one to {_DAYS_LIMIT} days")
     async with services.reader.connect() as connection:
         await permitted_camera(connection, caller, Right.PLAYBACK, camera_id, deleted=True)
-    open_segments = await read_open_segments(services, camera_id)
+    open_segments, _ = await read_open_segments(services, camera_id)
     async with services.reader.connect() as connection:
         days = await camera_days(
             connection,
@@ -104,15 +105,17 @@ async def read_days(
     return {"days": [{"day": day.isoformat(), "recorded_us": total} for day, total in days]}
 
 
-async def read_open_segments(services: Services, camera_id: str) -> list[Segment]:
-    """What the camera's shard has recorded but not indexed yet; nothing while it is away."""
+async def read_open_segments(
+    services: Services, camera_id: str
+) -> tuple[list[Segment], str | None]:
+    """What the camera's shard has recorded but not indexed yet; the shard's name if it is away."""
     shard = await services.processes.shard_of(camera_id)
     if shard is None:
-        return []
+        return [], None
     try:
         answer = await services.processes.client(shard).call(
             "spool.open_segments", source_id=f"{camera_id}/main"
         )
     except (ConnectionError, TimeoutError, ControlError):
-        return []
-    return [Segment.from_message(message) for message in answer["segments"]]
+        return [], shard
+    return [Segment.from_message(message) for message in answer["segments"]], None

@@ -23,6 +23,7 @@ async def camera_timeline(
     now_us: int,
     resolution_us: int = 0,
     open_segments: Sequence[Segment] = (),
+    held_on: str | None = None,
 ) -> Timeline:
     """As :func:`recorder.timeline.timeline`, for all sources of the camera's main variant. Gaps are
     those of its own recording, less what was imported.
@@ -35,6 +36,7 @@ async def camera_timeline(
         now_us=now_us,
         resolution_us=resolution_us,
         open_segments=open_segments,
+        held_on=held_on,
     )
     imports = [
         await timeline(

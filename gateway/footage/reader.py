@@ -217,12 +217,14 @@ class FootageReader:
     # ---- rows
 
     async def _between_of_source(self, source: Source, start_us: int, end_us: int) -> list[Located]:
+        # Open segments first: one that is stored in between is then met twice, not missed.
+        opened = await self._open_segments(source)
         async with self._engine.connect() as connection:
             rows = await segments_between(connection, source.id, start_us, end_us)
         runs = await self._runs_by_id({row.run_id for row in rows})
         found = [self._keep(row, runs[row.run_id]) for row in rows if row.run_id in runs]
         stored = {item.segment.id for item in found}
-        for item in await self._open_segments(source):
+        for item in opened:
             segment = item.segment
             if segment.id in stored or segment.effective_start_us is None:
                 continue
@@ -231,13 +233,14 @@ class FootageReader:
         return found
 
     async def _find_segment(self, camera_id: str, variant: str, segment_id: str) -> Located:
-        async with self._engine.connect() as connection:
-            row = await find_segment(connection, segment_id)
-        if row is not None and row.state != DELETING:
-            run = (await self._runs_by_id({row.run_id})).get(row.run_id)
-            if run is not None:
-                return self._keep(row, run)
-        if row is None:
+        for _ in range(2):  # it may move from the spool into the store between the two looks
+            async with self._engine.connect() as connection:
+                row = await find_segment(connection, segment_id)
+            if row is not None:
+                run = (await self._runs_by_id({row.run_id})).get(row.run_id)
+                if row.state != DELETING and run is not None:
+                    return self._keep(row, run)
+                break
             for source in await self.sources_of(camera_id, variant):
                 for item in await self._open_segments(source):
                     if item.segment.id == segment_id:

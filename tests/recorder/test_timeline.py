@@ -127,6 +127,15 @@ async def test_segments_on_their_way_count_as_recorded(
     assert causes(late) == [(99.9, 101, "gateway_stopped")]
 
 
+async def test_what_a_silent_node_may_hold_is_said_to_be_held_there(
+    engine: AsyncEngine, rows: LocalRowWriter
+) -> None:
+    await store_segments(rows, (0, 10), (20, 90))
+    found = await look(engine, 0, 200, held_on="shard-2")
+    assert causes(found) == [(10, 20, "gateway_stopped"), (90, 100, "held_on_node")]
+    assert "shard-2 does not answer" in found.gaps[-1].detail
+
+
 async def test_a_camera_that_never_recorded_has_its_gap(
     engine: AsyncEngine, rows: LocalRowWriter
 ) -> None:
