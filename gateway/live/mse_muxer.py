@@ -82,22 +82,18 @@ class MseMuxer:
         return len(self._viewers)
 
     def attach(self, viewer: FragmentReader) -> None:
-        """Add a viewer; it is given the run and the pictures since the last keyframe.
+        """Add a viewer; it is given the run, and the pictures since the last keyframe at once.
 
         Raises RuntimeError when the Stream is closed.
         """
+        if not self._viewers:
+            self._stream.attach(self)
         self._viewers = [*self._viewers, viewer]
-        if len(self._viewers) == 1:
-            try:
-                self._stream.attach(self)
-            except RuntimeError:
-                self._viewers = []
-                raise
-            return
         if self._run_head is not None:
             viewer.on_run(*self._run_head)
-            for one in self._gop:
-                viewer.on_fragment(one)
+        if self._gop:
+            # As one message: a GOP of ten seconds is hundreds of pictures.
+            viewer.on_fragment(Fragment(b"".join(one.data for one in self._gop), True))
         if self._stream.interruption is not None:
             viewer.on_interruption(self._stream.interruption)
 
