@@ -18,10 +18,10 @@ from typing import Any
 from camera_adapters.stream import Track
 from gateway.footage.fragments import sound_index, units_by_track
 from gateway.footage.playback_index import Range, fragments_in
-from gateway.footage.reader import FootageGone, FootageReader, Located
+from gateway.footage.reader import FootageGone, FootageReader, FootageUnreadable, Located
 from gateway.footage.sound import (
     AAC_FRAME_BYTES_LIMIT,
-    convert,
+    convert_to_one_size,
     frames_between,
     playable_tracks,
 )
@@ -80,6 +80,10 @@ class VirtualFile:
         while number < len(self._blocks) and self._offsets[number] < end:
             data, count = await self._block_bytes(reader, number)
             offset = self._offsets[number]
+            after = number + count
+            planned = self._offsets[after] if after < len(self._offsets) else self.size_bytes
+            if len(data) != planned - offset:
+                raise FootageUnreadable("the footage changed while it was being sent")
             piece = data[max(0, start - offset) : max(0, end - offset)]
             if piece:
                 yield piece
@@ -116,11 +120,7 @@ def _padded_sound(tracks: Sequence[Track], before: bytes, data: bytes, frames: i
     index = sound_index(tracks)
     assert index is not None
     earlier = units_by_track(before, tracks)[index] if before else []
-    (made,) = convert(tracks[index], earlier, [units_by_track(data, tracks)[index]])
-    size = AAC_FRAME_BYTES_LIMIT * playable_tracks(tracks)[index].channels
-    padded = [unit.payload.ljust(size, b"\0") for unit in made[:frames]]
-    padded += [bytes(size)] * (frames - len(padded))
-    return b"".join(padded)
+    return convert_to_one_size(tracks[index], earlier, units_by_track(data, tracks)[index], frames)
 
 
 def _format_of(tracks: Sequence[Track]) -> tuple[object, ...]:

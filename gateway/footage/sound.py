@@ -24,8 +24,9 @@ from gateway.transcoder.audio import (
 )
 
 CLOCK_90K = 90_000
-# Longest AAC-LC frame (ISO/IEC 14496-3 §4.5.3.3: 6144 bits a channel).
-AAC_FRAME_BYTES_LIMIT = 768
+# Room for one frame of one channel where all are to be of one size; the encoder's longest are a
+# little above the 768 bytes of the standard's buffer model (ISO/IEC 14496-3 §4.5.3.3).
+AAC_FRAME_BYTES_LIMIT = 1024
 _WARM_UP_FRAMES = 3
 
 
@@ -85,7 +86,10 @@ def _sample_at(track: Track, unit: AccessUnit) -> int:
 
 
 def convert(
-    track: Track, before: Sequence[AccessUnit], fragments: Sequence[Sequence[AccessUnit]]
+    track: Track,
+    before: Sequence[AccessUnit],
+    fragments: Sequence[Sequence[AccessUnit]],
+    bit_rate: int | None = None,
 ) -> list[list[AccessUnit]]:
     """AAC units for each of ``fragments``: consecutive fragments' sound, in G.711.
 
@@ -110,10 +114,29 @@ def convert(
     positions = [(first, index) for index, frames in enumerate(wanted) for first in frames]
     for stretch in _stretches(positions):
         units = [unit for group in (before, *fragments) for unit in group]
-        encoded = _encode(track, units, stretch[0][0], stretch[-1][0])
+        encoded = _encode(track, units, stretch[0][0], stretch[-1][0], bit_rate)
         for first, index in stretch:
             made[index].append(encoded[first])
     return made
+
+
+def convert_to_one_size(
+    track: Track, before: Sequence[AccessUnit], units: Sequence[AccessUnit], frames: int
+) -> bytes:
+    """The first ``frames`` AAC frames of one fragment, each padded to
+    :data:`AAC_FRAME_BYTES_LIMIT` a channel; decoders skip the zeros. Blocks as :func:`convert`.
+    """
+    channels = playable_tracks([track])[0].channels
+    size = AAC_FRAME_BYTES_LIMIT * channels
+    payloads: list[bytes] = []
+    # Sound that does not fit in, if there is such, is made anew with fewer bits.
+    for bit_rate in (None, 2 * track.clock_rate * channels, track.clock_rate * channels):
+        (made,) = convert(track, before, [units], bit_rate)
+        payloads = [unit.payload for unit in made[:frames]]
+        if all(len(payload) <= size for payload in payloads):
+            break
+    padded = [payload.ljust(size, b"\0")[:size] for payload in payloads]
+    return b"".join([*padded, *[bytes(size)] * (frames - len(padded))])
 
 
 def _stretches(positions: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
@@ -128,7 +151,7 @@ def _stretches(positions: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 
 
 def _encode(
-    track: Track, units: Sequence[AccessUnit], first: int, last: int
+    track: Track, units: Sequence[AccessUnit], first: int, last: int, bit_rate: int | None
 ) -> dict[int, AccessUnit]:
     """The AAC frames that start at samples ``first`` to ``last``, by their start."""
     output = output_audio_track(track, Codec.AAC)
@@ -144,7 +167,7 @@ def _encode(
         skip = max(0, -at)
         part = part[skip : skip + max(0, len(samples) - at - skip)]
         samples[at + skip : at + skip + len(part)] = part
-    encoder = open_audio_encoder(Codec.AAC, track.clock_rate, layout_of(output))
+    encoder = open_audio_encoder(Codec.AAC, track.clock_rate, layout_of(output), bit_rate)
     planar = np.ascontiguousarray(samples.T.astype(np.float32) / 32768)
     found: dict[int, AccessUnit] = {}
     track_index = units[0].track_index

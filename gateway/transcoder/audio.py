@@ -58,15 +58,20 @@ def open_audio_decoder(track: Track) -> AudioCodecContext:
     return decoder  # type: ignore[no-any-return]
 
 
-def open_audio_encoder(codec: Codec, rate: int, layout: str) -> AudioCodecContext:
-    """An encoder for AAC-LC or Opus, opened. Raises TranscodeError ``unsupported``."""
+def open_audio_encoder(
+    codec: Codec, rate: int, layout: str, bit_rate: int | None = None
+) -> AudioCodecContext:
+    """An encoder for AAC-LC or Opus, opened; ``bit_rate`` is for all channels, None what speech
+    needs. Raises TranscodeError ``unsupported``.
+    """
     encoder: Any = av.CodecContext.create("aac" if codec is Codec.AAC else "libopus", "w")
     encoder.sample_rate = rate
     encoder.layout = layout
     encoder.format = "fltp" if codec is Codec.AAC else "s16"
     encoder.time_base = Fraction(1, rate)
     channels = 2 if layout == "stereo" else 1
-    encoder.bit_rate = channels * (32_000 if codec is Codec.OPUS else min(64_000, rate * 4))
+    usual = 32_000 if codec is Codec.OPUS else min(64_000, rate * 4)
+    encoder.bit_rate = bit_rate or channels * usual
     encoder.flags |= Flags.global_header
     if codec is Codec.OPUS:
         encoder.options = {"application": "audio", "frame_duration": "20"}

@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camera_adapters.stream import AccessUnit, Codec, Track
-from gateway.footage.sound import convert, frames_between, playable_tracks
+from gateway.footage.sound import (
+    convert,
+    convert_to_one_size,
+    frames_between,
+    playable_tracks,
+)
 from gateway.transcoder.audio import open_audio_decoder
 
 PCMA = Track("audio", Codec.PCMA, 8000, channels=1)
@@ -114,3 +119,29 @@ def test_every_frame_of_the_run_belongs_to_exactly_one_fragment(lengths, start) 
         assert frames == list(range(frames[0], frames[-1] + 1, 1024))
         assert frames[0] <= start or previous is not None
         assert frames[-1] + 2048 <= at < frames[-1] + 3 * 1024
+
+
+@pytest.mark.parametrize("kind", ["noise", "clicks", "chirp"])
+def test_frames_of_one_size_whatever_the_sound(kind) -> None:
+    random = np.random.default_rng(1)
+    codes = np.full(16000, 0xD5, np.uint8)
+    if kind == "noise":
+        codes = random.integers(0, 256, 16000, dtype=np.uint8)
+    elif kind == "clicks":
+        codes[::777] = 0xAA
+    else:
+        codes = ((np.sin(np.arange(16000) ** 2 / 9000) > 0) * 0x80 + 0x2A).astype(np.uint8)
+    units = [
+        AccessUnit(1, codes[at : at + 160].tobytes(), at * 45 // 4, at * 45 // 4, True, 0)
+        for at in range(0, 16000, 160)
+    ]
+    frames = len(frames_between(None, 0, 16000))
+    data = convert_to_one_size(PCMA, [], units, frames)
+    assert len(data) == frames * 1024
+    decoder = open_audio_decoder(playable_tracks([PCMA])[0])
+    decoded = [
+        frame
+        for at in range(0, len(data), 1024)
+        for frame in decoder.decode(av.Packet(data[at : at + 1024]))
+    ]
+    assert len(decoded) == frames
