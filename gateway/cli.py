@@ -378,3 +378,7 @@ def _form_faults(error: ValueError) -> str:
 def main() -> None:
     """Entry point."""
     app()
+
+
+if __name__ == "__main__":
+    main()

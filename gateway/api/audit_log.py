@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from gateway.api.access import Caller, record
 from gateway.api.errors import ApiError
 from gateway.api.services import ServicesDep
-from gateway.database.tables import audit_log
+from gateway.database.tables import audit_log, cameras
 from gateway.people.areas import within
 from gateway.people.roles import Right
 
@@ -25,6 +25,7 @@ _SHOWN = (
     "address",
     "action",
     "camera_id",
+    "camera_name",
     "start_us",
     "end_us",
     "reason",
@@ -48,8 +49,10 @@ async def list_audit(
     paths = caller.areas_with(Right.AUDIT)
     if not paths:
         raise ApiError(403, "not_allowed", "you do not have the right to read the audit log")
-    statement = sa.select(audit_log).where(
-        audit_log.c.at_us >= start_us, audit_log.c.at_us < end_us
+    statement = (
+        sa.select(audit_log, cameras.c.name.label("camera_name"))
+        .outerjoin(cameras, cameras.c.id == audit_log.c.camera_id)
+        .where(audit_log.c.at_us >= start_us, audit_log.c.at_us < end_us)
     )
     if paths != [""]:
         statement = statement.where(within(audit_log.c.area_path, paths))

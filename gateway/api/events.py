@@ -63,7 +63,7 @@ class _Outbox:
             {"type": "session_revoked", "session_id": one} for one in revoked
         ]
         if self._storage is not None:
-            messages.append({"type": "forecast", **self._storage})
+            messages.append({"type": "forecast", **self._storage["forecast"]})
             self._storage = None
         for (camera_id, variant), state in states.items():
             messages.append(

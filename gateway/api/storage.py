@@ -52,7 +52,8 @@ class StorageWatch:
                 _log.warning("no storage forecast", why=str(error))
             else:
                 for listener in tuple(self._listeners):
-                    listener(self.document or {})
+                    if self.document is not None:
+                        listener(self.document)
             await asyncio.sleep(INTERVAL_S)
 
     async def look(self) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import contextlib
 import fcntl
 from collections.abc import AsyncIterator
 
+from gateway.audit import CheckpointWriter
 from gateway.database.engine import create_writer_engine
 from gateway.database.migrate import upgrade
 from gateway.database.writer_process import RemoteRowWriter, load_operations
+from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from recorder.rows import LocalRowWriter, RowWriter
 
@@ -34,9 +36,12 @@ async def open_rows(settings: Settings) -> AsyncIterator[RowWriter]:
         engine = create_writer_engine(settings)
         load_operations()
         upgrade(engine)
+        checkpoints = CheckpointWriter(engine, settings.data_directory, cluster_secret(settings))
+        checkpoints.open()
         local = LocalRowWriter(engine)
         try:
             yield local
         finally:
             local.close()
+            checkpoints.write_if_moved()
             engine.dispose()

@@ -20,7 +20,9 @@ from gateway.settings import Settings
 _log = structlog.get_logger(__name__)
 
 _FOLDER = Path(__file__).parent
-_AREA_NAME = "演示 Demo"
+# A county that is on no map.
+_AREA_NAME = "云溪县"
+_AREAS = (("石坪镇", "柳湾村"), ("石坪镇", "东岭村"), ("石坪镇", "东岭村"), ("白沙镇", "桃源村"))
 _NAMES = ("校园路口 东", "校园路口 南", "校园路口 西(有声)", "校园路口 北")
 _SOUND_CAMERA = 2
 _OFFSET_S = 6.0
@@ -73,10 +75,11 @@ async def _register(settings: Settings, server: ReplayServer) -> None:
         {
             "id": f"cam_demo{number}",
             "name": camera_name,
+            "area": list(area),
             "main_url": server.url(f"demo-{number}"),
             "sub_url": server.url(f"demo-{number}/sub"),
         }
-        for number, camera_name in enumerate(_NAMES, start=1)
+        for number, (camera_name, area) in enumerate(zip(_NAMES, _AREAS, strict=True), start=1)
     ]
     try:
         while True:

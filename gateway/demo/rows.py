@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
+from gateway.people.area_rows import ensure_below
 from recorder.rows import row_operation
 
 DEMO_AREA_ID = "area_demo"
@@ -15,7 +16,8 @@ DEMO_AREA_ID = "area_demo"
 
 @row_operation("demo.register")
 def register(connection: sa.Connection, area_name: str, demo: list[dict[str, Any]]) -> None:
-    """Make the demo's area and cameras (``id``, ``name``, ``main_url``, ``sub_url``).
+    """Make the demo's area and cameras (``id``, ``name``, ``main_url``, ``sub_url``; ``area``: the
+    names of areas below the demo's, if any).
 
     A camera that exists gets its addresses only, and one that was deleted stays deleted. May be
     repeated.
@@ -35,6 +37,9 @@ def register(connection: sa.Connection, area_name: str, demo: list[dict[str, Any
             )
         )
     for camera in demo:
+        area_id = DEMO_AREA_ID
+        for name in camera.get("area", ()):
+            area_id = ensure_below(connection, area_id, name)
         urls = {"main_url": camera["main_url"], "sub_url": camera["sub_url"]}
         row = connection.execute(
             sa.select(cameras.c.main_url, cameras.c.sub_url).where(cameras.c.id == camera["id"])
@@ -43,7 +48,7 @@ def register(connection: sa.Connection, area_name: str, demo: list[dict[str, Any
             connection.execute(
                 sa.insert(cameras).values(
                     id=camera["id"],
-                    area_id=DEMO_AREA_ID,
+                    area_id=area_id,
                     name=camera["name"],
                     transport="tcp",
                     record="continuous",

@@ -42,20 +42,21 @@ def create(
 @row_operation("areas.ensure")
 def ensure(connection: sa.Connection, names: list[str]) -> str:
     """The area called by these names from a root down, made where it is missing; gives its id."""
-    parent_id: str | None = None
+    area_id: str | None = None
     for name in names:
-        found: str | None = connection.execute(
-            sa.select(areas.c.id).where(
-                areas.c.name == name,
-                areas.c.parent_id.is_(None)
-                if parent_id is None
-                else areas.c.parent_id == parent_id,
-            )
-        ).scalar()
-        parent_id = found or create(connection, parent_id, name)
-    if parent_id is None:
+        area_id = ensure_below(connection, area_id, name)
+    if area_id is None:
         raise RowError("invalid", "an area has a name")
-    return parent_id
+    return area_id
+
+
+def ensure_below(connection: sa.Connection, parent_id: str | None, name: str) -> str:
+    """The child of ``parent_id`` (the root for None) with this name, made if missing; its id."""
+    below = areas.c.parent_id.is_(None) if parent_id is None else areas.c.parent_id == parent_id
+    found: str | None = connection.execute(
+        sa.select(areas.c.id).where(areas.c.name == name, below)
+    ).scalar()
+    return found or create(connection, parent_id, name)
 
 
 @row_operation("areas.change")
@@ -82,7 +83,9 @@ def move(connection: sa.Connection, area_id: str, parent_id: str | None) -> None
     if parent_path.startswith(old_path):
         raise RowError("invalid", "an area cannot be moved below itself")
     new_path = f"{parent_path}{area_id}/"
-    connection.execute(sa.update(areas).where(areas.c.id == area_id).values(parent_id=parent_id, moved_us=now_us()))
+    connection.execute(
+        sa.update(areas).where(areas.c.id == area_id).values(parent_id=parent_id, moved_us=now_us())
+    )
     below = connection.execute(
         sa.select(areas.c.id, areas.c.path).where(subtree(areas.c.path, old_path))
     ).all()

@@ -1,0 +1,113 @@
+"""The command line as it is typed, on a data directory of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data"
+
+
+def call(data: Path, *arguments: str, standard_input: str | None = None) -> Result:
+    data.mkdir(exist_ok=True)
+    return runner.invoke(app, [*arguments, "--data", str(data)], input=standard_input)
+
+
+def test_a_camera_is_added_and_listed_without_its_password(data: Path) -> None:
+    added = call(data, "camera", "add", "村口", "rtsp://u:s3cret@127.0.0.1/1", "--area", "县/镇")
+    assert added.exit_code == 0, added.output
+    listed = call(data, "camera", "list")
+    assert added.output.strip() in listed.output
+    assert "县/镇  村口  rtsp://127.0.0.1/1" in listed.output
+    assert "s3cret" not in listed.output
+
+
+def test_a_wrong_address_says_what_is_wrong(data: Path) -> None:
+    result = call(data, "camera", "add", "x", "http://127.0.0.1", "--area", "县")
+    assert result.exit_code == 2
+    assert "main_url: the address begins with rtsp://" in result.output
+
+
+def test_nothing_of_a_faulty_list_is_imported(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "cameras.csv"
+    file.write_text("name,area,main_url\na,县,rtsp://127.0.0.1/1\nb,县,nonsense\n")
+    result = call(data, "camera", "import", str(file))
+    assert result.exit_code == 1
+    assert "line 3, column main_url" in result.output
+    assert call(data, "camera", "list").output == ""
+    file.write_text("name,area,main_url\na,县,rtsp://127.0.0.1/1\nb,县/镇,rtsp://127.0.0.1/2\n")
+    assert call(data, "camera", "import", str(file)).output == "2 cameras imported\n"
+    again = call(data, "camera", "import", str(file))
+    assert again.exit_code == 1
+    assert "is the address of 'a' already" in again.output
+
+
+def test_camera_test_says_in_one_line_what_is_wrong(free_port: int) -> None:
+    result = runner.invoke(app, ["camera", "test", f"rtsp://u:s3cret@127.0.0.1:{free_port}/x"])
+    assert result.exit_code == 1
+    assert len(result.output.strip().splitlines()) == 1
+    assert "s3cret" not in result.output
+
+
+def test_accounts_are_managed(data: Path) -> None:
+    result = call(data, "user", "add", "boss", "--grant", "system_admin")
+    assert re.search(r"one-time password: \S+", result.output)
+    assert call(data, "user", "add", "boss").exit_code == 1
+    assert "no role" in call(data, "user", "add", "x", "--grant", "king").output
+    weak = call(data, "user", "password", "boss", "--ask-password", standard_input="short\n")
+    assert weak.exit_code == 1
+    assert "at least" in weak.output
+    assert "boss  boss  system_admin" in call(data, "user", "list").output
+    assert "last system administrator" in call(data, "user", "disable", "boss").output
+    assert "no user" in call(data, "user", "disable", "nobody").output
+
+
+def test_what_was_done_stands_in_the_register(data: Path) -> None:
+    call(data, "camera", "add", "x", "rtsp://127.0.0.1/1", "--area", "县")
+    call(data, "user", "add", "boss", "--grant", "system_admin")
+    result = call(data, "audit", "verify")
+    assert result.exit_code == 0, result.output
+    assert result.output == "2 records, 2 signed checkpoints, signed up to record 2\n"
+
+
+def test_an_empty_installation_checks_clean(data: Path) -> None:
+    call(data, "camera", "list")
+    (data / "footage").mkdir()
+    result = call(data, "check")
+    assert result.exit_code == 0, result.output
+    assert "0 differences" in result.output
+
+
+def test_config_says_where_each_value_comes_from(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDSIGHT_LISTEN__PORT", "99")
+    monkeypatch.setenv("GRIDSIGHT_METRICS__TOKEN", "s3cret")
+    output = call(data, "config").output
+    assert re.search(r"listen\.port +99 +environment GRIDSIGHT_LISTEN__PORT", output)
+    assert re.search(r"data_directory +\S+ +command line", output)
+    assert "s3cret" not in output
+
+
+def test_a_misspelt_setting_stops_every_command(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDSIGHT_LISTNE__PORT", "99")
+    result = call(data, "config")
+    assert result.exit_code == 2
+    assert "GRIDSIGHT_LISTNE__PORT" in result.output
+
+
+def test_version() -> None:
+    assert re.fullmatch(r"gridsight \d+\.\d+\.\d+\n", runner.invoke(app, ["version"]).output)
