@@ -31,6 +31,7 @@ from recorder.tables import (
 )
 
 _DAY_US = 86_400_000_000
+_NEIGHBOURS = 4
 _SEGMENT_COLUMNS = frozenset(column.name for column in segments.c)
 
 
@@ -106,8 +107,7 @@ def add_segment(
             "effective_end_us": existing.effective_end_us,
         }
     source_id = source["id"]
-    _ensure_source(connection, source, now_us)
-    _require_epoch(connection, source_id, segment["epoch"])
+    _admit(connection, source, segment["epoch"], now_us)
     _join_run(connection, run)
     values = {name: segment[name] for name in _SEGMENT_COLUMNS}
     effective = _settle(connection, source_id, segment)
@@ -251,15 +251,25 @@ def _join_run(connection: sa.Connection, run: Mapping[str, Any]) -> None:
         connection.execute(sa.insert(runs).values({**run, "timescales": timescales, "segments": 1}))
 
 
-def _require_epoch(connection: sa.Connection, source_id: str, epoch: int) -> None:
-    current = connection.execute(
-        sa.select(assignments.c.epoch).where(assignments.c.source_id == source_id)
-    ).scalar()
+def _admit(connection: sa.Connection, source: Mapping[str, Any], epoch: int, now_us: int) -> None:
+    """Register the source if it is new; refuse an epoch that was never assigned."""
+    known = connection.execute(
+        sa.select(sources.c.id, assignments.c.epoch)
+        .select_from(sources.outerjoin(assignments, assignments.c.source_id == sources.c.id))
+        .where(sources.c.id == source["id"])
+    ).first()
+    if known is None:
+        _ensure_source(connection, source, now_us)
+        current = connection.execute(
+            sa.select(assignments.c.epoch).where(assignments.c.source_id == source["id"])
+        ).scalar()
+    else:
+        current = known.epoch
     if current is not None and epoch > current:
         raise RowError(
             "unknown_epoch",
-            f"footage of {source_id} carries epoch {epoch}, but only {current} was ever assigned: "
-            "was the database restored from an old backup?",
+            f"footage of {source['id']} carries epoch {epoch}, but only {current} was ever "
+            "assigned: was the database restored from an old backup?",
         )
 
 
@@ -298,28 +308,30 @@ def _settle(
 def _overlapping(
     connection: sa.Connection, source_id: str, start_us: int, end_us: int
 ) -> list[Any]:
-    """Rows whose effective range meets the range: at most one starts before it."""
-    columns = (
-        segments.c.id,
-        segments.c.epoch,
-        segments.c.ordinal,
-        segments.c.effective_start_us,
-        segments.c.effective_end_us,
-    )
-    first = connection.execute(
-        sa.select(*columns)
-        .where(segments.c.source_id == source_id, segments.c.effective_start_us <= start_us)
-        .order_by(segments.c.effective_start_us.desc())
-        .limit(1)
-    ).all()
-    following = connection.execute(
-        sa.select(*columns).where(
-            segments.c.source_id == source_id,
-            segments.c.effective_start_us > start_us,
-            segments.c.effective_start_us < end_us,
-        )
-    ).all()
-    return [*(row for row in first if row.effective_end_us > start_us), *following]
+    """Rows whose effective range meets the range, walking back from its end."""
+    found: list[Any] = []
+    before_us = end_us
+    while True:
+        batch = connection.execute(
+            sa.select(
+                segments.c.id,
+                segments.c.epoch,
+                segments.c.ordinal,
+                segments.c.effective_start_us,
+                segments.c.effective_end_us,
+            )
+            .where(segments.c.source_id == source_id, segments.c.effective_start_us < before_us)
+            .order_by(segments.c.effective_start_us.desc())
+            .limit(_NEIGHBOURS)
+        ).all()
+        for row in batch:
+            # Ranges do not overlap: once one ends before, so do all that start earlier.
+            if row.effective_end_us <= start_us:
+                return found
+            found.append(row)
+        if len(batch) < _NEIGHBOURS:
+            return found
+        before_us = batch[-1].effective_start_us
 
 
 def _add_usage(

@@ -40,26 +40,25 @@ def _between(
     connection: sa.Connection, source_id: str, start_us: int, end_us: int, *, touching: bool
 ) -> list[Interval]:
     """The spans that meet the range (or just touch it), in order."""
-    columns = (spans.c.start_us, spans.c.end_us)
-    first = connection.execute(
-        sa.select(*columns)
-        .where(spans.c.source_id == source_id, spans.c.start_us <= start_us)
-        .order_by(spans.c.start_us.desc())
-        .limit(1)
-    ).first()
-    following = connection.execute(
-        sa.select(*columns)
-        .where(
-            spans.c.source_id == source_id,
-            spans.c.start_us > start_us,
-            spans.c.start_us <= end_us if touching else spans.c.start_us < end_us,
-        )
-        .order_by(spans.c.start_us)
-    )
-    found: list[Interval] = [(row.start_us, row.end_us) for row in following]
-    if first is not None and (first.end_us > start_us or (touching and first.end_us == start_us)):
-        found.insert(0, (first.start_us, first.end_us))
-    return found
+    found: list[Interval] = []
+    before_us = end_us + 1 if touching else end_us
+    while True:
+        batch = connection.execute(
+            sa.select(spans.c.start_us, spans.c.end_us)
+            .where(spans.c.source_id == source_id, spans.c.start_us < before_us)
+            .order_by(spans.c.start_us.desc())
+            .limit(_NEIGHBOURS)
+        ).all()
+        for row in batch:
+            if row.end_us < start_us or (row.end_us == start_us and not touching):
+                return found[::-1]
+            found.append((row.start_us, row.end_us))
+        if len(batch) < _NEIGHBOURS:
+            return found[::-1]
+        before_us = batch[-1].start_us
+
+
+_NEIGHBOURS = 4
 
 
 def _insert(connection: sa.Connection, source_id: str, start_us: int, end_us: int) -> None:

@@ -1,13 +1,14 @@
 """From the spool into store and index: object complete, then row, then the spool file goes.
 
 A few files are on their way at a time, oldest first. When the store or the row writer fails, one
-file probes with jittered back-off while the others wait, so that a store that comes back is not met
-by everything at once.
+file at a time probes with jittered back-off while the others wait, so that a store that comes back
+is not met by everything at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import heapq
 import mmap
@@ -20,13 +21,13 @@ import structlog
 
 from recorder.backoff import Backoff
 from recorder.index import source_message
-from recorder.rows import RowError, RowWriter
+from recorder.rows import RowWriter
 from recorder.spool import FileState, Spool, SpoolFile
 from recorder.stores import Store, StoreError
 
 _log = structlog.get_logger(__name__)
 
-_REFUSED_ROW_RETRY_S = 60.0
+_REFUSED_RETRY_S = 60.0
 
 
 @dataclass(slots=True)
@@ -95,70 +96,85 @@ class Uploader:
             await asyncio.sleep(0.02)
         return True
 
-    async def _next(self) -> SpoolFile:
-        while True:
-            delay_s: float | None = None
-            if self._heap:
-                due, _, _, file = self._heap[0]
-                delay_s = due - time.monotonic()
-                if delay_s <= 0:
-                    heapq.heappop(self._heap)
-                    if file.state is FileState.PENDING:  # else it was given up meanwhile
-                        return file
-                    continue
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), delay_s)
-            except TimeoutError:
-                continue
-
     async def _work(self) -> None:
         while True:
             await self._healthy.wait()
             file = await self._next()
-            await self._healthy.wait()  # it may have broken while this one waited for work
-            await self._carry(file)
+            if self._healthy.is_set():
+                await self._carry(file)
+            else:  # it broke while this one waited for work
+                self._put_back(file)
 
     async def _carry(self, file: SpoolFile) -> None:
-        """Bring one file home, trying for as long as it takes or until it is given up."""
-        probing = False
+        """Bring one file home. When the store or the index fails, wait for the one that probes,
+        or become it: try with back-off, another file each time, until something succeeds.
+        """
+        if await self._attempt(file):
+            return
+        self._put_back(file)
+        if self._probing:
+            return
+        self._probing = True
+        self._healthy.clear()
         try:
-            while file.state is FileState.PENDING:
-                file.uploading = True
-                try:
-                    await self._store_and_index(file)
-                except RowError as error:
-                    self._refused(file, error)
-                    return
-                except (StoreError, ConnectionError, TimeoutError) as error:
-                    self._note_failure(error)
-                except FileNotFoundError:
-                    _log.error("a spool file vanished", segment=file.id, source=file.source.id)
-                    self._spool.remove(file)
-                    return
-                except OSError as error:
-                    _log.error("a spool file cannot be read", segment=file.id, error=str(error))
-                    self._spool.set_aside(file, "unreadable")
-                    return
-                except Exception as error:
-                    _log.exception("upload failed", segment=file.id)
-                    self._note_failure(error)
-                else:
-                    self._note_success()
-                    return
-                finally:
-                    file.uploading = False
-                if self._probing and not probing:
-                    await self._healthy.wait()
-                    continue
-                self._probing = probing = True
-                self._healthy.clear()
+            while True:
                 await self._backoff.wait()
+                probe = self._pop_due()
+                if probe is None or await self._attempt(probe):
+                    return
+                self._put_back(probe)
         finally:
-            if probing:
-                self._probing = False
-                # Whatever became of this file, another may try now.
-                self._healthy.set()
+            self._probing = False
+            self._healthy.set()
+
+    def _put_back(self, file: SpoolFile, delay_s: float = 0.0) -> None:
+        """Behind those that were not tried yet: one that always fails must not stop the rest."""
+        due = time.monotonic() + delay_s
+        heapq.heappush(self._heap, (due, file.header.start_us, file.id, file))
+        self._wake.set()
+
+    def _pop_due(self) -> SpoolFile | None:
+        """The next file that is still pending, when its time has come."""
+        while self._heap and self._heap[0][0] <= time.monotonic():
+            file = heapq.heappop(self._heap)[3]
+            if file.state is FileState.PENDING:  # else it was given up meanwhile
+                return file
+        return None
+
+    async def _next(self) -> SpoolFile:
+        while (file := self._pop_due()) is None:
+            delay_s = self._heap[0][0] - time.monotonic() if self._heap else None
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), delay_s)
+        return file
+
+    async def _attempt(self, file: SpoolFile) -> bool:
+        """Try once. False when store or index failed as such, True when that file is dealt with."""
+        if file.state is not FileState.PENDING:
+            return True
+        file.uploading = True
+        try:
+            await self._store_and_index(file)
+        except (StoreError, ConnectionError, TimeoutError) as error:
+            self._note_failure(error)
+            return False
+        except FileNotFoundError:
+            _log.error("a spool file vanished", segment=file.id, source=file.source.id)
+            self._spool.remove(file)
+        except OSError as error:
+            _log.error("a spool file cannot be read", segment=file.id, error=str(error))
+            self._spool.set_aside(file, "unreadable")
+        except Exception as error:
+            # The index wants this one not (yet). It stays, ``check`` names it, and it is retried.
+            self.counters.failures += 1
+            _log.error("a segment is refused", segment=file.id, error=repr(error))
+            self._put_back(file, _REFUSED_RETRY_S)
+        else:
+            self._note_success()
+        finally:
+            file.uploading = False
+        return True
 
     async def _store_and_index(self, file: SpoolFile) -> None:
         if not file.sha256:
@@ -177,15 +193,6 @@ class Uploader:
         self.counters.bytes += segment.size_bytes
         self._spool.remove(file)
 
-    def _refused(self, file: SpoolFile, error: RowError) -> None:
-        """The index wants this one not (yet). It stays, is shown by ``check``, and is retried."""
-        self.counters.failures += 1
-        _log.error(
-            "the index refuses a segment", segment=file.id, code=error.code, error=str(error)
-        )
-        due = time.monotonic() + _REFUSED_ROW_RETRY_S
-        heapq.heappush(self._heap, (due, file.header.start_us, file.id, file))
-
     def _note_failure(self, error: Exception) -> None:
         self.counters.failures += 1
         message = str(error) or f"no answer within {self._put_timeout_s:.0f} s"
@@ -198,8 +205,6 @@ class Uploader:
         if self.counters.trouble:
             _log.info("footage is taken again", after=self.counters.trouble)
             self.counters.trouble = self._spool.store_trouble = ""
-        self._probing = False
-        self._healthy.set()
 
 
 def hash_file(path: Path) -> bytes:

@@ -25,6 +25,8 @@ from recorder.stores import ObjectStat, S3StoreConfig, StoreError, StoreErrorCod
 _T = TypeVar("_T")
 _LIST_BATCH = 1000
 _DELETE_BATCH = 1000  # the protocol's limit
+_SINGLE_PUT_BYTES = 32 << 20
+_PART_BYTES = 16 << 20
 _WRITE_BYTES = 1 << 20  # fewer, larger writes: each costs a hand-over of the interpreter
 
 _CODES: dict[str, StoreErrorCode] = {
@@ -118,8 +120,8 @@ class S3Store:
                 file,
                 size,
                 content_type="video/mp4",
-                # One request for what S3 allows in one (5 GiB); segments are tens of megabytes.
-                part_size=max(size, 5 << 20),
+                # The client holds a part in memory: one request for a minute, parts for more.
+                part_size=_PART_BYTES if size > _SINGLE_PUT_BYTES else max(size, 5 << 20),
                 num_parallel_uploads=1,
             )
 

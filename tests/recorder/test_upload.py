@@ -19,7 +19,7 @@ from recorder.intervals import subtract
 from recorder.lookup import segment_from_row
 from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import LocalRowWriter, RowError
-from recorder.segments import Segment
+from recorder.segments import Segment, store_key
 from recorder.spool import SpoolConfig
 from recorder.stores import DirectoryStoreConfig, S3StoreConfig, Store
 from recorder.stores.directory import DirectoryStore
@@ -155,6 +155,21 @@ async def test_a_refused_row_keeps_its_footage_and_stops_nobody_else(
     await until(lambda: len(recorder.spool.files) == 1)
     assert len(list((tmp_path / "spool").glob("*.mp4"))) == 1
     assert len(stored(database)) >= 3
+    await recorder.close()
+
+
+async def test_an_object_that_the_store_never_takes_stops_no_other(
+    tmp_path: Path, rows: LocalRowWriter, store: DirectoryStore, database: sa.Engine
+) -> None:
+    recorder, camera = await make_recorder(tmp_path, rows, store)
+    # A folder lies where the first segment's object belongs.
+    camera.film(1)
+    first = next(iter(recorder.spool.files.values()))
+    (tmp_path / "store" / store_key(SOURCE.id, first.id, START_US)).mkdir(parents=True)
+    camera.film(59)
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    await until(lambda: list(recorder.spool.files) == [first.id])
+    assert stored(database)[-1].end_us == START_US + 60 * SECOND
     await recorder.close()
 
 
@@ -322,7 +337,7 @@ async def test_a_store_that_fails_delays_and_loses_nothing(
         await proxy.drop()
     camera.film(30)
     await until(lambda: recorder.uploader.counters.failures >= 2)
-    assert recorder.status().trouble
+    await until(lambda: recorder.status().trouble != "")
     assert recorder.writer(SOURCE.id).recording  # type: ignore[union-attr]
     proxy.mood = "pass"
     await proxy.drop()
