@@ -17,6 +17,7 @@ from gateway.api.processes import Processes
 from gateway.api.services import Services
 from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
+from gateway.api.sweep import sweep_for_ever
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlServer, control_path
@@ -69,6 +70,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             http=await stack.enter_async_context(open_client()),
             lag=LoopLag(),
         )
+        sweeping = asyncio.create_task(sweep_for_ever(services))
+        stack.push_async_callback(_cancelled, sweeping)
         yield services
 
 

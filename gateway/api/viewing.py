@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 import structlog
@@ -18,8 +19,6 @@ from gateway.tickets import Action, Ticket
 _log = structlog.get_logger(__name__)
 
 TICKET_LIFETIME_S = 30
-# Nobody watches longer without asking anew; older sessions need no revocation.
-_MEMORY_US = 24 * 3600 * US_PER_S
 
 
 async def open_viewing(
@@ -66,40 +65,41 @@ async def revoke_viewing(
     user_id: str | None = None,
     token_hash: str | None = None,
     camera_id: str | None = None,
-) -> list[str]:
-    """End what these have open; gives the session ids. A process that is away is told later, by
-    the session's end: its restart closes everything it held.
-    """
+) -> None:
+    """End what a user, a sign-in, or the viewers of a camera have open."""
     table = viewing_sessions.c
-    statement = sa.select(
-        table.id, table.user_id, table.process, table.action, table.camera_ids
-    ).where(table.revoked_us.is_(None), table.opened_us > now_us() - _MEMORY_US)
+    statement = sa.select(viewing_sessions).where(table.ended_us.is_(None))
     if user_id is not None:
         statement = statement.where(table.user_id == user_id)
     if token_hash is not None:
         statement = statement.where(table.token_hash == token_hash)
     async with services.reader.connect() as connection:
         rows = (await connection.execute(statement)).all()
+    await revoke_sessions(
+        services, [row for row in rows if camera_id is None or camera_id in row.camera_ids]
+    )
+
+
+async def revoke_sessions(services: Services, rows: Sequence[sa.Row[tuple[object, ...]]]) -> None:
+    """End these sessions (rows of ``viewing_sessions``), and tell their viewers.
+
+    A process that is away holds nothing: its restart has closed everything it held.
+    """
+    if not rows:
+        return
     calls: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for row in rows:
-        if camera_id is None or camera_id in row.camera_ids:
-            call = "live.revoke" if row.action in ("live", "restream") else "playback.revoke"
-            calls[row.process, call].append(row.id)
     owners: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        if camera_id is None or camera_id in row.camera_ids:
-            owners[row.user_id].append(row.id)
-    session_ids = [session_id for group in calls.values() for session_id in group]
-    if not session_ids:
-        return []
-    await services.rows.write("viewing.revoked", session_ids=session_ids)
+        call = "live.revoke" if row.action == "live" else "playback.revoke"
+        calls[row.process, call].append(row.id)
+        owners[row.user_id].append(row.id)
+    await services.rows.write("viewing.ended", session_ids=[row.id for row in rows])
     await asyncio.gather(
         *(_revoke(services, process, call, group) for (process, call), group in calls.items())
     )
     for owner, owned in owners.items():
         for listener in tuple(services.revocation_listeners):
             listener(owner, owned)
-    return session_ids
 
 
 async def _revoke(services: Services, process: str, call: str, session_ids: list[str]) -> None:

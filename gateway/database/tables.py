@@ -113,8 +113,9 @@ viewing_sessions = sa.Table(
     sa.Column("action", sa.String(16), nullable=False),
     sa.Column("camera_ids", sa.JSON, nullable=False),
     sa.Column("opened_us", sa.BigInteger, nullable=False),
-    sa.Column("revoked_us", sa.BigInteger, nullable=True),
-    sa.Index("ix_viewing_sessions_user_id", "user_id", "opened_us"),
+    # When it was revoked, or found to be over; null while it may be open.
+    sa.Column("ended_us", sa.BigInteger, nullable=True),
+    sa.Index("ix_viewing_sessions_ended_us", "ended_us", "user_id"),
 )
 
 audit_log = sa.Table(

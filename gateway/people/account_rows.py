@@ -19,6 +19,8 @@ from gateway.people.roles import COUNTY_ROLES, WHOLE_COUNTY, Role
 from recorder.rows import RowError, row_operation
 
 _FAILURES_KEPT_US = 24 * 3600 * US_PER_S
+# The register keeps who watched what; these rows only serve to end it.
+_VIEWING_KEPT_US = 24 * 3600 * US_PER_S
 
 
 def name_key(name: str) -> str:
@@ -218,13 +220,17 @@ def open_viewing(connection: sa.Connection, **columns: Any) -> None:
     connection.execute(sa.insert(viewing_sessions).values(opened_us=now_us(), **columns))
 
 
-@row_operation("viewing.revoked")
-def viewing_revoked(connection: sa.Connection, session_ids: list[str]) -> None:
-    """Say that these sessions have been ended. May be repeated."""
+@row_operation("viewing.ended")
+def viewing_ended(connection: sa.Connection, session_ids: list[str]) -> None:
+    """Say that these sessions are over, and forget those of long ago. May be repeated."""
+    at_us = now_us()
     connection.execute(
         sa.update(viewing_sessions)
-        .where(viewing_sessions.c.id.in_(session_ids), viewing_sessions.c.revoked_us.is_(None))
-        .values(revoked_us=now_us())
+        .where(viewing_sessions.c.id.in_(session_ids), viewing_sessions.c.ended_us.is_(None))
+        .values(ended_us=at_us)
+    )
+    connection.execute(
+        sa.delete(viewing_sessions).where(viewing_sessions.c.ended_us < at_us - _VIEWING_KEPT_US)
     )
 
 

@@ -18,8 +18,9 @@ from gateway.people.roles import WHOLE_COUNTY, Role
 from gateway.settings import SignInSettings
 from recorder.rows import RowWriter
 
-# A whole office may sit behind one address.
-_ATTEMPTS_PER_ADDRESS = 10
+# A whole office may sit behind one address; and nobody shall lock a colleague out from elsewhere
+# with a handful of guesses.
+_WIDER = 10
 
 
 class SignInError(Exception):
@@ -52,15 +53,13 @@ async def sign_in(
 
     Raises SignInError, TooManyAttempts.
     """
-    name_limit, address_limit = f"name:{name_key(name)}"[:200], f"address:{address}"
-    retry_after_s: int = await rows.write(
-        "sign_in.attempt",
-        limits={
-            name_limit: settings.attempts,
-            address_limit: settings.attempts * _ATTEMPTS_PER_ADDRESS,
-        },
-        lock_s=settings.lock_s,
-    )
+    key = name_key(name)[:100]
+    limits = {
+        f"both:{address}:{key}": settings.attempts,
+        f"name:{key}": settings.attempts * _WIDER,
+        f"address:{address}": settings.attempts * _WIDER,
+    }
+    retry_after_s: int = await rows.write("sign_in.attempt", limits=limits, lock_s=settings.lock_s)
     if retry_after_s > 0:
         raise TooManyAttempts(retry_after_s)
     async with reader.connect() as connection:
@@ -87,7 +86,7 @@ async def sign_in(
         expires_us=now_us() + round(settings.session_hours * 3600 * US_PER_S),
         address=address,
         user_agent=user_agent,
-        forgive=[name_limit, address_limit],
+        forgive=list(limits),
     )
     principal = await find_principal(reader, token)
     if principal is None:

@@ -92,7 +92,7 @@ async def test_a_wrong_name_and_a_wrong_password_read_the_same(rows: Rows) -> No
     assert len(messages) == 1
 
 
-async def test_guessing_locks_the_name_even_for_the_right_password(rows: Rows) -> None:
+async def test_guessing_locks_the_name_there_even_for_the_right_password(rows: Rows) -> None:
     await add_user(rows)
     for _ in range(3):
         with pytest.raises(SignInError):
@@ -100,8 +100,17 @@ async def test_guessing_locks_the_name_even_for_the_right_password(rows: Rows) -
     with pytest.raises(TooManyAttempts) as caught:
         await rows.attempt(PASSWORD)
     assert 0 < caught.value.retry_after_s <= 60
+    # Its owner, elsewhere, is not locked out by that.
+    await rows.attempt(PASSWORD, address="10.0.0.2")
+
+
+async def test_guessing_from_many_addresses_locks_the_name_everywhere(rows: Rows) -> None:
+    await add_user(rows)
+    limits = {"name:wang": 30}
+    for _ in range(30):
+        assert await rows.write("sign_in.attempt", limits=limits, lock_s=60) == 0
     with pytest.raises(TooManyAttempts):
-        await rows.attempt(PASSWORD, address="10.0.0.2")
+        await rows.attempt(PASSWORD, address="10.0.0.77")
 
 
 async def test_many_guesses_at_once_count_each(rows: Rows) -> None:

@@ -300,14 +300,14 @@ def upgrade() -> None:
         sa.Column("action", sa.String(length=16), nullable=False),
         sa.Column("camera_ids", sa.JSON(), nullable=False),
         sa.Column("opened_us", sa.BigInteger(), nullable=False),
-        sa.Column("revoked_us", sa.BigInteger(), nullable=True),
+        sa.Column("ended_us", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_viewing_sessions_user_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_viewing_sessions")),
     )
     with op.batch_alter_table("viewing_sessions", schema=None) as batch_op:
-        batch_op.create_index("ix_viewing_sessions_user_id", ["user_id", "opened_us"], unique=False)
+        batch_op.create_index("ix_viewing_sessions_ended_us", ["ended_us", "user_id"], unique=False)
 
     op.create_table(
         "walls",
@@ -366,7 +366,7 @@ def downgrade() -> None:
     op.drop_table("bookmarks")
     op.drop_table("walls")
     with op.batch_alter_table("viewing_sessions", schema=None) as batch_op:
-        batch_op.drop_index("ix_viewing_sessions_user_id")
+        batch_op.drop_index("ix_viewing_sessions_ended_us")
 
     op.drop_table("viewing_sessions")
     with op.batch_alter_table("tours", schema=None) as batch_op:

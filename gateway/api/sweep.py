@@ -1,0 +1,141 @@
+"""What is being watched, held against what may be watched: desired state, for rights.
+
+A right may go in many ways: an account disabled on the command line, a camera moved to another
+area, the API killed between taking a grant away and ending what it allowed. So every open session
+is authorized anew every few seconds, and rows of sessions that nobody holds any more are closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+import structlog
+
+from gateway.api.services import Services
+from gateway.api.viewing import revoke_sessions
+from gateway.audit import AuditRecord, append
+from gateway.control.channel import ControlError
+from gateway.database.tables import areas, cameras, grants, users, viewing_sessions
+from gateway.identifiers import US_PER_S, now_us
+from gateway.people.authorize import Grant, rights_of
+from gateway.people.roles import WHOLE_COUNTY, Right, Role
+from recorder.rows import RowError
+
+_log = structlog.get_logger(__name__)
+
+INTERVAL_S = 10.0
+# A ticket is good for half of this; what no process holds after it was never opened, or is over.
+_OPENING_US = 60 * US_PER_S
+# As long as a footage server's cookie.
+_PLAYBACK_US = 12 * 3600 * US_PER_S
+
+_RIGHTS = {"live": Right.LIVE, "playback": Right.PLAYBACK}
+
+
+async def sweep_for_ever(services: Services) -> None:
+    """Sweep every few seconds; a failure is logged and tried again."""
+    while True:
+        await asyncio.sleep(INTERVAL_S)
+        try:
+            await sweep(services)
+        except (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError) as error:
+            _log.warning("open sessions could not be checked; trying again", why=str(error))
+
+
+async def sweep(services: Services) -> list[str]:
+    """Close the rows of what is over, and end what is not permitted any more; gives those ids."""
+    async with services.reader.connect() as connection:
+        statement = sa.select(viewing_sessions).where(viewing_sessions.c.ended_us.is_(None))
+        rows = (await connection.execute(statement)).all()
+    over = await _over(services, rows)
+    if over:
+        await services.rows.write("viewing.ended", session_ids=sorted(over))
+    still_open = [row for row in rows if row.id not in over]
+    if not still_open:
+        return []
+    held = await _grants_of(services, {row.user_id for row in still_open})
+    places = await _places_of(services, {one for row in still_open for one in row.camera_ids})
+    forbidden = [
+        row
+        for row in still_open
+        if not all(
+            _RIGHTS[row.action] in _rights(held.get(row.user_id, ()), places.get(camera_id))
+            for camera_id in row.camera_ids
+        )
+    ]
+    if forbidden:
+        await append(
+            services.rows,
+            [
+                AuditRecord(
+                    "session.withdrawn",
+                    user_id=row.user_id,
+                    camera_id=camera_id,
+                    area_path=places.get(camera_id),
+                    detail={"session_id": row.id, "action": row.action},
+                )
+                for row in forbidden
+                for camera_id in row.camera_ids
+            ],
+        )
+        await revoke_sessions(services, forbidden)
+    return [row.id for row in forbidden]
+
+
+async def _over(services: Services, rows: Iterable[sa.Row[tuple[object, ...]]]) -> set[str]:
+    """The ids of sessions that their process does not hold; of a process that is away, none."""
+    at_us = now_us()
+    over: set[str] = set()
+    live = defaultdict(list)
+    for row in rows:
+        if row.action == "live":
+            if row.opened_us < at_us - _OPENING_US:
+                live[row.process].append(row.id)
+        elif row.opened_us < at_us - _PLAYBACK_US:
+            over.add(row.id)
+    for process, session_ids in live.items():
+        try:
+            status = await services.processes.client(process).call("shard.status")
+        except (ConnectionError, TimeoutError, ControlError):
+            continue
+        over.update(set(session_ids).difference(status["session_ids"]))
+    return over
+
+
+async def _grants_of(services: Services, user_ids: set[str]) -> dict[str, list[Grant]]:
+    statement = (
+        sa.select(grants.c.user_id, grants.c.role, grants.c.area_id, areas.c.path)
+        .select_from(
+            grants.join(users, users.c.id == grants.c.user_id).outerjoin(
+                areas, areas.c.id == grants.c.area_id
+            )
+        )
+        .where(users.c.enabled, grants.c.user_id.in_(user_ids))
+    )
+    held: dict[str, list[Grant]] = defaultdict(list)
+    async with services.reader.connect() as connection:
+        for row in await connection.execute(statement):
+            if row.area_id == WHOLE_COUNTY:
+                held[row.user_id].append(Grant(Role(row.role), ""))
+            elif row.path is not None:
+                held[row.user_id].append(Grant(Role(row.role), row.path))
+    return held
+
+
+async def _places_of(services: Services, camera_ids: set[str]) -> dict[str, str]:
+    statement = (
+        sa.select(cameras.c.id, areas.c.path)
+        .join(areas, areas.c.id == cameras.c.area_id)
+        .where(cameras.c.id.in_(camera_ids))
+    )
+    async with services.reader.connect() as connection:
+        return {row.id: row.path for row in await connection.execute(statement)}
+
+
+def _rights(held: Iterable[Grant], path: str | None) -> frozenset[Right]:
+    if path is None:
+        return frozenset()
+    return rights_of(grant for grant in held if grant.covers(path))

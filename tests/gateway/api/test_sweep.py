@@ -1,0 +1,131 @@
+"""A right that goes ends what it allowed, whichever way it went."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.api.sweep import sweep
+from gateway.control.channel import ControlServer, control_path
+from gateway.database.tables import viewing_sessions
+from tests.gateway.api.conftest import County
+
+
+class MediaProcess:
+    """What a shard or footage server holds, on a real control channel."""
+
+    def __init__(self) -> None:
+        self.held: set[str] = set()
+        self.revoked: list[str] = []
+
+    async def status(self) -> dict[str, Any]:
+        return {"session_ids": sorted(self.held)}
+
+    async def revoke(self, session_ids: list[str]) -> int:
+        self.revoked += session_ids
+        self.held.difference_update(session_ids)
+        return len(session_ids)
+
+
+@pytest.fixture
+async def shard(county: County) -> AsyncIterator[MediaProcess]:
+    made = MediaProcess()
+    handlers = {
+        "shard.status": made.status,
+        "live.revoke": made.revoke,
+        "playback.revoke": made.revoke,
+    }
+    path = control_path(county.services.settings, "shard-1")
+    server = ControlServer(path, county.services.secret, handlers)
+    await server.start()
+    yield made
+    await server.close()
+
+
+async def watch(county: County, shard: MediaProcess, user: str, action: str = "live") -> str:
+    session_id = f"ses_{len(shard.held)}"
+    await county.write(
+        "viewing.open",
+        id=session_id,
+        user_id=county.users[user],
+        token_hash=None,
+        process="shard-1",
+        action=action,
+        camera_ids=[county.camera],
+    )
+    shard.held.add(session_id)
+    return session_id
+
+
+async def _no_grants(county: County) -> None:
+    await county.write("accounts.change", user_id=county.users["clerk"], granted=[])
+
+
+async def _disabled(county: County) -> None:
+    await county.write("accounts.change", user_id=county.users["clerk"], enabled=False)
+
+
+async def _deleted(county: County) -> None:
+    await county.write("accounts.delete", user_id=county.users["clerk"])
+
+
+async def _camera_moved(county: County) -> None:
+    columns = {"area_id": county.other_town}
+    await county.write("cameras.change", camera_id=county.camera, columns=columns)
+
+
+async def _area_moved(county: County) -> None:
+    await county.write("areas.move", area_id=county.village, parent_id=county.other_town)
+
+
+@pytest.mark.parametrize("withdraw", [_no_grants, _disabled, _deleted, _camera_moved, _area_moved])
+@pytest.mark.parametrize("action", ["live", "playback"])
+async def test_a_withdrawn_right_ends_what_it_allowed(
+    county: County,
+    shard: MediaProcess,
+    withdraw: Callable[[County], Awaitable[None]],
+    action: str,
+) -> None:
+    await county.user("admin", "system_admin")
+    await county.user("clerk", "operator", county.town)
+    kept = await watch(county, shard, "admin", action)
+    ended = await watch(county, shard, "clerk", action)
+    assert await sweep(county.services) == []
+    await withdraw(county)
+    assert await sweep(county.services) == [ended]
+    assert shard.revoked == [ended]
+    assert shard.held == {kept}
+    assert await sweep(county.services) == []
+
+
+async def test_rows_of_what_is_over_are_closed_but_not_while_the_shard_is_away(
+    county: County, shard: MediaProcess
+) -> None:
+    await county.user("clerk", "operator", county.town)
+    await watch(county, shard, "clerk")
+    over = await watch(county, shard, "clerk")
+    shard.held.discard(over)
+    assert await sweep(county.services) == []
+    assert await _open(county) == 2, "a ticket that was just handed out is not over"
+    await county.write("viewing.ended", session_ids=[])
+    await _age(county)
+    assert await sweep(county.services) == []
+    assert await _open(county) == 1
+
+
+async def _open(county: County) -> int:
+    statement = sa.select(sa.func.count()).where(viewing_sessions.c.ended_us.is_(None))
+    async with county.services.reader.connect() as connection:
+        return int(await connection.scalar(statement) or 0)
+
+
+async def _age(county: County) -> None:
+    """Have every session opened two minutes earlier."""
+    engine = sa.create_engine(county.services.settings.effective_database_url)
+    with engine.begin() as connection:
+        aged = viewing_sessions.c.opened_us - 120_000_000
+        connection.execute(sa.update(viewing_sessions).values(opened_us=aged))
+    engine.dispose()
