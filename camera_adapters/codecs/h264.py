@@ -36,7 +36,7 @@ class SequenceParameters:
     ``reorder_depth`` is max_num_reorder_frames where the SPS declares it, else 0: most cameras
     declare nothing and send no B-frames (a receiver that sees time run backwards must raise it).
     ``frames_per_second`` is 0.0 where no timing is given. ``constraint_flags`` is the byte between
-    profile and level.
+    profile and level. ``interlaced``: pictures may be single fields (frame_mbs_only_flag is 0).
     """
 
     width: int
@@ -49,6 +49,7 @@ class SequenceParameters:
     chroma_format_idc: int = 1
     bit_depth_luma: int = 8
     bit_depth_chroma: int = 8
+    interlaced: bool = False
 
 
 def parse_sps(sps: bytes) -> SequenceParameters:
@@ -122,6 +123,7 @@ def parse_sps(sps: bytes) -> SequenceParameters:
         chroma_format_idc,
         bit_depth_luma,
         bit_depth_chroma,
+        not frames_only,
     )
 
 
