@@ -101,6 +101,8 @@ class PlaybackSessions:
             raise SessionRefused(
                 401, "session_unknown", "open a session first: POST /s/…/sessions with a ticket"
             )
+        # Of equals the newest: it says best what this browser can play.
+        carried.sort(key=lambda one: one.ticket.expires_us, reverse=True)
         fitting = [one for one in carried if camera_id in one.ticket.camera_ids]
         if not fitting:
             raise SessionRefused(404, "not_found", "there is no such camera in this session")
@@ -197,12 +199,12 @@ class PlaybackSessions:
         if session_id not in self._revoked:
             if at_us - self._checked_us.get(session_id, 0) < RECHECK_US:
                 return
-            statement = sa.select(viewing_sessions.c.revoked_us).where(
+            statement = sa.select(viewing_sessions.c.ended_us).where(
                 viewing_sessions.c.id == session_id
             )
             async with self._engine.connect() as connection:
-                revoked_us = (await connection.execute(statement)).scalar()
-            if revoked_us is None:
+                ended_us = (await connection.execute(statement)).scalar()
+            if ended_us is None:
                 if len(self._checked_us) > 10_000:
                     self._checked_us.clear()
                 self._checked_us[session_id] = at_us
