@@ -70,6 +70,8 @@ export class GroupPlayer {
   private searching = false
   private searchedAt_ms = -Infinity
   private nothingAfter = false
+  /** Nothing was shown since somebody chose this moment. */
+  private landed = true
   private serverOffset_us = 0
   private closed = false
   private steps: (1 | -1)[] = []
@@ -145,10 +147,15 @@ export class GroupPlayer {
     return this.session?.base_urls.get(camera_id) ?? null
   }
 
-  play(): void {
+  /**
+   * Play on. Where somebody went to a moment without footage, that is said and the clock stays, unless
+   * `crossing`: then the next footage is looked for, as it is when play runs into a gap.
+   */
+  play(crossing = true): void {
     this.playing_ = true
     this.steps = []
     this.nothingAfter = false
+    if (crossing) this.landed = false
     this.tick()
   }
 
@@ -176,6 +183,7 @@ export class GroupPlayer {
     this.clock.hold(performance.now())
     this.steps = []
     this.nothingAfter = false
+    this.landed = true
     for (const camera of this.cameras) camera.jumped(us)
     this.tick()
   }
@@ -355,6 +363,7 @@ export class GroupPlayer {
       return
     }
     if (any('ready')) {
+      this.landed = false
       const keepsWaiting = this.cameras.some((camera) => {
         if (camera.waiting_since_ms === null) return false
         const waited_ms = now_ms - camera.waiting_since_ms
@@ -388,6 +397,11 @@ export class GroupPlayer {
     if (!this.skip_gaps && us < this.wallClock_us) {
       this.moveClock(true, now_ms)
       this.setState('playing')
+      return
+    }
+    if (this.landed) {
+      this.moveClock(false, now_ms)
+      this.setState('no_footage')
       return
     }
     const next = this.nextKnown(us, backwards)
