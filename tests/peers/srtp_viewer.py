@@ -70,6 +70,7 @@ class SrtpViewer(asyncio.DatagramProtocol):
         self._ufrag, self._password = secrets.token_hex(4), secrets.token_hex(12)
         self._dtls = SSL.Connection(self._identity.context, None)
         self._dtls.set_connect_state()
+        self._dtls.set_ciphertext_mtu(1200)
         self._inbound: Session | None = None
         self._outbound: Session | None = None
         self._transport: asyncio.DatagramTransport
