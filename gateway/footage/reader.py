@@ -31,6 +31,7 @@ RUNS_KEPT = 512
 SOURCES_KEPT_S = 5.0
 STORE_READS = 16
 OPEN_SEGMENTS_TIMEOUT_S = 2.0
+AWAY_S = 2.0
 _JOIN_US = 1_000_000
 
 
@@ -80,6 +81,7 @@ class FootageReader:
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._tracks: OrderedDict[str, tuple[Track, ...]] = OrderedDict()
         self._sources: dict[tuple[str, str], tuple[float, list[Source]]] = {}
+        self._away_until: dict[str, float] = {}
 
     async def sources_of(self, camera_id: str, variant: str) -> list[Source]:
         """The sources that hold this variant of the camera: its own first, imports after."""
@@ -276,7 +278,7 @@ class FootageReader:
 
     async def _open_segments(self, source: Source) -> list[Located]:
         """What the owner has not stored yet; nothing when it does not answer (the rest plays)."""
-        if not source.owner:
+        if not source.owner or self._away_until.get(source.owner, 0.0) > time.monotonic():
             return []
         try:
             async with asyncio.timeout(OPEN_SEGMENTS_TIMEOUT_S):
@@ -284,6 +286,8 @@ class FootageReader:
                     source.owner, "spool.open_segments", source_id=source.id
                 )
         except (ControlError, ConnectionError, TimeoutError):
+            # Stored footage shall not wait, request after request, for a shard that restarts.
+            self._away_until[source.owner] = time.monotonic() + AWAY_S
             return []
         for message in answer["runs"]:
             self._keep_run(Run.from_message(message))

@@ -452,6 +452,8 @@ def _ranged(
     if "range" in request.headers:
         status = 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    if request.method == "HEAD":
+        return Response(None, status, headers, media_type="video/mp4")
     return StreamingResponse(pieces, status, headers, media_type="video/mp4")
 
 

@@ -69,6 +69,8 @@ async def test_any_part_of_it_can_be_asked_for_again(world, h264, tmp_path) -> N
         assert part.content == whole.content[start:end]
     tail = await world.get(query, headers={"range": "bytes=-100"})
     assert tail.content == whole.content[-100:]
+    head = await world.http.head(world.url(query))
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, str(size), b"")
     beyond = await world.get(query, headers={"range": f"bytes={size}-"})
     assert beyond.status_code == 416
 

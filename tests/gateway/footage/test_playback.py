@@ -90,6 +90,7 @@ async def test_the_open_segment_plays(world, h264, tmp_path) -> None:
     assert (await world.get(f"/segments/{segment}/fragments/0-0.m4s")).status_code == 404
     # It is stored meanwhile: the same URL goes on working.
     world.shard.away = False
+    world.server.reader._away_until.clear()
     writer = world.recorder.writer("cam_one/main")
     writer.on_run_started(h264.tracks)
     assert await world.recorder.uploader.drain(30)

@@ -130,7 +130,7 @@ async def test_a_restarted_server_knows_what_was_revoked_meanwhile(world, h264) 
     )
     await world.open()
     assert (await world.get(INDEX)).status_code == 200
-    await world.rows.write("viewing.revoked", session_ids=["ses_1"])
+    await world.rows.write("viewing.ended", session_ids=["ses_1"])
     world.server.sessions = PlaybackSessions(SECRET, world.engine)
     assert (await world.get(INDEX)).status_code == 401
 
@@ -177,3 +177,12 @@ async def test_withdrawn_grants_end_downloads_of_open_sessions(world, h264, rows
     with rows._engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM grants WHERE user_id = 'usr_1'"))
     assert code(await world.get(query)) == (403, "not_allowed")
+
+
+async def test_the_newest_session_says_what_the_browser_plays(world, h265) -> None:
+    await world.record(h265.tracks, h265.units[:50])
+    await world.open(session_id="ses_old", variant="h264")
+    await world.open(session_id="ses_new", variant="main")
+    assert not (await world.index())["runs"][0]["transcode"]
+    await world.open(session_id="ses_newest", variant="h264")
+    assert (await world.index())["runs"][0]["transcode"]
