@@ -112,6 +112,9 @@ class SegmentWriter:
         self._filmed_now = source.kind not in ("import", "backfill")
         self._told_offset_us = 0
         self._last_ordinal = last_ordinal
+        # A picture's time, and when it arrived
+        self._known_us = 0
+        self._known_monotonic_us = 0
         # The format
         self._tracks: tuple[Track, ...] = ()
         self._init_segment = b""
@@ -303,7 +306,7 @@ class SegmentWriter:
         end_us = run.start_us + (end_90k + file.composition_90k) * 100 // 9
         buffers.insert(0, head)
         self._spool.append(file, buffers, size, entry, end_us)
-        self._clock.note_end(end_us, self._monotonic_us() if self._filmed_now else None)
+        self._note_end(end_us, arrived=following is not None)
         counters = self.counters
         counters.fragments += 1
         counters.bytes += size
@@ -315,6 +318,19 @@ class SegmentWriter:
             self._gap_open = False
             self._gaps.close_gap(self.source.id, file.header.start_us)
         return True
+
+    def _note_end(self, end_us: int, *, arrived: bool) -> None:
+        """Footage goes until ``end_us``. ``arrived``: the picture from then arrived just now.
+
+        Else that may be long ago (a silent camera is noticed late), and is counted from the last
+        picture whose arrival is known.
+        """
+        if not self._filmed_now:
+            self._clock.note_end(end_us, None)
+            return
+        if arrived:
+            self._known_us, self._known_monotonic_us = end_us, self._monotonic_us()
+        self._clock.note_end(end_us, self._known_monotonic_us + end_us - self._known_us)
 
     def _usual_duration(self, lead: list[AccessUnit]) -> int:
         if len(lead) > 1:
@@ -351,6 +367,7 @@ class SegmentWriter:
                 self._bad_media(f"the formats cannot be recorded: {error}")
                 return False
             self._run = run
+            self._known_us, self._known_monotonic_us = start_us, self._monotonic_us()
         start_us = run.start_us + unit.pts_90k * 100 // 9
         header = SegmentHeader(new_id(start_us), self.source, run, start_us, unit.dts_90k)
         self._file = self._spool.open_file(

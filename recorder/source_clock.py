@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 STEP_US = 1_000_000
-REPLAY_US = 15_000_000  # a writer that is attached anew may be given a GOP that is recorded already
+# Pictures may come this late and be no step of a clock: a GOP that the camera had ready, or that
+# was recorded already when the writer was attached anew.
+REPLAY_US = 15_000_000
 DRIFT_US = 200_000
 
 
@@ -43,8 +45,11 @@ class SourceClock:
             self.offset_us = 0
             return wall_us
         expected_us = self.last_end_us + monotonic_us - self.last_end_monotonic_us
-        if abs(wall_us - expected_us) <= STEP_US:
+        late_us = expected_us - wall_us
+        if -STEP_US <= late_us <= STEP_US:
             self.offset_us = 0  # a clock that is right again needs no acceptance
+        elif late_us > 0 and self.last_end_us <= wall_us and late_us <= REPLAY_US:
+            self.offset_us = 0  # a camera that begins with the GOP that it had ready
         elif abs(wall_us - self.offset_us - expected_us) > STEP_US:
             self.offset_us = wall_us - expected_us
         return wall_us - self.offset_us

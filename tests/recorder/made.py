@@ -39,18 +39,18 @@ def sound(number: int) -> AccessUnit:
 
 
 def segment_bytes(
-    gops: int = 3, *, tracks: tuple[Track, ...] = (VIDEO,), gop: int = 10
+    gops: int = 3, *, tracks: tuple[Track, ...] = (VIDEO,), gop: int = 10, size: int = 200
 ) -> tuple[bytes, list[int]]:
     """A whole segment, and where its header and each of its fragments end."""
     run = describe_run("run1", SOURCE, 1, START_US, tracks, init_segment(tracks))
     data = write_header(SegmentHeader("segment1", SOURCE, run, START_US, 0))
     ends = [len(data)]
     for number in range(gops):
-        units = [[picture(n) for n in range(number * gop, (number + 1) * gop)]]
+        units = [[picture(n, size=size) for n in range(number * gop, (number + 1) * gop)]]
         following: list[int | None] = [(number + 1) * gop * 9000]
         if len(tracks) > 1:
-            units.append([sound(n) for n in range(number * 50, (number + 1) * 50)])
-            following.append((number + 1) * 50 * 1800)
+            units.append([sound(n) for n in range(number * gop * 5, (number + 1) * gop * 5)])
+            following.append((number + 1) * gop * 5 * 1800)
         data += fragment(number + 1, tracks, units, following)
         ends.append(len(data))
     return data, ends

@@ -24,7 +24,7 @@ from recorder.stores import DirectoryStoreConfig
 from recorder.stores.directory import DirectoryStore
 from recorder.tables import segments
 from tests.conftest import REPOSITORY
-from tests.peers.media_file import decoded_frames
+from tests.peers.media_file import decoded_frames, make_media
 from tests.recorder.conftest import open_database
 
 KILLS = 6
@@ -62,10 +62,16 @@ def record_and_kill(folder: Path, clip: Path, chance: random.Random) -> dict[str
 async def test_whatever_was_complete_plays_and_nothing_is_doubled(
     tmp_path: Path, pedestrians_h264: Path
 ) -> None:
+    # Small pictures: every segment is decoded in the end.
+    clip = make_media(
+        tmp_path / "clip.mp4",
+        *("-i", str(pedestrians_h264), "-t", "30", "-vf", "scale=128:96"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-bf", "0"),
+    )
     chance = random.Random(20261121)
     promised: dict[str, int] = {}
     for _ in range(KILLS):
-        found = await asyncio.to_thread(record_and_kill, tmp_path, pedestrians_h264, chance)
+        found = await asyncio.to_thread(record_and_kill, tmp_path, clip, chance)
         assert found, "the process recorded nothing"
         promised.update(found)
 

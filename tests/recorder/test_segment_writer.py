@@ -338,6 +338,30 @@ async def record_and_reconnect(bench: Bench, elapsed_s: int, step_s: int) -> lis
     return bench.ranges()
 
 
+async def test_a_silence_that_is_noticed_late_is_no_step_of_the_clock(bench: Bench) -> None:
+    bench.writer.on_run_started((VIDEO,))
+    bench.feed(pictures(3))
+    bench.monotonic_us = 13 * SECOND
+    bench.writer.on_interrupted(Interruption(GapCause.CAMERA_SILENT, "10 s without a picture"))
+    bench.monotonic_us = 20 * SECOND
+    bench.writer.on_run_started((VIDEO,))
+    bench.feed(pictures(2.5), wall_offset_us=20 * SECOND)
+    bench.writer.stop(GapCause.NOT_SCHEDULED, "off")
+    await bench.settle()
+    assert bench.ranges() == [(0, 3 * SECOND), (20 * SECOND, 22_500_000)]
+    assert not [told for told in bench.gaps.told if told[0] == "offset"]
+
+
+async def test_a_camera_that_begins_with_the_gop_it_had_ready_keeps_its_time(
+    bench: Bench,
+) -> None:
+    assert merge(await record_and_reconnect(bench, elapsed_s=8, step_s=-4)) == [
+        (0, 10 * SECOND),
+        (14 * SECOND, 24 * SECOND),
+    ]
+    assert not [told for told in bench.gaps.told if told[0] == "offset"]
+
+
 @pytest.mark.parametrize("step_s", [-3600, 3600])
 async def test_a_stepped_clock_is_not_followed_but_told(bench: Bench, step_s: int) -> None:
     ranges = await record_and_reconnect(bench, elapsed_s=5, step_s=step_s)
