@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -89,7 +90,7 @@ async def watch(output: WebRtcOutput, stream: Stream, client: SrtpViewer | None 
 async def settled(condition: Callable[[], bool]) -> None:
     """Until ``condition()`` holds, turning the loop."""
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -124,7 +125,7 @@ async def test_a_late_joiner_gets_the_gop_compressed_to_the_newest_picture(
     await client.until(lambda: 40 in numbers(client.packets))
     assert numbers(client.packets) == list(range(41))
     stamps = [one.timestamp for one in client.packets if one.payload[0] & 31 in (1, 5)]
-    steps = [(b - a) & 0xFFFFFFFF for a, b in zip(stamps, stamps[1:], strict=False)]
+    steps = [(b - a) & 0xFFFFFFFF for a, b in itertools.pairwise(stamps)]
     assert sum(steps[:-1]) < 0.1 * 90000  # 39 pictures, 1.6 s long, shown within a moment
     assert min(steps) > 0
     assert steps[-1] == FRAME_90K  # and from the newest on in real time
@@ -263,7 +264,7 @@ async def test_a_keyframe_is_given_again_at_most_once_a_second(output: WebRtcOut
     await client.until(lambda: 5 in numbers(client.packets))
     assert numbers(client.packets) == [*range(5), *range(5), 5]
     stamps = [one.timestamp for one in client.packets]
-    assert all((b - a) & 0xFFFFFFFF < 1 << 31 for a, b in zip(stamps, stamps[1:], strict=False))
+    assert all((b - a) & 0xFFFFFFFF < 1 << 31 for a, b in itertools.pairwise(stamps))
 
 
 async def test_sender_reports_put_picture_and_sound_on_one_clock(output: WebRtcOutput) -> None:
@@ -339,7 +340,7 @@ async def test_a_full_socket_skips_to_the_next_keyframe(output: WebRtcOutput) ->
     watching = await watch(output, stream)
     client = watching.client
     await client.until(lambda: numbers(client.packets) == [0])
-    port, address = watching.viewer.transport.path or (None, None)
+    port, _ = watching.viewer.transport.path or (None, None)
     assert isinstance(port, udp_mux.UdpSocket)
 
     def full(*_: object) -> None:

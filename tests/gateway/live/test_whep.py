@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -239,7 +240,7 @@ async def served(endpoint: WhepEndpoint) -> AsyncIterator[str]:
     routes = [Route("/", lambda request: HTMLResponse(PAGE)), *endpoint.routes()]
     server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="warning"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
@@ -250,7 +251,7 @@ async def served(endpoint: WhepEndpoint) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    if not Path("/usr/bin/chromium").exists():
+    if shutil.which("chromium") is None:
         pytest.skip("no Chromium")
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(

@@ -60,6 +60,11 @@ export class WhepSession {
     if (iceServers.length > 0) this.peer.setConfiguration({ ...this.peer.getConfiguration(), iceServers })
     await this.peer.setLocalDescription(offer)
     await this.peer.setRemoteDescription({ type: 'answer', sdp: answer })
+    // The gateway says goodbye by a DTLS alert, which leaves connectionState as it is.
+    const transport = this.peer.getReceivers()[0]?.transport
+    transport?.addEventListener('statechange', () => {
+      if (transport.state === 'closed' && !this.closed) this.events.failed('closed')
+    })
   }
 
   get connected(): boolean {
