@@ -26,6 +26,7 @@ const CSS = [
 ]
 
 const JS = [
+  [/\bIntl\.Segmenter\b|\bArray\.fromAsync\b|\bURL\.canParse\b|\bnew CSSStyleSheet\b/, 'needs a newer Chromium than 86'],
   [/Object\.groupBy|Map\.groupBy/, 'groupBy needs Chromium 117'],
   [/Promise\.withResolvers/, 'Promise.withResolvers needs Chromium 119'],
   [/AbortSignal\.any\(/, 'AbortSignal.any needs Chromium 116'],

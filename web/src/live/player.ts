@@ -48,6 +48,7 @@ export interface LivePlayerOptions {
   cameraDelivers?(): boolean | null
 }
 
+const POSTER_WIDTH = 640
 const WEBRTC_PATIENCE_MS = 3000
 const STALL_MS = 2500
 const RESTART_MS = 6000
@@ -142,6 +143,7 @@ export class LivePlayer {
     this.options.video.removeEventListener('loadeddata', this.pictureShown)
     this.drop()
     this.options.video.srcObject = null
+    this.options.video.removeAttribute('poster')
   }
 
   private tell(change: Partial<LiveState>): void {
@@ -153,6 +155,17 @@ export class LivePlayer {
       (phase === 'opening' && this.state.phase === 'interrupted')
     this.state = { ...this.state, ...change, since_ms: unbroken ? this.state.since_ms : Date.now() }
     if (!this.disposed) this.options.onState(this.state)
+  }
+
+  /** The picture on the screen stays, as the element's poster, until its successor's first. */
+  private keepPicture(): void {
+    const { video } = this.options
+    if (video.videoWidth === 0 || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return
+    const canvas = document.createElement('canvas')
+    canvas.width = Math.min(POSTER_WIDTH, video.videoWidth)
+    canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth)
+    canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height)
+    video.poster = canvas.toDataURL('image/jpeg', 0.7)
   }
 
   private drop(): void {
@@ -246,17 +259,21 @@ export class LivePlayer {
 
   private async openWebRtc(session: LiveSession, abort: AbortController): Promise<void> {
     const opened_ms = Date.now()
+    const show = (): void => {
+      const { video } = this.options
+      if (video.srcObject !== peer.stream) {
+        this.keepPicture()
+        video.removeAttribute('src')
+        video.srcObject = peer.stream
+      }
+      video.play().catch(() => undefined)
+    }
     const peer = new WhepSession({
       connected: () => {
         if (abort.signal.aborted) return
         this.adopt(peer)
-        const { video } = this.options
-        if (video.srcObject !== peer.stream) {
-          video.removeAttribute('src')
-          video.srcObject = peer.stream
-        }
         this.tell({ transport: 'webrtc' })
-        video.play().catch(() => undefined)
+        show()
       },
       failed: () => {
         if (abort.signal.aborted || (this.connection !== peer && this.pending !== peer)) return
@@ -278,6 +295,8 @@ export class LivePlayer {
       }
       throw error
     }
+    // Nothing is on the screen that would be lost by looking early, and the first picture counts.
+    if (this.connection === null && this.pending === peer) show()
     // Counted from the answer: until then it was the camera or the transcoder that took its time.
     if (this.pending === peer) {
       this.patienceTimer = window.setTimeout(() => {
@@ -308,6 +327,7 @@ export class LivePlayer {
     // An element plays one source: the former goes first.
     this.connection?.close()
     this.connection = null
+    this.keepPicture()
     const connection = new MseSession(this.options.video, session.mse_url, {
       connected: () => {
         if (abort.signal.aborted) return

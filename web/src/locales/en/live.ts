@@ -58,6 +58,8 @@ export default {
     dropped: 'Dropped',
     main: 'main',
     sub: 'sub',
+    h264: 'H.264, transcoded',
+    masked: 'masked',
     webrtc: 'WebRTC',
     mse: 'MSE/WebSocket',
   },

@@ -59,7 +59,7 @@ export default {
   markIn: 'Mark in',
   markOut: 'Mark out',
   clearMarks: 'Clear the marks',
-  marked: '{length} marked',
+  marked: 'Export {length}',
   export: 'Export MP4',
   exportTitle: 'Export footage',
   exportHint: 'One MP4 file per camera. Exports are written to the audit log.',

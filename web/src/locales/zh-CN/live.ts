@@ -58,6 +58,8 @@ export default {
     dropped: '丢帧',
     main: '主码流',
     sub: '子码流',
+    h264: 'H.264 转码',
+    masked: '已打码',
     webrtc: 'WebRTC',
     mse: 'MSE/WebSocket',
   },

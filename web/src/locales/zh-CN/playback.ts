@@ -59,7 +59,7 @@ export default {
   markIn: '设入点',
   markOut: '设出点',
   clearMarks: '清除入出点',
-  marked: '已选 {length}',
+  marked: '导出 {length}',
   export: '导出 MP4',
   exportTitle: '导出录像',
   exportHint: '每路摄像机导出一个 MP4 文件。导出会写入审计日志。',

@@ -30,7 +30,12 @@ describe('the fragment index', () => {
   it('names the cause of a gap, and says so when it does not know it', () => {
     const index = two()
     expect(index.gapAt(20 * S)).toMatchObject({ cause: 'camera_offline', end_us: 30 * S })
-    expect(index.gapAt(50 * S)).toEqual({ start_us: 34 * S, end_us: 100 * S, cause: 'unknown' })
+    expect(index.gapAt(50 * S)).toEqual({ start_us: 34 * S, end_us: 100 * S, cause: 'none' })
+    index.add(answer([{ run: run('b'), start_us: 60 * S, durations_us: [2 * S] }]), {
+      start_us: 40 * S,
+      end_us: 100 * S,
+    })
+    expect(index.gapAt(50 * S)).toEqual({ start_us: 34 * S, end_us: 60 * S, cause: 'unknown' })
     expect(index.gapAt(13 * S)).toBeNull()
   })
 

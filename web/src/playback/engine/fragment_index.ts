@@ -139,7 +139,10 @@ export class FragmentIndex {
     return true
   }
 
-  /** The known gap at an instant; a hole without a row has the cause `unknown`. */
+  /**
+   * The gap at an instant, null where there is footage. Without a row about it, its cause is
+   * `unknown` between footage, and `none` where footage ends and nothing is known of more.
+   */
   gapAt(us: number): Gap | null {
     if (this.at(us) >= 0) return null
     const named = covering(this.gapList, us)
@@ -149,10 +152,11 @@ export class FragmentIndex {
     for (const { start_us, end_us } of this.excluded.values()) {
       if (start_us <= us && us < end_us) return { start_us, end_us, cause: 'unplayable' }
     }
+    const between = before >= 0 && next < this.fragments.length
     return {
       start_us: before >= 0 ? this.fragments[before].end_us : this.knownSince(us),
       end_us: next < this.fragments.length ? this.fragments[next].start_us : this.knownUntil(us),
-      cause: 'unknown',
+      cause: between ? 'unknown' : 'none',
     }
   }
 
