@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from camera_adapters.stream import Variant
 from gateway.database.tables import cameras, restreams
@@ -15,6 +16,8 @@ from gateway.secrets import SealError, unseal
 from recorder.tables import assignments, sources
 
 _log = structlog.get_logger(__name__)
+
+_ROWS_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,47 @@ class Desired:
     restreams: dict[str, DesiredRestream]  # by token_hash
 
 
-async def read_desired(reader: AsyncEngine, secret: bytes, owner: str) -> Desired:
-    """Read the assignments of ``owner`` with their cameras. Raises DBAPIError."""
-    async with reader.connect() as connection:
-        source_rows = await connection.execute(
+class DesiredReader:
+    """Reads what ``owner`` should hold. Asked every few seconds, it looks at one row of sums, and
+    reads a thousand cameras only when something about them has changed.
+    """
+
+    def __init__(self, reader: AsyncEngine, secret: bytes, owner: str) -> None:
+        self._reader = reader
+        self._secret = secret
+        self._owner = owner
+        self._stamp: object = None
+        self._sources: dict[str, DesiredSource] = {}
+
+    async def read(self) -> Desired:
+        """Everything, as of now. Raises DBAPIError."""
+        async with self._reader.connect() as connection:
+            stamp = await self._read_stamp(connection)
+            if stamp != self._stamp:
+                self._sources = await self._read_sources(connection)
+                self._stamp = stamp
+            return Desired(self._sources, await self._read_restreams(connection))
+
+    async def _read_stamp(self, connection: AsyncConnection) -> object:
+        owned = await connection.execute(
+            sa.select(
+                sa.func.count(),
+                sa.func.sum(assignments.c.epoch),
+                sa.func.max(assignments.c.since_us),
+            ).where(assignments.c.owner == self._owner)
+        )
+        configured = await connection.execute(
+            sa.select(
+                sa.func.count(),
+                sa.func.max(cameras.c.changed_us),
+                sa.func.max(cameras.c.deleted_us),
+                sa.func.count(cameras.c.deleted_us),
+            )
+        )
+        return (*owned.one(), *configured.one())
+
+    async def _read_sources(self, connection: AsyncConnection) -> dict[str, DesiredSource]:
+        rows = await connection.execute(
             sa.select(
                 assignments.c.source_id,
                 assignments.c.epoch,
@@ -72,21 +112,25 @@ async def read_desired(reader: AsyncEngine, secret: bytes, owner: str) -> Desire
             .join(sources, sources.c.id == assignments.c.source_id)
             .join(cameras, cameras.c.id == sources.c.camera_id)
             .where(
-                assignments.c.owner == owner,
+                assignments.c.owner == self._owner,
                 cameras.c.enabled,
                 cameras.c.deleted_us.is_(None),
             )
         )
-        owned = {
-            source.source_id: source
-            for row in source_rows
-            if (source := _source(row, secret)) is not None
-        }
-        camera_ids = {source.camera_id for source in owned.values()}
-        restream_rows = await connection.execute(
+        found: dict[str, DesiredSource] = {}
+        for number, row in enumerate(rows, start=1):
+            source = _source(row, self._secret)
+            if source is not None:
+                found[source.source_id] = source
+            if number % _ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # opening a password takes a while
+        return found
+
+    async def _read_restreams(self, connection: AsyncConnection) -> dict[str, DesiredRestream]:
+        rows = await connection.execute(
             sa.select(restreams).where(restreams.c.revoked_us.is_(None))
         )
-        permitted = {
+        return {
             row.token_hash: DesiredRestream(
                 row.id,
                 row.camera_id,
@@ -97,10 +141,9 @@ async def read_desired(reader: AsyncEngine, secret: bytes, owner: str) -> Desire
                 row.user_name,
                 row.expires_us,
             )
-            for row in restream_rows
-            if row.camera_id in camera_ids
+            for row in rows
+            if f"{row.camera_id}/main" in self._sources
         }
-    return Desired(owned, permitted)
 
 
 def _source(row: Any, secret: bytes) -> DesiredSource | None:

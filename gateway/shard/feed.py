@@ -16,7 +16,7 @@ from camera_adapters.rtsp.source import RtspSource, SourceState
 from camera_adapters.stream import GapCause, Interruption, Stream
 from gateway.identifiers import now_us
 from gateway.shard.desired import DesiredSource
-from gateway.shard.measure import StreamMeasure
+from gateway.shard.measure import SourceRates
 from gateway.shard.on_demand import IDLE_CLOSE_S, IdleTimer
 from recorder.segment_writer import SegmentWriter
 
@@ -43,7 +43,8 @@ class Feed:
     ) -> None:
         self.desired = desired
         self.stream = Stream(desired.camera_id, desired.variant)
-        self.measure = StreamMeasure()
+        self.rates = SourceRates()
+        self.outages = 0
         self.writer: SegmentWriter | None = None
         self._idle_since_us = now_us()
         self._clock = clock
@@ -54,7 +55,6 @@ class Feed:
         self._wanted = False
         self._steering: asyncio.Task[None] | None = None
         self._closed = False
-        self.stream.attach(self.measure)
         self.stream.on_sinks_changed = self._on_sinks_changed
         self._on_sinks_changed(self.stream)
 
@@ -76,7 +76,7 @@ class Feed:
     @property
     def watched(self) -> bool:
         """Whether anything but the shard's own sinks is attached."""
-        return len(self.stream.sinks) > 1 + (self.writer is not None)
+        return len(self.stream.sinks) > (self.writer is not None)
 
     def record(self, writer: SegmentWriter | None) -> SegmentWriter | None:
         """Fasten the recorder's sink, or take it off (None); returns the one before."""
@@ -88,6 +88,13 @@ class Feed:
             self.stream.attach(writer, replay_gop=self._gop_is_new_to(writer))
         self._on_sinks_changed(self.stream)
         return before
+
+    def turn(self, now_s: float) -> None:
+        """Measure; called every few seconds."""
+        if self._source is not None and self.stream.running:
+            self.rates.turn(self._source.counters, now_s)
+        else:
+            self.rates.clear()
 
     def change(self, desired: DesiredSource) -> None:
         """Take a changed row: another address or password is connected to anew."""
@@ -176,5 +183,7 @@ class Feed:
         self._on_state(self)
 
     def _on_source_state(self, state: SourceState) -> None:
-        self._source_state = state
+        before, self._source_state = self._source_state, state
+        if before is not None and before.state == "live" and state.state in ("offline", "refused"):
+            self.outages += 1
         self._on_state(self)

@@ -30,7 +30,7 @@ from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.calls import footage_calls, live_calls, media_calls
 from gateway.shard.derived import DerivedVariants
-from gateway.shard.desired import read_desired
+from gateway.shard.desired import DesiredReader
 from gateway.shard.housekeeping import Housekeeping
 from gateway.shard.live import FIRST_RUN_WAIT_S, LiveDoor
 from gateway.shard.report import Report
@@ -63,6 +63,7 @@ class ShardProcess:
         self._lag = LoopLag()
         self._lag_ms = 0.0
         self._reader: AsyncEngine = create_reader_engine(settings)
+        self._desired = DesiredReader(self._reader, self._secret, name)
         self._rows: RowWriter
         self._store: Store
         self._recorder: Recorder
@@ -136,7 +137,8 @@ class ShardProcess:
                 **live_calls(self._reconcile, self._revoke),
                 "shard.status": self._status,
                 "shard.watch": self._report.watch,
-                "process.status": self._figures,
+                "shard.figures": self._report.figures,
+                "process.status": self._process_status,
             },
         )
         await server.start()
@@ -213,7 +215,7 @@ class ShardProcess:
         return stream
 
     async def _reconcile(self) -> None:
-        desired = await read_desired(self._reader, self._secret, self._name)
+        desired = await self._desired.read()
         await self._shard.reconcile(desired.sources)
         if self._restreams is not None:
             self._restreams.permit(desired.restreams)
@@ -229,9 +231,8 @@ class ShardProcess:
             await asyncio.sleep(RECONCILE_INTERVAL_S)
 
     async def _turn_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            self._report.turn(loop.time())
+            await self._report.turn()
             self._lag_ms = self._lag.take_ms()
             await asyncio.sleep(TURN_INTERVAL_S)
 
@@ -250,11 +251,11 @@ class ShardProcess:
         return {
             "event_loop_lag_ms": self._lag_ms,
             "spool_bytes": self._recorder.status().spool_bytes,
-            "cameras": self._report.cameras(),
+            "cameras": await self._report.cameras(),
             "session_ids": self._sessions.session_ids(),
         }
 
-    async def _figures(self) -> dict[str, Any]:
+    async def _process_status(self) -> dict[str, Any]:
         recorder = self._recorder.status()
         return {
             "event_loop_lag_ms": self._lag_ms,
@@ -273,7 +274,6 @@ class ShardProcess:
             "mse_viewers": self._mse.viewer_count,
             "mse_pictures_skipped": self._mse.pictures_skipped,
             "restream_readers": self._restreams.session_count if self._restreams else 0,
-            "sources": self._report.figures(),
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +14,7 @@ from gateway.shard.shard import MediaShard
 from gateway.shard.variant_state import derived_state, feed_state
 
 _GATHER_S = 0.1
+_FEEDS_AT_ONCE = 50
 
 
 class Report:
@@ -24,11 +25,11 @@ class Report:
         self._sessions = sessions
         self._watchers: set[_Watcher] = set()
 
-    def cameras(self) -> list[dict[str, Any]]:
+    async def cameras(self) -> list[dict[str, Any]]:
         """``{camera_id, epoch, states: {variant: VariantState}}`` of each camera."""
         viewers = self._sessions.viewers()
         by_camera: dict[str, dict[str, Any]] = {}
-        for feed in self._shard.feeds.values():
+        async for feed in _unhurried(self._shard.feeds.values()):
             camera_id, variant = feed.desired.camera_id, feed.desired.variant
             entry = by_camera.setdefault(
                 camera_id, {"camera_id": camera_id, "epoch": feed.desired.epoch, "states": {}}
@@ -47,10 +48,11 @@ class Report:
         for watcher in self._watchers:
             watcher.add((camera_id, variant))
 
-    def turn(self, now_s: float) -> None:
+    async def turn(self) -> None:
         """Make rates, and tell them."""
-        for feed in self._shard.feeds.values():
-            feed.measure.turn(feed.stream, now_s)
+        loop = asyncio.get_running_loop()
+        async for feed in _unhurried(self._shard.feeds.values()):
+            feed.turn(loop.time())
             self.changed(feed.desired.camera_id, feed.desired.variant)
 
     async def watch(self) -> AsyncIterator[dict[str, Any]]:
@@ -61,7 +63,7 @@ class Report:
             yield {
                 "states": [
                     {"camera_id": camera["camera_id"], "variant": variant, **state}
-                    for camera in self.cameras()
+                    for camera in await self.cameras()
                     for variant, state in camera["states"].items()
                 ]
             }
@@ -92,10 +94,13 @@ class Report:
         recording = feed.writer is not None and feed.writer.recording
         return feed_state(feed, recording=recording, viewers=viewers)
 
-    def figures(self) -> list[dict[str, Any]]:
-        """Counters of each pulled variant, for /metrics."""
+    async def figures(self) -> list[dict[str, Any]]:
+        """Counters of each pulled variant."""
         viewers = self._sessions.viewers()
-        return [self._figures(feed, viewers[_key(feed)]) for feed in self._shard.feeds.values()]
+        return [
+            self._figures(feed, viewers[_key(feed)])
+            async for feed in _unhurried(self._shard.feeds.values())
+        ]
 
     def _figures(self, feed: Feed, viewers: int) -> dict[str, Any]:
         source, writer = feed.source, feed.writer
@@ -106,11 +111,10 @@ class Report:
             "wanted_recording": feed.desired.recorded,
             "recording": writer is not None and writer.recording,
             "viewers": viewers,
-            "bitrate_bps": feed.measure.bitrate_bps,
-            "frames_per_second": feed.measure.frames_per_second,
-            "gop_s": feed.measure.gop_s,
-            "media_bytes": feed.measure.bytes_total,
-            "pictures": feed.measure.pictures_total,
+            "bitrate_bps": feed.rates.bitrate_bps,
+            "frames_per_second": feed.rates.frames_per_second,
+            "gop_s": feed.rates.gop_s,
+            "outages": feed.outages,
             "source": asdict(source.counters) if source is not None else None,
             "recorder": asdict(writer.counters) if writer is not None else None,
             "clock_offset_us": writer.clock_offset_us if writer is not None else 0,
@@ -119,6 +123,14 @@ class Report:
 
 def _key(feed: Feed) -> tuple[str, Variant]:
     return feed.desired.camera_id, feed.desired.variant
+
+
+async def _unhurried(feeds: Iterable[Feed]) -> AsyncIterator[Feed]:
+    """All feeds, letting the pictures through between a few of them and the next."""
+    for number, feed in enumerate(tuple(feeds), start=1):
+        yield feed
+        if number % _FEEDS_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 class _Watcher:
@@ -135,7 +147,10 @@ class _Watcher:
     async def take(self) -> list[tuple[str, Variant]]:
         await self._wake.wait()
         # A camera that flaps, or a thousand that come at once, make one message.
-        await asyncio.sleep(_GATHER_S)
-        self._wake.clear()
-        keys, self._keys = list(self._keys), {}
+        await asyncio.sleep(_GATHER_S if len(self._keys) < _FEEDS_AT_ONCE else 0)
+        keys = list(self._keys)[:_FEEDS_AT_ONCE]
+        for key in keys:
+            del self._keys[key]
+        if not self._keys:
+            self._wake.clear()
         return keys

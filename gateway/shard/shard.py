@@ -49,9 +49,10 @@ class MediaShard:
         """Hold exactly ``sources`` (by id)."""
         async with self._reconciling:
             gone = [source_id for source_id in self.feeds if source_id not in sources]
+            wrong = [source for source in sources.values() if not self._is_right(source)]
             await asyncio.gather(
                 *(self._guarded(self._release(source_id), source_id) for source_id in gone),
-                *(self._guarded(self._hold(source), one) for one, source in sources.items()),
+                *(self._guarded(self._hold(source), source.source_id) for source in wrong),
             )
 
     async def close(self) -> None:
@@ -76,6 +77,12 @@ class MediaShard:
         if variant in DERIVED:
             return self.derived.get(self.feed(camera_id, Variant.MAIN).stream, variant)
         return self.feed(camera_id, variant).stream
+
+    def _is_right(self, source: DesiredSource) -> bool:
+        feed = self.feeds.get(source.source_id)
+        if feed is None or feed.desired != source:
+            return False
+        return _is_recorded(feed) if source.recorded else feed.writer is None
 
     async def _hold(self, source: DesiredSource) -> None:
         feed = self.feeds.get(source.source_id)

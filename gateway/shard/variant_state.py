@@ -6,7 +6,7 @@ from typing import Any
 
 from camera_adapters.stream import Stream, Track
 from gateway.shard.feed import Feed
-from gateway.shard.measure import StreamMeasure
+from gateway.shard.measure import SourceRates
 from gateway.transcoder.live_variant import LiveVariant
 
 
@@ -27,10 +27,10 @@ def feed_state(feed: Feed, *, recording: bool, viewers: int) -> dict[str, Any]:
         }
     described = {
         **pulled,
-        **_formats(feed.stream, feed.measure),
+        **_formats(feed.stream, feed.rates),
         "recording": recording,
         "viewers": viewers,
-        "gaps": feed.measure.interruptions,
+        "gaps": feed.outages,
     }
     return {name: value for name, value in described.items() if value not in (None, "")}
 
@@ -53,14 +53,14 @@ def derived_state(live: LiveVariant, *, viewers: int) -> dict[str, Any]:
     return described
 
 
-def _formats(stream: Stream, measure: StreamMeasure) -> dict[str, Any]:
+def _formats(stream: Stream, rates: SourceRates) -> dict[str, Any]:
     # The formats of the last run tell what an idle camera will send when it is pulled.
     facts = _track_facts(stream.tracks)
     if stream.running:
         facts.update(
-            frames_per_second=measure.frames_per_second,
-            bitrate_bps=measure.bitrate_bps,
-            gop_s=measure.gop_s,
+            frames_per_second=rates.frames_per_second,
+            bitrate_bps=rates.bitrate_bps,
+            gop_s=rates.gop_s,
         )
     return facts
 
