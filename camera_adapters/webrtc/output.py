@@ -28,6 +28,14 @@ from camera_adapters.webrtc.wheel import Wheel
 
 _log = structlog.get_logger(__name__)
 
+_COUNTERS = (
+    "packets_sent",
+    "bytes_sent",
+    "packets_lost",
+    "retransmitted",
+    "keyframes_wanted",
+    "pictures_skipped",
+)
 _SLICE_S = 0.05
 _SLICES = 20
 
@@ -57,6 +65,7 @@ class WebRtcOutput:
         self._fan_outs: dict[int, FanOut] = {}
         self._slices: list[list[Viewer]] = [[] for _ in range(_SLICES)]
         self._connecting: list[Viewer] = []
+        self._left = dict.fromkeys(_COUNTERS, 0)
         self._opened = 0
         self._turn = 0
         self._loop = asyncio.get_running_loop()
@@ -88,6 +97,27 @@ class WebRtcOutput:
     def sends_blocked(self) -> int:
         """Sends for which the kernel had no room, since the start."""
         return sum(one.blocked for one in self._mux.sockets)
+
+    def figures(self) -> dict[str, float]:
+        """Totals since the start, viewers that left included, and the worst of those here now.
+
+        ``viewers``, ``connecting``; counters ``packets_sent``, ``bytes_sent``, ``packets_lost``,
+        ``retransmitted``, ``keyframes_wanted``, ``pictures_skipped``, ``sends_blocked``; gauges
+        ``fraction_lost_worst``, ``round_trip_ms_worst``, ``jitter_ms_worst``.
+        """
+        here = [viewer.statistics for viewer in self.viewers]
+        connecting = sum(viewer.transport.srtp is None for viewer in self._connecting)
+        totals: dict[str, float] = {
+            name: self._left[name] + sum(getattr(one, name) for one in here) for name in _COUNTERS
+        }
+        return totals | {
+            "viewers": len(here) - connecting,
+            "connecting": connecting,
+            "sends_blocked": self.sends_blocked,
+            "fraction_lost_worst": max((one.fraction_lost for one in here), default=0.0),
+            "round_trip_ms_worst": max((one.round_trip_ms or 0.0 for one in here), default=0.0),
+            "jitter_ms_worst": max((one.jitter_ms for one in here), default=0.0),
+        }
 
     def answer(
         self, stream: Stream, offer: str, *, on_closed: Callable[[str], None]
@@ -148,6 +178,9 @@ class WebRtcOutput:
 
         def closed(reason: str) -> None:
             part.remove(viewer)
+            statistics = viewer.statistics
+            for name in _COUNTERS:
+                self._left[name] += getattr(statistics, name)
             if viewer in self._connecting:
                 self._connecting.remove(viewer)
             fan_out.claims -= 1

@@ -96,6 +96,10 @@ class WhepEndpoint:
         """Session ids and viewers, for statistics."""
         return [(r.session.session_id, r.viewer) for r in self._resources.values()]
 
+    def figures(self) -> dict[str, float]:
+        """See :meth:`WebRtcOutput.figures`."""
+        return self._output.figures()
+
     def revoke(self, session_id: str) -> bool:
         """End the session's viewer now. Returns whether there was one."""
         found = [r for r in self._resources.values() if r.session.session_id == session_id]

@@ -398,6 +398,14 @@ async def test_statistics_come_from_the_viewers_reports(output: WebRtcOutput) ->
     assert statistics.jitter_ms == 10.0
     assert statistics.packets_sent == 2
     assert statistics.round_trip_ms is None
+    here = output.figures()
+    assert (here["viewers"], here["packets_sent"], here["packets_lost"]) == (1, 2, 5)
+    assert (here["fraction_lost_worst"], here["jitter_ms_worst"]) == (0.5, 10.0)
+    watching.viewer.close("revoked")
+    # Counters never go back when a viewer leaves; what is true of those here now does.
+    after = output.figures()
+    assert (after["viewers"], after["packets_sent"], after["packets_lost"]) == (0, 2, 5)
+    assert after["fraction_lost_worst"] == 0.0
 
 
 async def test_many_viewers_of_one_camera_all_get_everything(output: WebRtcOutput) -> None:
