@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from camera_adapters.stream import GapCause, Interruption, Variant
+from recorder import spool
 from tests.gateway.shard.conftest import CAMERA, World
 
 
@@ -208,3 +210,29 @@ async def test_reconciling_twice_at_once_makes_one_feed(world: World) -> None:
     viewer = world.watch()
     await viewer.sees(3)
     assert world.cameras.session_count == 1
+
+
+async def test_a_disk_that_stands_still_does_not_touch_live_view(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+    write = spool._write_all
+
+    def stuck(descriptor: int, buffers: list[bytes], size: int) -> None:
+        assert free.wait(60)
+        write(descriptor, buffers, size)
+
+    monkeypatch.setattr(spool, "_write_all", stuck)
+    monkeypatch.setattr(world.recorder.spool, "has_memory_for", lambda size: free.is_set())
+    await world.hold(world.source())
+    viewer = world.watch()
+    await viewer.sees(40)
+    assert viewer.interruptions == []
+    walls = [unit.wall_us for unit in viewer.units]
+    assert {round((after - before) / 100_000) for before, after in pairwise(walls)} == {1}
+    free.set()
+    await viewer.sees(60)
+    await world.shard.close()
+    assert await world.recorder.uploader.drain(10)
+    assert [cause for cause, _, _ in await world.gap_rows()] == ["disk_slow", "gateway_stopped"]
+    assert len(world.span_rows()) == 1
