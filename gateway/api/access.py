@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -91,37 +93,51 @@ async def permitted_area(
     return path
 
 
+def audit_records(
+    connection: HTTPConnection,
+    principal: Principal,
+    action: str,
+    *,
+    cameras: Sequence[Camera] = (),
+    start_us: int | None = None,
+    end_us: int | None = None,
+    reason: str | None = None,
+    area: str | None = None,
+    detail: dict[str, Any] | None = None,
+) -> list[AuditRecord]:
+    """One record for each camera, or one without a camera."""
+    common = AuditRecord(
+        action,
+        user_id=principal.user_id,
+        user_name=principal.name,
+        address=client_address(connection),
+        area_path=area,
+        start_us=start_us,
+        end_us=end_us,
+        reason=reason,
+        detail=detail or {},
+    )
+    return [
+        replace(common, camera_id=camera.id, area_path=camera.area_path) for camera in cameras
+    ] or [common]
+
+
 async def record(
     services: Services,
     connection: HTTPConnection,
     principal: Principal,
     action: str,
     *,
-    cameras: list[Camera] | None = None,
-    start_us: int | None = None,
-    end_us: int | None = None,
-    reason: str | None = None,
+    cameras: Sequence[Camera] = (),
     area: str | None = None,
-    **detail: object,
+    start_us: int | None = None,
+    **detail: Any,
 ) -> None:
-    """Append to the audit log, one record a camera; returns when it is durable."""
-    common = {
-        "action": action,
-        "user_id": principal.user_id,
-        "user_name": principal.name,
-        "address": client_address(connection),
-        "start_us": start_us,
-        "end_us": end_us,
-        "reason": reason,
-        "detail": detail,
-    }
-    if cameras is None:
-        records = [AuditRecord(area_path=area, **common)]  # type: ignore[arg-type]
-    else:
-        records = [
-            AuditRecord(camera_id=camera.id, area_path=camera.area_path, **common)  # type: ignore[arg-type]
-            for camera in cameras
-        ]
+    """Append to the register; returns when it is durable."""
+    records = audit_records(
+        connection, principal, action,
+        cameras=cameras, area=area, start_us=start_us, detail=detail,
+    )  # fmt: skip
     await append(services.rows, records)
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from gateway.api.access import Caller, permitted_camera, record
+from gateway.api.access import Caller, audit_records, permitted_camera, record
 from gateway.api.errors import ApiError, unavailable
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import open_viewing
@@ -87,18 +87,17 @@ async def open_live(
         services.states.of(camera.id), body.quality, body.client, camera.sub_url is not None
     )
     shard = await _shard(services, camera.id)
-    await record(
-        services,
-        request,
-        caller,
-        "live.open",
-        cameras=[camera],
-        reason=body.reason,
-        variant=choice.variant,
-    )
     session_id, ticket = await open_viewing(
         services,
         caller,
+        audit_records(
+            request,
+            caller,
+            "live.open",
+            cameras=[camera],
+            reason=body.reason,
+            detail={"variant": choice.variant},
+        ),
         process=shard,
         action="live",
         camera_ids=[camera.id],

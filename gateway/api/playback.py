@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from gateway.api.access import Caller, check, record
+from gateway.api.access import Caller, audit_records, check
 from gateway.api.errors import invalid, not_found, unavailable
 from gateway.api.services import ServicesDep
 from gateway.api.timeline import TIME_LIMIT_US
@@ -55,19 +55,18 @@ async def open_playback(
         raise unavailable("no footage server is running: try again")
     # The same camera from the same server: its index and files are warm there.
     server = servers[zlib.crc32(camera_ids[0].encode()) % len(servers)]
-    await record(
-        services,
-        request,
-        caller,
-        "playback.open",
-        cameras=[found[camera_id] for camera_id in camera_ids],
-        start_us=body.start_us,
-        end_us=body.end_us,
-        reason=body.reason,
-    )
     session_id, ticket = await open_viewing(
         services,
         caller,
+        audit_records(
+            request,
+            caller,
+            "playback.open",
+            cameras=[found[camera_id] for camera_id in camera_ids],
+            start_us=body.start_us,
+            end_us=body.end_us,
+            reason=body.reason,
+        ),
         process=server,
         action="playback",
         camera_ids=camera_ids,

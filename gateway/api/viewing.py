@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import sqlalchemy as sa
 import structlog
 
 from gateway.api.services import Services
+from gateway.audit import AuditRecord
 from gateway.control.channel import ControlError
 from gateway.database.tables import viewing_sessions
 from gateway.identifiers import US_PER_S, new_id, now_us
@@ -24,6 +26,7 @@ TICKET_LIFETIME_S = 30
 async def open_viewing(
     services: Services,
     principal: Principal,
+    records: list[AuditRecord],
     *,
     process: str,
     action: Action,
@@ -33,10 +36,13 @@ async def open_viewing(
     end_us: int | None,
     may_lift_masks: bool,
 ) -> tuple[str, str]:
-    """Remember a session and sign its ticket; gives (session id, ticket)."""
+    """Write the register, remember the session (in one commit), then sign its ticket; gives
+    (session id, ticket).
+    """
     session_id = new_id("ses")
     await services.rows.write(
         "viewing.open",
+        records=[asdict(one) for one in records],
         id=session_id,
         user_id=principal.user_id,
         token_hash=principal.token_hash,

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.audit import append_rows
 from gateway.database.tables import (
     areas,
     grants,
@@ -215,8 +216,11 @@ def close_all(connection: sa.Connection, user_id: str, keep: str | None = None) 
 
 
 @row_operation("viewing.open")
-def open_viewing(connection: sa.Connection, **columns: Any) -> None:
-    """Remember a session that a ticket opens, so that it can be revoked."""
+def open_viewing(connection: sa.Connection, records: list[dict[str, Any]], **columns: Any) -> None:
+    """Write into the register who looks at what, and remember the session that a ticket opens, so
+    that it can be revoked: both or neither.
+    """
+    append_rows(connection, records)
     connection.execute(sa.insert(viewing_sessions).values(opened_us=now_us(), **columns))
 
 

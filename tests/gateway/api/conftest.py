@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 
 from gateway.api.access import SESSION_COOKIE
@@ -124,11 +125,17 @@ async def populate(county: County) -> None:
     county.other_camera = await county.add_camera("桥头", county.other_town)
 
 
+def _without_sync(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+
+
 @pytest.fixture
 async def county(tmp_path: Path) -> AsyncIterator[County]:
     settings = Settings(data_directory=tmp_path, log=LogSettings(level="warning"))
     load_operations()
     engine = create_writer_engine(settings)
+    # Nobody pulls the plug in these tests, and each writes some fifty times.
+    sa.event.listen(engine, "connect", _without_sync)
     await asyncio.to_thread(upgrade, engine)
     rows = LocalRowWriter(engine)
     secret = cluster_secret(settings)

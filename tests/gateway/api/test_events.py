@@ -114,6 +114,7 @@ async def test_revoked_sessions_are_told_to_their_viewer_alone(
     for session_id, name in (("ses_1", "clerk"), ("ses_2", "other")):
         await county.write(
             "viewing.open",
+            records=[],
             id=session_id,
             user_id=county.users[name],
             token_hash=None,

@@ -49,6 +49,7 @@ async def watch(county: County, shard: MediaProcess, user: str, action: str = "l
     session_id = f"ses_{len(shard.held)}"
     await county.write(
         "viewing.open",
+        records=[],
         id=session_id,
         user_id=county.users[user],
         token_hash=None,

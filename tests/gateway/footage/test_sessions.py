@@ -121,6 +121,7 @@ async def test_a_restarted_server_knows_what_was_revoked_meanwhile(world, h264) 
     await world.record(h264.tracks, h264.units[:100])
     await world.rows.write(
         "viewing.open",
+        records=[],
         id="ses_1",
         user_id="usr_1",
         token_hash=None,
