@@ -6,8 +6,6 @@ packets are counted as malformed.
 
 from __future__ import annotations
 
-from operator import itemgetter
-
 from camera_adapters.codecs import CodecError
 from camera_adapters.codecs.bits import BitReader
 from camera_adapters.codecs.nal import split_annex_b
@@ -24,9 +22,11 @@ _FU_A = 28
 _IDR = 5
 _SPS = 7
 _PPS = 8
-_FIRST_BYTE = itemgetter(0)
-_SECOND_BYTE = itemgetter(1)
 _SINGLE_BYTES = [bytes((value,)) for value in range(256)]
+
+
+HEAD_BYTES = 2
+"""FU indicator and FU header: what :meth:`H264Depacketiser.fragmented_picture` wants apart."""
 
 
 class H264Depacketiser:
@@ -42,14 +42,32 @@ class H264Depacketiser:
         self.malformed = 0
         self._before: list[NalPieces] = []
 
+    def fragmented_picture(self, heads: list[int], bodies: list[bytes]) -> Picture | None:
+        """The common case at once: one slice in FU-A fragments; None when it is not just that.
+
+        ``heads`` are FU indicator and FU header of each payload (§5.8), ``bodies`` the rest.
+        Nine of ten packets come this way, so no step here is taken per packet in Python.
+        """
+        middle = len(heads) - 2
+        start = heads[0] & 0xFF7F
+        kind = start & 0x1F
+        if (
+            middle < 0
+            or self._before
+            or start & 0x1FE0 != 0x1C00
+            or not 1 <= kind <= 5
+            or heads[0] != start | 0x80
+            or heads[-1] != start | 0x40
+            or heads.count(start) != middle
+            or not bodies[0]
+        ):
+            return None
+        length = sum(map(len, bodies)) + 1
+        head = (length << 8 | start >> 8 & 0xE0 | kind).to_bytes(5, "big")
+        return Picture(b"".join((head, *bodies)), kind == _IDR, [], False, bodies[0][0] & 0x80 == 0)
+
     def pictures(self, payloads: list[bytes], *, hole: bool, after_gap: bool) -> list[Picture]:
         """The pictures of one group; none while only parameter sets have come."""
-        if not (hole or self._before):
-            picture = _fragmented_picture(payloads)
-            if picture is not None:
-                if after_gap and picture.continues:
-                    picture.damaged = True
-                return [picture]
         collector = NalCollector()
         for payload in payloads:
             _collect(collector, payload)
@@ -132,33 +150,6 @@ def _collect(collector: NalCollector, payload: bytes) -> None:
         collector.units += [[part] for part in split_annex_b(payload)]
     else:
         collector.malformed += 1
-
-
-def _fragmented_picture(payloads: list[bytes]) -> Picture | None:
-    """The common case at once: one slice, in fragments and nothing else; None when it is not that.
-
-    Nine of ten packets come this way, so no step here is taken per packet in Python.
-    """
-    count = len(payloads)
-    if count < 2 or min(map(len, payloads)) < 3:
-        return None
-    indicator = payloads[0][0]
-    kind = payloads[0][1] & 0x1F
-    if (
-        indicator & 0x1F != _FU_A
-        or not 1 <= kind <= 5
-        or bytes(map(_FIRST_BYTE, payloads)) != _SINGLE_BYTES[indicator] * count
-        or bytes(map(_SECOND_BYTE, payloads))
-        != _SINGLE_BYTES[0x80 | kind]
-        + _SINGLE_BYTES[kind] * (count - 2)
-        + _SINGLE_BYTES[0x40 | kind]
-    ):
-        return None
-    pieces = [payload[2:] for payload in payloads]
-    length = sum(map(len, pieces)) + 1
-    start = length.to_bytes(4, "big") + _SINGLE_BYTES[indicator & 0xE0 | kind]
-    continues = payloads[0][2] & 0x80 == 0
-    return Picture(b"".join((start, *pieces)), kind == _IDR, [], False, continues)
 
 
 def _is_of_keyframe(payload: bytes) -> bool:

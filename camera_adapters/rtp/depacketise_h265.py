@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
-
 from camera_adapters.codecs.nal import split_annex_b
 from camera_adapters.rtp.pictures import (
     NalCollector,
@@ -15,11 +13,12 @@ from camera_adapters.rtp.pictures import (
 
 _AGGREGATION = 48
 _FRAGMENTATION = 49
-_FIRST_BYTE = itemgetter(0)
-_THIRD_BYTE = itemgetter(2)
-_SINGLE_BYTES = [bytes((value,)) for value in range(256)]
 _LEFT_OUT = frozenset({35, 36, 37, 38})
 _PARAMETER_SETS = frozenset({32, 33, 34})
+
+
+HEAD_BYTES = 3
+"""Payload header and FU header: what :meth:`H265Depacketiser.fragmented_picture` wants apart."""
 
 
 class H265Depacketiser:
@@ -36,14 +35,36 @@ class H265Depacketiser:
         self._before: list[NalPieces] = []
         self._order_bytes = 2 if with_decoding_order else 0
 
+    def fragmented_picture(self, heads: list[int], bodies: list[bytes]) -> Picture | None:
+        """The common case at once: one slice in fragments; None when it is not just that.
+
+        ``heads`` are payload header and FU header of each payload (§4.4.3), ``bodies`` the rest.
+        Nine of ten packets come this way, so no step here is taken per packet in Python.
+        """
+        middle = len(heads) - 2
+        start = heads[0] & 0xFFFF7F
+        kind = start & 0x3F
+        if (
+            middle < 0
+            or self._before
+            or self._order_bytes
+            or start >> 17 & 0x3F != _FRAGMENTATION
+            or kind >= 32
+            or heads[0] != start | 0x80
+            or heads[-1] != start | 0x40
+            or heads.count(start) != middle
+            or not bodies[0]
+        ):
+            return None
+        length = sum(map(len, bodies)) + 2
+        first = start >> 16 & 0x81 | kind << 1
+        head = (length << 16 | first << 8 | start >> 8 & 0xFF).to_bytes(6, "big")
+        return Picture(
+            b"".join((head, *bodies)), 16 <= kind <= 23, [], False, bodies[0][0] & 0x80 == 0
+        )
+
     def pictures(self, payloads: list[bytes], *, hole: bool, after_gap: bool) -> list[Picture]:
         """The pictures of one group; none while only parameter sets have come."""
-        if not (hole or self._before or self._order_bytes):
-            picture = _fragmented_picture(payloads)
-            if picture is not None:
-                if after_gap and picture.continues:
-                    picture.damaged = True
-                return [picture]
         collector = NalCollector()
         for payload in payloads:
             self._collect(collector, payload)
@@ -132,33 +153,6 @@ def starts_picture(payload: bytes) -> bool:
     if kind == _FRAGMENTATION:
         return payload[2] & 0x80 != 0 and payload[2] & 0x3F < 32 and payload[3] & 0x80 != 0
     return kind < 32 and payload[2] & 0x80 != 0
-
-
-def _fragmented_picture(payloads: list[bytes]) -> Picture | None:
-    """The common case at once: one slice, in fragments and nothing else; None when it is not that.
-
-    Nine of ten packets come this way, so no step here is taken per packet in Python.
-    """
-    count = len(payloads)
-    if count < 2 or min(map(len, payloads)) < 4:
-        return None
-    first, layer = payloads[0][0], payloads[0][1]
-    kind = payloads[0][2] & 0x3F
-    if (
-        first >> 1 & 0x3F != _FRAGMENTATION
-        or kind >= 32
-        or bytes(map(_FIRST_BYTE, payloads)) != _SINGLE_BYTES[first] * count
-        or bytes(map(_THIRD_BYTE, payloads))
-        != _SINGLE_BYTES[0x80 | kind]
-        + _SINGLE_BYTES[kind] * (count - 2)
-        + _SINGLE_BYTES[0x40 | kind]
-    ):
-        return None
-    pieces = [payload[3:] for payload in payloads]
-    length = sum(map(len, pieces)) + 2
-    start = length.to_bytes(4, "big") + bytes((first & 0x81 | kind << 1, layer))
-    continues = payloads[0][3] & 0x80 == 0
-    return Picture(b"".join((start, *pieces)), 16 <= kind <= 23, [], False, continues)
 
 
 def _is_of_keyframe(payload: bytes) -> bool:

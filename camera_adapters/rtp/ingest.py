@@ -81,6 +81,7 @@ class Ingest:
                     by_packet=not video,
                     reordering=reordering,
                     channel=channels[index] if channels else 0,
+                    head_bytes=_head_bytes(plan.codec) if video else 0,
                     starts_picture=_starts_picture(plan.codec) if video else None,
                 )
             )
@@ -148,7 +149,16 @@ class Ingest:
         if group.restarted:
             clock.restart()
         depacketiser = self._depacketiser
-        pictures = depacketiser.pictures(group.payloads, hole=group.hole, after_gap=group.after_gap)
+        picture = None
+        if not group.hole:
+            picture = depacketiser.fragmented_picture(group.heads, group.bodies)
+        if picture is None:
+            pictures = depacketiser.pictures(
+                group.payloads, hole=group.hole, after_gap=group.after_gap
+            )
+        else:
+            picture.damaged = group.after_gap and picture.continues
+            pictures = [picture]
         for picture in pictures:
             if picture.continues and not picture.damaged:
                 picture.damaged = group.timestamp == self._last_timestamp
@@ -252,9 +262,7 @@ class Ingest:
         clock = self._audio_clock
         if group.restarted:
             clock.restart()
-        frames = self._audio.frames(
-            group.payloads[0], marker=group.marker, after_gap=group.after_gap
-        )
+        frames = self._audio.frames(group.bodies[0], marker=group.marker, after_gap=group.after_gap)
         if not frames:
             return
         line_us = clock.line_us(group.timestamp, group.arrival_us)
@@ -347,6 +355,10 @@ def _depacketiser(plan: TrackPlan) -> H264Depacketiser | H265Depacketiser:
         return H264Depacketiser()
     order = plan.format.parameters.get("sprop-max-don-diff", "0")
     return H265Depacketiser(with_decoding_order=order.isdigit() and int(order) > 0)
+
+
+def _head_bytes(codec: Codec) -> int:
+    return depacketise_h264.HEAD_BYTES if codec is Codec.H264 else depacketise_h265.HEAD_BYTES
 
 
 def _starts_picture(codec: Codec) -> Callable[[bytes], bool]:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from camera_adapters.rtp.rtcp import ReportBlock
 
 # A read's plain packet: "$", channel, length; then version to marker and payload type, sequence,
-# timestamp, SSRC.
-_INTERLEAVED = struct.Struct(">HHHHII")
+# timestamp, SSRC; and the first four bytes of the payload, whose first two or three are its head.
+_INTERLEAVED = struct.Struct(">HHHHIII")
+_INTERLEAVED_HEADER_BYTES = 16
 _PACKET = struct.Struct(">HHII")
 
 GROUP_OCTETS_LIMIT = 8 * 1024 * 1024
@@ -31,20 +32,29 @@ REORDER_WAIT_US = 150_000
 
 @dataclass(slots=True)
 class Group:
-    """The payloads of one picture, or one packet's.
+    """The payloads of one picture, or one packet's, each in two pieces.
 
+    ``heads`` are the first ``head_bytes`` bytes of the payloads, as numbers (none when that is 0),
+    ``bodies`` the rest: fragments of a NAL unit are joined without being cut once more.
     ``timestamp`` is unwrapped: it goes on beyond 32 bits. ``hole``: packets inside are missing.
     ``after_gap``: packets just before it are missing, perhaps its own first ones. ``restarted``:
     the sender began anew, so that the timestamp has no relation to the last.
     """
 
-    payloads: list[bytes]
+    head_bytes: int
+    heads: list[int]
+    bodies: list[bytes]
     timestamp: int
     marker: bool
     hole: bool
     after_gap: bool
     restarted: bool
     arrival_us: int
+
+    @property
+    def payloads(self) -> list[bytes]:
+        """The payloads, put together again."""
+        return _payloads(self.head_bytes, self.heads, self.bodies)
 
 
 @dataclass(slots=True)
@@ -66,24 +76,27 @@ class RtpReceiver:
     ``by_packet`` makes every packet a group of its own (sound). ``reordering`` holds packets that
     came too early (UDP), for at most :data:`REORDER_WAIT_US`: the owner calls :meth:`expire` now
     and then. ``ends_on_marker`` may be turned off by the owner for a camera whose marker bits lie.
+    ``head_bytes`` is how much of each payload is kept apart in :class:`Group`, at most 3.
     ``starts_picture`` tells from a payload whether a picture starts there; it is used when neither
     markers nor timestamps divide the pictures.
     """
 
     __slots__ = (
         "_after_gap",
+        "_bodies",
         "_deliver",
         "_expected",
         "_extended",
         "_group_arrival_us",
         "_group_octets",
+        "_head_bytes",
+        "_heads",
         "_hole",
         "_jitter",
         "_last_report",
         "_last_report_us",
         "_last_transit",
         "_payload_type",
-        "_payloads",
         "_plain",
         "_prefix",
         "_probation",
@@ -114,6 +127,7 @@ class RtpReceiver:
         by_packet: bool = False,
         reordering: bool = False,
         channel: int = 0,
+        head_bytes: int = 0,
         starts_picture: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.counters = ReceptionCounters()
@@ -132,7 +146,9 @@ class RtpReceiver:
         self._wraps = 0
         self._timestamp = -1
         self._extended = -1
-        self._payloads: list[bytes] = []
+        self._head_bytes = head_bytes
+        self._heads: list[int] = []
+        self._bodies: list[bytes] = []
         self._group_octets = 0
         self._group_arrival_us = 0
         self._hole = False
@@ -157,53 +173,70 @@ class RtpReceiver:
         """
         unpack = _INTERLEAVED.unpack_from
         prefix, plain, ssrc = self._prefix, self._plain, self.ssrc
-        payloads, expected, current = self._payloads, self._expected, self._timestamp
-        if not payloads:
+        heads, bodies = self._heads, self._bodies
+        expected, current = self._expected, self._timestamp
+        body_offset = _INTERLEAVED_HEADER_BYTES + self._head_bytes
+        head_shift = 32 - 8 * self._head_bytes
+        if not bodies:
             self._group_arrival_us = arrival_us
         start, packets = position, 0
-        last_start = end - 16
+        last_start = end - _INTERLEAVED.size
         careful = not self._started or self.by_packet or self._splits_by_content
         # A mask that no head can meet where marker bits are not believed.
         ending = 0x80 if self.ends_on_marker else 0x8000
         while position <= last_start:
-            magic, length, head, sequence, timestamp, source = unpack(data, position)
+            magic, length, first, sequence, timestamp, source, head = unpack(data, position)
             if magic != prefix or length < 12:
                 break
             following = position + 4 + length
             if following > end:
                 break
             if (
-                careful
-                or sequence != expected
-                or head & 0xFF7F != plain
+                sequence != expected
+                or careful
+                or first & 0xFF7F != plain
                 or source != ssrc
-                or (timestamp != current and payloads)
+                or length < 16
+                or (timestamp != current and bodies)
             ):
                 self._leave_loop(expected, current, packets, position - start)
                 start, packets = following, 0
                 self.receive_packet(data, position + 4, following, arrival_us)
-                ssrc, payloads = self.ssrc, self._payloads
-                plain, expected, current = self._plain, self._expected, self._timestamp
+                ssrc, plain, heads, bodies = self.ssrc, self._plain, self._heads, self._bodies
+                expected, current = self._expected, self._timestamp
                 careful = not self._started or self.by_packet or self._splits_by_content
                 ending = 0x80 if self.ends_on_marker else 0x8000
                 position = following
                 continue
             current = timestamp
             expected = (sequence + 1) & 0xFFFF
-            payloads.append(data[position + 16 : following])
+            heads.append(head >> head_shift)
+            bodies.append(data[position + body_offset : following])
             packets += 1
             position = following
-            if head & ending == 0x80:
+            if first & ending == 0x80:
                 self._leave_loop(expected, current, packets, position - start)
                 start, packets = position, 0
                 self._finish_group(True, arrival_us)
-                payloads = self._payloads
+                heads, bodies = self._heads, self._bodies
                 ending = 0x80 if self.ends_on_marker else 0x8000
         if packets:
             self._leave_loop(expected, current, packets, position - start)
             if self._group_octets > _STANDSTILL_OCTETS:
                 self._bound_group()
+        if last_start < position <= end - _INTERLEAVED_HEADER_BYTES:
+            return self._receive_short(data, position, end, arrival_us)
         return position
+
+    def _receive_short(self, data: bytes, position: int, end: int, arrival_us: int) -> int:
+        """The last packet of a read, where it is too short for the loop."""
+        if data[position] << 8 | data[position + 1] != self._prefix:
+            return position
+        following = position + 4 + (data[position + 2] << 8 | data[position + 3])
+        if following > end or following < position + _INTERLEAVED_HEADER_BYTES:
+            return position
+        self.receive_packet(data, position + 4, following, arrival_us)
+        return following
 
     def receive_packet(self, data: bytes, start: int, end: int, arrival_us: int) -> None:
         """Take one packet, ``data[start:end]``, whatever it is."""
@@ -322,7 +355,7 @@ class RtpReceiver:
         return True
 
     def _restart(self, ssrc: int, sequence: int) -> None:
-        if self._payloads:
+        if self._bodies:
             self._hole = True
             self._finish_group(False, self._group_arrival_us)
         self.ssrc = ssrc
@@ -336,7 +369,7 @@ class RtpReceiver:
 
     def _lose(self, count: int) -> None:
         self.counters.lost += count
-        if self._payloads:
+        if self._bodies:
             self._hole = True
         self._after_gap = True
 
@@ -347,7 +380,7 @@ class RtpReceiver:
         if sequence == 0xFFFF:
             self._wraps += 1
         self._expected = (sequence + 1) & 0xFFFF
-        if self._payloads and (
+        if self._bodies and (
             timestamp != self._timestamp
             or (self._splits_by_content and self.starts_picture and self.starts_picture(payload))
         ):
@@ -355,17 +388,23 @@ class RtpReceiver:
             self._finish_group(False, arrival_us)
             # The gap that tore the old group may have swallowed the new one's beginning.
             self._after_gap = self._after_gap or gap_behind
-        if not self._payloads:
+        if not self._bodies:
             self._group_arrival_us = arrival_us
         self._timestamp = timestamp
-        self._payloads.append(payload)
+        head_bytes = self._head_bytes
+        if len(payload) < head_bytes:
+            self.counters.malformed += 1
+            if not self._bodies:
+                return
+        else:
+            self._heads.append(int.from_bytes(payload[:head_bytes], "big"))
+            self._bodies.append(payload[head_bytes:])
         if self.by_packet or (marker and self.ends_on_marker):
             self._finish_group(marker, arrival_us)
         elif self._group_octets > _STANDSTILL_OCTETS:
             self._bound_group()
 
     def _finish_group(self, marker: bool, arrival_us: int) -> None:
-        payloads = self._payloads
         timestamp = self._timestamp
         if self._extended < 0 or self._restarted:
             extended = timestamp + (1 << 32)
@@ -377,7 +416,9 @@ class RtpReceiver:
             self._last_transit = transit
         self._extended = extended
         group = Group(
-            payloads,
+            self._head_bytes,
+            self._heads,
+            self._bodies,
             extended,
             marker,
             self._hole,
@@ -385,7 +426,8 @@ class RtpReceiver:
             self._restarted,
             self._group_arrival_us,
         )
-        self._payloads = []
+        self._heads = []
+        self._bodies = []
         self._group_octets = 0
         self._group_arrival_us = arrival_us
         self._hole = self._after_gap = self._restarted = False
@@ -394,12 +436,13 @@ class RtpReceiver:
     def _bound_group(self) -> None:
         """Keep a picture that never ends from growing for ever."""
         if self._group_octets > GROUP_OCTETS_LIMIT:
-            self._payloads.clear()
+            self._heads.clear()
+            self._bodies.clear()
             self._group_octets = 0
             self._hole = True
-        elif self.starts_picture is not None and len(self._payloads) > 1:
-            starts = sum(map(self.starts_picture, self._payloads))
-            if starts > 2:
+        elif self.starts_picture is not None and len(self._bodies) > 1:
+            payloads = _payloads(self._head_bytes, self._heads, self._bodies)
+            if sum(map(self.starts_picture, payloads)) > 2:
                 self._splits_by_content = True
 
     def _hold(self, packet: bytes, sequence: int, arrival_us: int) -> None:
@@ -433,6 +476,14 @@ class RtpReceiver:
             self._waiting = waiting
         if self._waiting:
             self._waiting_since_us = min(came_us for _, came_us in self._waiting.values())
+
+
+def _payloads(head_bytes: int, heads: list[int], bodies: list[bytes]) -> list[bytes]:
+    if not head_bytes:
+        return bodies
+    return [
+        head.to_bytes(head_bytes, "big") + body for head, body in zip(heads, bodies, strict=True)
+    ]
 
 
 def _signed_32(difference: int) -> int:

@@ -54,6 +54,29 @@ def test_what_the_packetiser_makes_comes_back(
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+@given(size=st.integers(1, 9000), keyframe=st.booleans(), data=st.data())
+def test_the_common_case_gives_what_the_careful_way_gives(
+    codec: Codec, size: int, keyframe: bool, data: st.DataObject
+) -> None:
+    unit = slice_unit(codec, keyframe, 1, size)
+    payloads = payloads_of(codec, len(unit).to_bytes(4, "big") + unit, False)
+    disturbed = data.draw(st.booleans())
+    if disturbed:
+        place = data.draw(st.integers(0, len(payloads) - 1))
+        payloads[place : place + 1] = [payloads[place]] * data.draw(st.integers(0, 2))
+    head_bytes = 2 if codec is Codec.H264 else 3
+    heads = [int.from_bytes(payload[:head_bytes], "big") for payload in payloads]
+    bodies = [payload[head_bytes:] for payload in payloads]
+    if not heads:
+        return
+    at_once = depacketiser(codec).fragmented_picture(heads, bodies)
+    if at_once is None:
+        assert len(payloads) == 1 or disturbed
+    else:
+        assert [at_once] == taken(depacketiser(codec), payloads)
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
 @given(data=st.data())
 def test_any_missing_fragment_is_noticed(codec: Codec, data: st.DataObject) -> None:
     unit = slice_unit(codec, True, 1, 9000)

@@ -127,7 +127,7 @@ def test_a_picture_that_never_ends_stays_bounded() -> None:
     for number in range(300):
         collected.take(packet(bytes(60_000), number, 5))
     assert not collected.groups
-    held = sum(map(len, collected.receiver._payloads))
+    held = sum(map(len, collected.receiver._bodies))
     assert held <= GROUP_OCTETS_LIMIT
 
 
