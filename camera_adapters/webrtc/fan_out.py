@@ -69,7 +69,8 @@ class FanOut:
     Time goes on across runs: ``now_90k`` is the line on which batches are stamped, and a camera
     that comes back continues it. A run that the viewers cannot play closes them with
     ``codec_changed`` or ``has_b_frames``: they come back with a new offer. ``claims`` counts the
-    viewers that are here or connecting, for the owner.
+    viewers that are here or connecting, for the owner. ``tracks`` is what the run has for them, as
+    :func:`carried_tracks` gives it; replaced, never changed.
     """
 
     def __init__(self, stream: Stream, wheel: Wheel) -> None:
@@ -79,7 +80,7 @@ class FanOut:
         self.claims = 0
         self._wheel = wheel
         self._loop = asyncio.get_running_loop()
-        self._tracks: dict[int, tuple[int, Track]] = {}
+        self.tracks: dict[int, tuple[int, Track]] = {}
         self._by_position: dict[int, tuple[int, Track]] = {}
         self._run_offset_90k: int | None = None
         self._newest_90k = 0
@@ -116,8 +117,8 @@ class FanOut:
     def on_run_started(self, tracks: tuple[Track, ...]) -> None:
         """See Sink."""
         carried = carried_tracks(tracks)
-        reason = _why_not_continued(self._tracks, carried) if self.viewers else None
-        self._tracks = carried
+        reason = why_not_continued(self.tracks, carried)
+        self.tracks = carried
         self._by_position = {
             position: (index, track) for index, (position, track) in carried.items()
         }
@@ -185,9 +186,10 @@ def carried_tracks(tracks: Sequence[Track]) -> dict[int, tuple[int, Track]]:
     return carried
 
 
-def _why_not_continued(
+def why_not_continued(
     before: dict[int, tuple[int, Track]], now: dict[int, tuple[int, Track]]
 ) -> str | None:
+    """Why a peer that was promised the tracks of ``before`` cannot be given those of ``now``."""
     if VIDEO in now and now[VIDEO][1].reorder_depth > 0:
         return "has_b_frames"
     for index, (_, track) in before.items():

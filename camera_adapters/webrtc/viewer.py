@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from camera_adapters.webrtc.fan_out import AUDIO, VIDEO, FanOut
+from camera_adapters.webrtc.fan_out import AUDIO, VIDEO, FanOut, why_not_continued
 from camera_adapters.webrtc.feedback import (
     FeedbackError,
     ReceptionReport,
@@ -86,6 +86,7 @@ class Viewer:
         "_negotiated",
         "_on_closed",
         "_outgoing",
+        "_promised",
         "_replay_end",
         "_replay_newest",
         "_resends_left",
@@ -112,6 +113,7 @@ class Viewer:
         self._scratch = scratch
         self._negotiated = negotiated
         self._on_closed = on_closed
+        self._promised = fan_out.tracks
         self._outgoing: list[_Outgoing | None] = [None, None]
         self._cursor = _WAITING
         self._run_index = 0
@@ -158,8 +160,9 @@ class Viewer:
             return False
         try:
             return self._pump(now_s)
-        except SrtpError:
-            _log.exception("a viewer's packets could not be encrypted")
+        except Exception:
+            # Whatever it is, it must not reach the Stream, nor the next viewer.
+            _log.exception("a viewer could not be sent to")
             self.close("failed")
             return False
 
@@ -183,6 +186,11 @@ class Viewer:
                 history = SendHistory(rtp, again)
             index = VIDEO if one.kind == "video" else AUDIO
             self._outgoing[index] = _Outgoing(rtp, history, one.clock_rate)
+        # The camera may have changed its format while the viewer was still connecting.
+        reason = why_not_continued(self._promised, self._fan_out.tracks)
+        if reason is not None:
+            self.close(reason)
+            return
         self._replay()
         self._fan_out.add(self)
 

@@ -175,6 +175,41 @@ async def test_a_changed_codec_closes_the_viewer(output: WebRtcOutput) -> None:
     assert stream.sinks == ()
 
 
+async def test_a_codec_changed_while_connecting_closes_the_viewer_too(
+    output: WebRtcOutput,
+) -> None:
+    stream = stream_of()
+    watching = Watching(output, stream, SrtpViewer())
+    stream.start_run((Track("video", Codec.H265, 90000, (b"\x40\x01", b"\x42\x01", b"\x44\x01")),))
+    await watching.client.connect(watching.answer)
+    assert await watching.reason() == "codec_changed"
+    assert watching.client.packets == []
+
+
+async def test_one_viewer_that_fails_harms_no_other(
+    output: WebRtcOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = stream_of()
+    broken, fine = await watch(output, stream), await watch(output, stream)
+    await joined(broken)
+    await joined(fine)
+
+    def fail(_: float) -> bool:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(
+        Viewer,
+        "_pump",
+        lambda self, now_s, right=Viewer._pump: (
+            fail(now_s) if self is broken.viewer else right(self, now_s)
+        ),
+    )
+    stream.publish(picture(0, keyframe=True))
+    assert await broken.reason() == "failed"
+    await fine.client.until(lambda: numbers(fine.client.packets) == [0])
+    assert len(stream.sinks) == 1
+
+
 async def test_b_frames_are_refused_before_and_during(output: WebRtcOutput) -> None:
     with_b = Track("video", Codec.H264, 90000, H264.parameter_sets, reorder_depth=2)
     with pytest.raises(OfferRefused, match="h264 variant") as refused:
