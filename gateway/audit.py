@@ -72,6 +72,16 @@ class AuditRecord:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+# Built once: these run for every look at a camera.
+_INSERT = sa.insert(audit_log)
+_SELECT_HEAD = (
+    sa.select(audit_log.c.sequence, audit_log.c.hash)
+    .where(audit_log.c.writer == sa.bindparam("name"))
+    .order_by(audit_log.c.sequence.desc())
+    .limit(1)
+)
+
+
 async def append(rows: RowWriter, records: Sequence[AuditRecord]) -> None:
     """Write the records. When this returns they are durable; raises ConnectionError, RowError.
 
@@ -95,7 +105,7 @@ def append_rows(connection: sa.Connection, records: list[dict[str, Any]]) -> int
             "previous_hash": previous_hash,
         }
         row["hash"] = previous_hash = record_hash(row)
-        connection.execute(sa.insert(audit_log).values(**row))
+        connection.execute(_INSERT, row)
     return sequence
 
 
@@ -108,12 +118,7 @@ def record_hash(row: dict[str, Any]) -> str:
 
 
 def _head(connection: sa.Connection, writer: str) -> tuple[int, str]:
-    row = connection.execute(
-        sa.select(audit_log.c.sequence, audit_log.c.hash)
-        .where(audit_log.c.writer == writer)
-        .order_by(audit_log.c.sequence.desc())
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_SELECT_HEAD, {"name": writer}).one_or_none()
     return (row.sequence, row.hash) if row is not None else (0, GENESIS)
 
 
