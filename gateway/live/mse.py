@@ -26,6 +26,7 @@ _log = structlog.get_logger(__name__)
 
 BEHIND_LIMIT_S = 2.0
 _QUEUE_BYTES_LIMIT = 16 * 1024 * 1024
+_ON_THEIR_WAY_LIMIT = 1000
 # WebSocket close codes: 4000 and the HTTP status that says the same.
 _CLOSE_CODE_BASE = 4000
 
@@ -47,6 +48,9 @@ class MseViewer:
         self._wake = asyncio.Event()
         self._needs_keyframe = True
         self._reason: str | None = None
+        # When each picture that was sent was made, and the bytes sent with it; oldest first.
+        self._on_their_way: deque[tuple[float, int]] = deque(maxlen=_ON_THEIR_WAY_LIMIT)
+        self._acknowledges = False
         self.pictures_skipped = 0
         self.bytes_sent = 0
 
@@ -60,7 +64,7 @@ class MseViewer:
     def on_fragment(self, fragment: Fragment) -> None:
         """The next picture."""
         if self._needs_keyframe:
-            if not fragment.keyframe:
+            if not fragment.keyframe or self._is_behind():
                 self.pictures_skipped += 1
                 return
             self._needs_keyframe = False
@@ -68,7 +72,7 @@ class MseViewer:
             dropped = self._drop()
             self.pictures_skipped += dropped
             self._put('{"type": "skipped"}')
-            if not fragment.keyframe:
+            if not fragment.keyframe or self._is_behind():
                 self._needs_keyframe = True
                 self.pictures_skipped += 1
                 return
@@ -102,13 +106,16 @@ class MseViewer:
                     self._wake.clear()
                     await self._wake.wait()
                     continue
-                data = self._queue.popleft().data
+                item = self._queue.popleft()
+                data = item.data
                 self._queue_bytes -= len(data)
                 if isinstance(data, str):
                     await self._websocket.send_text(data)
-                else:
-                    await self._websocket.send_bytes(data)
-                    self.bytes_sent += len(data)
+                    continue
+                self.bytes_sent += len(data)
+                if item.is_picture:
+                    self._on_their_way.append((item.put_s, self.bytes_sent))
+                await self._websocket.send_bytes(data)
         except (WebSocketDisconnect, RuntimeError, OSError):
             self.close("ended_by_viewer")
         finally:
@@ -116,12 +123,27 @@ class MseViewer:
         return self._reason or "ended_by_viewer"
 
     async def _receive(self) -> None:
-        """Viewers say nothing; only their going matters."""
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 self.close("ended_by_viewer")
                 return
+            self.on_message(message.get("text") or "")
+
+    def on_message(self, text: str) -> None:
+        """A page may say ``{"type": "received", "bytes"}``: how much has come through.
+
+        Only so can be known what the buffers of kernels and proxies between here and there hold.
+        """
+        try:
+            message = json.loads(text)
+            received = int(message["bytes"]) if message["type"] == "received" else None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return
+        if received is not None:
+            self._acknowledges = True
+            while self._on_their_way and self._on_their_way[0][1] <= received:
+                self._on_their_way.popleft()
 
     async def end(self, reason: str) -> None:
         """Close the WebSocket, so that the page can tell "try again" from "no more"."""
@@ -135,12 +157,16 @@ class MseViewer:
         self._wake.set()
 
     def _is_behind(self) -> bool:
-        # What announces is kept, however old it is; it is the pictures that must be fresh.
-        oldest = next((item for item in self._queue if item.is_picture), None)
-        if oldest is None:
+        if self._acknowledges and self._on_their_way:
+            oldest_s: float | None = self._on_their_way[0][0]
+        else:
+            # What announces is kept, however old it is; it is the pictures that must be fresh.
+            oldest_s = next((item.put_s for item in self._queue if item.is_picture), None)
+        if oldest_s is None:
             return False
-        waited_s = self._loop.time() - oldest.put_s
-        return waited_s > BEHIND_LIMIT_S or self._queue_bytes > _QUEUE_BYTES_LIMIT
+        return (
+            self._loop.time() - oldest_s > BEHIND_LIMIT_S or self._queue_bytes > _QUEUE_BYTES_LIMIT
+        )
 
     def _drop(self) -> int:
         """Forget the waiting pictures, and keep what announces; returns how many pictures."""

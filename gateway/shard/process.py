@@ -118,7 +118,7 @@ class ShardProcess:
             output,
             door.for_webrtc,
             ice_servers=settings.webrtc.ice_servers,
-            run_wait_s=FIRST_RUN_WAIT_S,
+            run_wait_s=1.0,  # the door has waited already
         )
         self._mse = MseEndpoint(door.for_mse, transcoder=transcoder)
         await self._start_restreams(stack)

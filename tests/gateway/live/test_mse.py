@@ -235,6 +235,48 @@ async def test_a_slow_viewer_skips_to_a_keyframe_and_is_told(
     assert viewer.pictures_skipped > 0
 
 
+async def test_a_page_that_says_what_came_through_is_kept_fresh_behind_any_buffer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    socket = StuckSocket()
+    socket.free.set()  # whatever is sent vanishes in some proxy's buffer at once
+    viewer = MseViewer(socket)  # type: ignore[arg-type]
+    now_s = 0.0
+    clock = SimpleNamespace(time=lambda: now_s, create_task=asyncio.create_task)
+    monkeypatch.setattr(viewer, "_loop", clock)
+    running = asyncio.create_task(viewer.run())
+
+    async def show(first: int, count: int) -> None:
+        nonlocal now_s
+        for number in range(first, first + count):
+            viewer.on_fragment(Fragment(b"%04d" % number, number % 20 == 0))
+            now_s += 0.125
+            await eventually(lambda: not viewer._queue)
+
+    viewer.on_message('{"type": "received", "bytes": 0}')
+    await show(0, 15)
+    viewer.on_message('{"type": "received", "bytes": 60}')
+    await show(15, 45)  # nothing comes through any more
+    sent = [int(one) for one in socket.sent if isinstance(one, bytes)]
+    assert sent == list(range(32))  # 2 s from the first one that did not
+    assert '{"type": "skipped"}' in socket.sent
+    viewer.on_message('{"type": "received", "bytes": 128}')
+    await show(60, 5)
+    assert [int(one) for one in socket.sent if isinstance(one, bytes)][32:] == [60, 61, 62, 63, 64]
+    viewer.close("test")
+    await running
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "[]", '{"type": "received"}', '{"bytes": 3}', "[" * 9999]
+)
+async def test_a_page_may_say_anything(text: str) -> None:
+    viewer = MseViewer(StuckSocket())  # type: ignore[arg-type]
+    viewer.on_message(text)
+    viewer.on_fragment(Fragment(b"picture", True))
+    assert len(viewer._queue) == 1
+
+
 @dataclass
 class Session:
     session_id: str

@@ -39,6 +39,7 @@ export class MseSession {
   private closed = false
   private announced = false
   private bytes = 0
+  private told = 0
   private previous: { at_ms: number; bytes: number; frames: number } | null = null
   private readonly edgeTimer: number
 
@@ -178,6 +179,7 @@ export class MseSession {
   }
 
   private follow(): void {
+    this.tellWhatCame()
     const ranges = this.ranges()
     const action = followEdge(this.video.currentTime, ranges)
     if (action.kind === 'seek') this.video.currentTime = action.to_s
@@ -188,6 +190,13 @@ export class MseSession {
     }
     if (this.video.paused && ranges.length > 0) this.video.play().catch(() => undefined)
     this.trim(KEEP_S)
+  }
+
+  /** So the gateway knows what is still on its way here, and skips instead of falling behind. */
+  private tellWhatCame(): void {
+    if (this.bytes === this.told || this.socket.readyState !== WebSocket.OPEN) return
+    this.told = this.bytes
+    this.socket.send(JSON.stringify({ type: 'received', bytes: this.bytes }))
   }
 
   private trim(keep_s: number): void {
