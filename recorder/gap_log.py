@@ -96,6 +96,10 @@ class RowGapLog:
             offset_us=offset_us,
         )
 
+    def accept_clock(self, source_id: str, accepted_us: int) -> None:
+        """An operator accepted the source's clock."""
+        self._put("recorder.accept_clock", source_id=source_id, accepted_us=accepted_us)
+
     def _put(self, operation: str, **arguments: Any) -> None:
         if len(self._waiting) >= _WAITING_LIMIT:  # the oldest are the least that people look for
             self._waiting.popleft()

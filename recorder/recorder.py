@@ -123,7 +123,7 @@ class Recorder:
         except (ConnectionError, TimeoutError) as error:
             _log.warning("recording starts without its index", source=source.id, error=str(error))
         for file in self.spool.files_of(source.id):
-            last_end_us = max(last_end_us or 0, file.written_end_us())
+            last_end_us = max(last_end_us or 0, file.enqueued_end_us)
             last_ordinal = max(last_ordinal, file.header.run.ordinal)
         writer = SegmentWriter(
             source,
@@ -147,6 +147,26 @@ class Recorder:
     def writer(self, source_id: str) -> SegmentWriter | None:
         """The source's writer, while it is being recorded."""
         return self._writers.get(source_id)
+
+    def accept_clock(self, source_id: str) -> None:
+        """An operator trusts the source's clock although it stepped: a new run follows it."""
+        writer = self._writers.get(source_id)
+        if writer is not None:
+            writer.accept_clock()
+        self.gaps.accept_clock(source_id, time.time_ns() // 1000)
+
+    def hold(self, source_id: str, start_us: int, end_us: int, held: bool) -> int:
+        """Hold (or release) what meets the range and is not in the index yet; returns how many.
+
+        Call it beside the row operation ``recorder.hold``, which does the same for the rest.
+        """
+        changed = 0
+        for file in self.spool.files_of(source_id):
+            meets = file.header.start_us < end_us and file.enqueued_end_us > start_us
+            if meets and file.held != held:
+                file.held = held
+                changed += 1
+        return changed
 
     def open_segments(self, source_id: str) -> list[tuple[Segment, Run]]:
         """Segments that are not in the index yet, oldest first: open, and on their way."""
