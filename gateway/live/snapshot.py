@@ -70,7 +70,7 @@ class Snapshots:
         key = (camera_id, variant, width)
         now_s = time.monotonic()
         entry = self._entries.get(key)
-        if entry is None or now_s - entry[0] > _FRESH_S:
+        if entry is None or now_s - entry[0] > _FRESH_S or _failed(entry[1]):
             entry = (now_s, asyncio.ensure_future(self._make(width, keyframe)))
             self._entries[key] = entry
             self._entries.move_to_end(key)
@@ -82,3 +82,7 @@ class Snapshots:
     async def _make(self, width: int | None, keyframe: Callable[[], Awaitable[Keyframe]]) -> bytes:
         found = await keyframe()
         return await self._transcoder.picture(found.track, [found.unit], width=width)
+
+
+def _failed(task: asyncio.Task[bytes]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)

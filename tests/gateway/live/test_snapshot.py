@@ -1,0 +1,76 @@
+"""Snapshots: made once for all who ask within a second, from the newest keyframe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from camera_adapters.stream import AccessUnit, Codec, Stream, Track, Variant
+from gateway.live.snapshot import Keyframe, Snapshots, newest_keyframe
+from gateway.transcoder.errors import TranscodeError
+
+TRACK = Track("video", Codec.H264, 90000, (b"\x67\x4d\x40\x1f\x01", b"\x68\xe8\x01"))
+
+
+def unit(number: int, *, keyframe: bool) -> AccessUnit:
+    return AccessUnit(0, b"%d" % number, number, number, keyframe, number)
+
+
+class Transcoder:
+    """Counts; a JPEG is its picture's payload and the width."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.fails = False
+
+    async def picture(
+        self, track: Track, units: Iterable[AccessUnit], *, width: int | None
+    ) -> bytes:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.fails:
+            raise TranscodeError("unavailable", "the transcoder is away")
+        (one,) = units
+        return one.payload + b"@%d" % (width or 0)
+
+
+def test_the_newest_keyframe_is_that_of_the_gop_under_way() -> None:
+    stream = Stream("cam", Variant.MAIN)
+    assert newest_keyframe(stream) is None
+    stream.start_run((TRACK,))
+    for number in range(25):
+        stream.publish(unit(number, keyframe=number % 10 == 0))
+    found = newest_keyframe(stream)
+    assert found is not None
+    assert found.unit.payload == b"20"
+    assert Keyframe.from_message(found.to_message()) == found
+
+
+async def test_one_picture_serves_all_who_ask_at_once() -> None:
+    transcoder = Transcoder()
+    snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
+
+    async def keyframe() -> Keyframe:
+        return Keyframe(TRACK, unit(7, keyframe=True))
+
+    made = await asyncio.gather(*(snapshots.jpeg("cam", "main", 320, keyframe) for _ in range(9)))
+    assert set(made) == {b"7@320"}
+    assert transcoder.asked == 1
+    assert await snapshots.jpeg("cam", "main", 640, keyframe) == b"7@640"
+    assert transcoder.asked == 2
+
+
+async def test_a_failure_is_told_and_not_kept() -> None:
+    transcoder = Transcoder()
+    snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
+
+    async def keyframe() -> Keyframe:
+        return Keyframe(TRACK, unit(7, keyframe=True))
+
+    transcoder.fails = True
+    with pytest.raises(TranscodeError):
+        await snapshots.jpeg("cam", "main", None, keyframe)
+    transcoder.fails = False
+    assert await snapshots.jpeg("cam", "main", None, keyframe) == b"7@0"
