@@ -35,6 +35,7 @@ class Gateway:
     url: str
     data: Path
     api: httpx.Client
+    process_id: int
     log: list[str] = field(default_factory=list)
 
     def until(self, what: str, probe: Callable[[], Any], limit_s: float = 60.0) -> Any:
@@ -114,7 +115,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     reader.start()
     try:
         with httpx.Client(base_url=url, headers={"X-Gridsight": "1"}, timeout=20) as api:
-            running = Gateway(url, data, api, log)
+            running = Gateway(url, data, api, process.pid, log)
             password = running.until(
                 "the one-time password", lambda: _password(log, process), START_LIMIT_S
             )

@@ -15,8 +15,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from playwright.async_api import Page
+
+from tests.peers.processes import gstreamer_camera
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -467,3 +470,64 @@ async def test_without_footage_the_nearest_is_offered(
     await later.click()
     await page.wait_for_function("(count) => probe.ready(count)", arg=1)
     assert await page.evaluate("probe.position()") >= start_us
+
+
+@pytest.mark.gstreamer
+async def test_h265_is_transcoded_and_stays_on_the_clock(
+    page: Page,
+    gateway: Any,
+    camera: str,
+    pedestrians_h265: Path,
+    opened: Callable[..., Awaitable[None]],
+) -> None:
+    with gstreamer_camera(pedestrians_h265, "h265") as url:
+        form = {
+            "name": "H.265",
+            "area_id": gateway.cameras()[0]["area_id"],
+            "main_url": url,
+            "transport": "tcp",
+            "record": "continuous",
+            "enabled": True,
+        }
+        made = gateway.api.post("/api/cameras", json=form).raise_for_status().json()
+        h265 = str(made["id"])
+        try:
+            start_us, _ = gateway.recorded(h265, 16)
+            gateway.recorded(camera, 20)
+            at_us = start_us + 3_000_000
+            await opened([h265, camera], at_us)
+            await page.keyboard.press(" ")
+            await page.wait_for_function(
+                "(until) => probe.position() >= until", arg=at_us + 5_000_000
+            )
+            spread = await page.evaluate("() => probe.spread()")
+            assert max(abs(drift) for drift in spread) < SYNCHRONY_S
+            assert min(await page.evaluate("() => probe.decoded()")) > 30
+            await page.keyboard.press("j")
+            await page.wait_for_function("(until) => probe.position() <= until", arg=at_us)
+            assert min(await page.evaluate("() => probe.decoded()")) > 2
+        finally:
+            gateway.api.delete(f"/api/cameras/{h265}").raise_for_status()
+
+
+async def test_it_goes_on_after_the_footage_server_was_killed(
+    page: Page, gateway: Any, camera: str, opened: Callable[..., Awaitable[None]]
+) -> None:
+    start_us, end_us = gateway.recorded(camera, 60)
+    await opened([camera], start_us + 2_000_000)
+    server = next(
+        process
+        for process in psutil.Process(gateway.process_id).children(recursive=True)
+        if "footage-1" in process.cmdline()
+    )
+    server.kill()
+    # Far from what is buffered; the retry needs no hand.
+    at_us = end_us - 8_000_000
+    await page.fill("#playback-time", _local(at_us))
+    await page.press("#playback-time", "Enter")
+    await page.wait_for_function(
+        "(at) => probe.ready(1) && Math.abs(probe.at(probe.videos()[0]) - at) < 3000",
+        arg=at_us // 1_000_000 * 1_000_000,
+        timeout=60_000,
+    )
+    await shows_exactly(page, camera, at_us // 1_000_000 * 1_000_000)

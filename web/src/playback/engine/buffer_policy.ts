@@ -33,6 +33,8 @@ export interface BufferView {
   buffered: readonly Interval[]
 }
 
+const TRANSCODED_BATCH = 2
+
 /** By its middle: the edges are moved by rounding, by sound, and by pictures out of order. */
 export function isBuffered(fragment: Fragment, buffered: readonly Interval[]): boolean {
   return contains(buffered, (fragment.start_us + fragment.end_us) / 2)
@@ -61,7 +63,9 @@ export function nextBatch(
   let batch_bytes = 0
   // The first picture must not wait for the rest of a batch: until it is there, ask for its GOP only.
   const urgent = holding >= 0 && position <= holding
-  const most = urgent ? holding - position + 1 : limits.batch_fragments
+  // Transcoded ones come one by one, so that asking for many means waiting for the last.
+  const usual = fragments[position]?.run.transcode ? TRANSCODED_BATCH : limits.batch_fragments
+  const most = urgent ? holding - position + 1 : usual
   for (; position < fragments.length && batch.length < most; position += 1) {
     const fragment = fragments[position]
     const first = batch[0]
