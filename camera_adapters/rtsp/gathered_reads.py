@@ -9,9 +9,9 @@ once. The price is at most that much delay; ``benchmarks.ingest`` measures the g
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
-import weakref
 from collections.abc import Callable
 
 import structlog
@@ -31,13 +31,11 @@ _CHECK_EVERY = 8
 # Takes what was read; b"" means that the peer has closed, or that reading failed.
 Taker = Callable[[bytes], None]
 
-_by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, GatheredReads] = (
-    weakref.WeakKeyDictionary()
-)
+_by_loop: dict[asyncio.AbstractEventLoop, GatheredReads] = {}
 
 
 class GatheredReads:
-    """The sockets of one event loop. Get it with :func:`gathered_reads`."""
+    """The sockets of one event loop. Get it with :func:`gathered_reads`; it ends with its last."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -58,14 +56,18 @@ class GatheredReads:
 
     def remove(self, descriptor: int) -> None:
         """Stop reading it; call this before it is closed. Unknown descriptors are ignored."""
-        if self._takers.pop(descriptor, None) is not None:
+        if self._takers.pop(descriptor, None) is None:
+            return
+        with contextlib.suppress(OSError):
             self._poll.unregister(descriptor)
+        if not self._takers:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._poll.close()
+            _by_loop.pop(self._loop, None)
 
     def _round(self) -> None:
         count = len(self._takers)
-        if not count:
-            self._handle = None
-            return
         began = self._loop.time()
         self._ready = self._poll.poll(0, count)
         round_s = min(max(count * _ROUND_S_PER_CAMERA, SHORTEST_ROUND_S), LONGEST_ROUND_S)
@@ -93,6 +95,8 @@ class GatheredReads:
             except Exception:
                 _log.exception("a reader of a camera's socket failed")
                 self.remove(descriptor)
+            if not takers:
+                return
             if count % _CHECK_EVERY == 0 and self._loop.time() > ends:
                 self._ready = ready[count:]
                 self._handle = self._loop.call_later(0, self._read_ready)

@@ -64,6 +64,29 @@ def test_any_cut_of_the_connection_gives_the_same_groups(counts: list[int], step
     assert block.highest_sequence == 65530 + sum(counts) - 1
 
 
+@given(
+    st.lists(st.binary(max_size=9), min_size=1, max_size=12),
+    st.integers(1, 60),
+    st.sampled_from([0, 2, 3]),
+    st.booleans(),
+)
+def test_tiny_packets_in_any_cut(
+    payloads: list[bytes], step: int, head_bytes: int, by_packet: bool
+) -> None:
+    data = b"".join(
+        interleaved(packet(payload, n, n, marker=True)) for n, payload in enumerate(payloads)
+    )
+    collected = Collected(head_bytes=head_bytes, by_packet=by_packet)
+    rest = b""
+    for start in range(0, len(data), step):
+        rest += data[start : start + step]
+        rest = rest[collected.receiver.receive_interleaved(rest, 0, len(rest), 1) :]
+    assert rest == b""
+    whole = [payload for payload in payloads if len(payload) >= head_bytes]
+    assert [one for group in collected.contents() for one in group] == whole
+    assert collected.receiver.counters.malformed == len(payloads) - len(whole)
+
+
 def test_it_stops_at_another_channel_and_at_an_incomplete_frame() -> None:
     collected = Collected()
     first, second = interleaved(packet(b"a", 1, 0)), interleaved(packet(b"b", 2, 0))
