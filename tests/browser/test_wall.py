@@ -310,3 +310,79 @@ def test_wheel_enlarges_and_drag_moves_the_picture(
     page.mouse.move(box["x"] + box["width"] / 2 + 60, box["y"] + box["height"] / 2 + 20)
     page.mouse.up()
     assert tile.locator("video").first.evaluate("video => video.style.transform") != before
+
+
+def test_many_tiles_take_the_sub_stream_and_a_large_one_the_main(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    fill(console, cameras * 2, "3x3")
+    page.goto("/wall")
+    for tile in page.locator(".tile:not(.is-empty)").all():
+        expect(tile).to_have_attribute("data-phase", "playing", timeout=30_000)
+        expect(tile).to_have_attribute("data-variant", "sub")
+    page.locator(".tile").nth(1).dblclick()
+    large = page.locator(".tile").nth(1)
+    expect(large).to_have_attribute("data-variant", "main", timeout=10_000)
+    page.wait_for_function(
+        "() => document.querySelectorAll('.tile video')[1].videoWidth === 768", timeout=20_000
+    )
+
+
+def test_a_camera_that_is_away_says_why_and_since_when(
+    console: Any, cameras: list[dict[str, Any]], page: Page, watch: Any
+) -> None:
+    watch.expected_errors += ["status of 409", "status of 503"]
+    camera = console.call(
+        "POST",
+        "/api/cameras",
+        {
+            "name": "没有这台",
+            "area_id": cameras[0]["area_id"],
+            "main_url": "rtsp://127.0.0.1:9/away",
+            "transport": "tcp",
+            "record": "continuous",
+            "enabled": True,
+        },
+    )
+    try:
+        fill(console, [camera], "1x1")
+        page.goto("/wall")
+        trouble = page.locator(".tile .trouble")
+        expect(trouble).to_contain_text("画面中断", timeout=30_000)
+        expect(trouble).to_contain_text("摄像机离线")
+        expect(trouble).to_contain_text("自 ")
+        expect(trouble.get_by_role("button", name="立即重试")).to_be_visible()
+    finally:
+        console.call("DELETE", f"/api/cameras/{camera['id']}")
+
+
+def test_sound_is_heard_from_one_tile_at_a_time(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    with_sound = next(one for one in cameras if one["states"]["main"].get("audio_codec"))
+    without = next(one for one in cameras if one["id"] != with_sound["id"])
+    fill(console, [with_sound, without], "2x2")
+    page.goto("/wall")
+    playing(page, with_sound["id"])
+    playing(page, without["id"])
+    muted = "() => [...document.querySelectorAll('.tile video')].map(video => video.muted)"
+    assert page.evaluate(muted) == [True, True]
+    page.locator(".wall").focus()
+    page.keyboard.press("m")
+    assert page.evaluate(muted) == [False, True]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("m")
+    assert page.evaluate(muted) == [True, False]
+
+
+def test_another_screen_of_the_same_user_has_its_own_wall(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    fill(console, cameras[:1], "1x1", screen="1")
+    fill(console, cameras[1:2], "1x1", screen="2")
+    page.goto("/wall")
+    playing(page, cameras[0]["id"])
+    with page.expect_popup() as popup:
+        page.get_by_role("button", name="在新窗口打开另一屏").click()
+    playing(popup.value, cameras[1]["id"])
+    playing(page, cameras[0]["id"])

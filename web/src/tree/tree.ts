@@ -10,6 +10,8 @@ import { useCameras } from '@/stores/cameras'
 import { branchOf, rowsOf, type Branch, type Row } from './rows'
 
 const PAGE = 100
+const FEW_AREAS = 8
+const FEW_CAMERAS = 40
 const SEARCH_AFTER_MS = 250
 
 export function useTree() {
@@ -46,17 +48,20 @@ export function useTree() {
     try {
       const { items } = await areasApi.children()
       roots.value = items.map((area) => reactive(branchOf(area)))
-      // One root (a county) is of no interest by itself; neither is a village's only branch.
-      let only = roots.value.length === 1 ? roots.value[0] : undefined
-      while (only !== undefined) {
-        await open(only)
-        only = only.children.length === 1 && only.cameras.length === 0 ? only.children[0] : undefined
-      }
+      await openFew(roots.value)
     } catch (failure) {
       error.value = errorText(failure)
     } finally {
       loading.value = false
     }
+  }
+
+  /** A lone area (the county) is opened for the user, and so is all that fits on a screen. */
+  async function openFew(branches: readonly Branch[]): Promise<void> {
+    const cameraCount = branches.reduce((sum, branch) => sum + branch.area.camera_count, 0)
+    if (branches.length > 1 && (branches.length > FEW_AREAS || cameraCount > FEW_CAMERAS)) return
+    await Promise.all(branches.map(open))
+    await Promise.all(branches.map((branch) => openFew(branch.children)))
   }
 
   async function open(branch: Branch): Promise<void> {
