@@ -140,3 +140,29 @@ async def test_strangers_are_turned_away(county: County, origin: str) -> None:
     async with aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await client.ws_connect(f"{origin}/api/events")
+
+
+async def test_a_viewer_that_vanishes_leaves_no_error(
+    county: County, shard: Shard, origin: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await county.user("clerk", "viewer", county.town)
+    signed_in = await county.sign_in("clerk")
+    cookie = signed_in.cookies[SESSION_COOKIE]
+    await signed_in.aclose()
+    host, _, port = origin.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"GET /api/events HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Cookie: {SESSION_COOKIE}={cookie}\r\n\r\n".encode()
+    )
+    assert b" 101 " in await reader.readline()
+    while not county.services.revocation_listeners:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    # As a browser does whose machine loses its power: no closing handshake.
+    writer.transport.abort()
+    while county.services.revocation_listeners:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
