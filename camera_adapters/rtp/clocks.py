@@ -19,6 +19,8 @@ _EARLY_SLEW_US_PER_S = 50_000
 _EARLY_US = 15_000_000
 _WINDOW_US = 4_000_000
 _RATE_US = 1_000_000
+# A camera that has stopped reporting drifts: then arrival counts again.
+_REPORT_LIFETIME_US = 60_000_000
 
 
 class SteadyClock:
@@ -91,6 +93,8 @@ class CameraClock:
             self.steps += 1
             self.last_step_us = offset_us - self.offset_us
             self._lock(offset_us)
+        elif self.trusted and abs(offset_us) > STEP_LIMIT_US:
+            self._lock(offset_us)
         elif not self.trusted and abs(offset_us + self._ours_less_theirs_us) > STEP_LIMIT_US // 2:
             # Half a second of drift since the lock: take the new offset, the tracks slew to it.
             self._lock(offset_us)
@@ -126,6 +130,7 @@ class TrackClock:
     _window_end_us: int = 0
     _slewed_us: int = 0
     _reported: bool = False
+    _reported_us: int = 0
     _us_per_tick: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -169,6 +174,7 @@ class TrackClock:
         if abs(target_us - min(self._least_us, self._previous_least_us)) <= 2 * STEP_LIMIT_US:
             self._target_us = target_us
             self._reported = True
+            self._reported_us = self._last_arrival_us
 
     def _begin(self, delay_us: int, arrival_us: int) -> None:
         self._started = True
@@ -196,6 +202,8 @@ class TrackClock:
             self._previous_least_us = self._least_us
             self._least_us = arrival_us - self._last_media_us
             self._window_end_us = arrival_us + _WINDOW_US
+        if self._reported and arrival_us - self._reported_us > _REPORT_LIFETIME_US:
+            self._reported = False
         if not self._reported:
             self._target_us = min(self._least_us, self._previous_least_us)
         error_us = self._target_us - self._offset_us

@@ -87,6 +87,25 @@ def test_a_step_of_a_cameras_clock_is_counted_and_not_followed() -> None:
     assert (clock.steps, clock.trusted) == (2, True)
 
 
+def test_a_clock_that_drifts_away_is_no_longer_trusted() -> None:
+    clock = CameraClock()
+    for second in range(400):
+        now = START_US + second * 5_000_000
+        clock.to_our_time(now + second * 4000, now)
+    assert (clock.trusted, clock.steps) == (False, 0)
+
+
+def test_reports_that_stop_give_way_to_arrival() -> None:
+    clock = TrackClock(90000)
+    # The camera's RTP clock runs 300 millionths slow.
+    for n in range(30_000):
+        arrival_us = START_US + n * 40_012
+        line_us = clock.line_us(n * 3600, arrival_us)
+        if n == 10:
+            clock.note_report(n * 3600, arrival_us)
+    assert abs(line_us - arrival_us) < 50_000
+
+
 def line(clock: TrackClock, stamps: list[tuple[int, int]]) -> list[int]:
     return [clock.line_us(timestamp, START_US + arrival_us) for timestamp, arrival_us in stamps]
 
