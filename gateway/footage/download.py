@@ -145,8 +145,8 @@ async def plan_download(
     _check_formats(reader, chosen, wanted)
     planner = _Planner(reader.tracks(chosen[0][0].run), wanted)
     for group in _by_segment(chosen):
-        layouts = await asyncio.gather(*(_layout(reader, *pair) for pair in group))
-        await asyncio.to_thread(planner.add_all, reader, group, layouts)
+        heads = await asyncio.gather(*(_head(reader, *pair) for pair in group))
+        await asyncio.to_thread(planner.add_all, reader, group, heads)
     return planner.finish()
 
 
@@ -192,12 +192,13 @@ def _by_segment(
     return groups
 
 
-async def _layout(reader: FootageReader, located: Located, part: Fragment) -> FragmentLayout:
+async def _head(reader: FootageReader, located: Located, part: Fragment) -> bytes:
+    """The fragment's ``moof`` and the header of its ``mdat``, with something behind."""
     data = await reader.read(located, part.offset, min(_MOOF_GUESS_BYTES, part.size_bytes))
     needed = int.from_bytes(data[:4], "big") + 16
     if needed > len(data):
         data = await reader.read(located, part.offset, min(needed, part.size_bytes))
-    return read_layout(data)
+    return data
 
 
 class _Planner:
@@ -225,10 +226,11 @@ class _Planner:
         self,
         reader: FootageReader,
         group: Sequence[tuple[Located, Fragment]],
-        layouts: Sequence[FragmentLayout],
+        heads: Sequence[bytes],
     ) -> None:
-        for (located, part), layout in zip(group, layouts, strict=True):
-            self._add(reader.tracks(located.run), located, part, layout)
+        """Consecutive fragments with their heads. Blocks for a tenth of a millisecond each."""
+        for (located, part), head in zip(group, heads, strict=True):
+            self._add(reader.tracks(located.run), located, part, read_layout(head))
 
     def _add(
         self, tracks: Sequence[Track], located: Located, part: Fragment, layout: FragmentLayout

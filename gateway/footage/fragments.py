@@ -15,7 +15,7 @@ from recorder.segments import Fragment, Run
 
 FRAGMENTS_LIMIT = 120
 CONVERTED_BYTES_KEPT = 64 * 1024 * 1024
-_BYTES_LIMIT = 256 * 1024 * 1024
+_BYTES_LIMIT = 96 * 1024 * 1024
 
 
 class RangeError(ValueError):

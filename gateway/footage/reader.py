@@ -28,10 +28,13 @@ from recorder.timeline import timeline
 
 SEGMENTS_KEPT = 4096
 RUNS_KEPT = 512
+UNPACKED_AT_ONCE = 64
 SOURCES_KEPT_S = 5.0
 STORE_READS = 16
 OPEN_SEGMENTS_TIMEOUT_S = 2.0
 AWAY_S = 2.0
+# A message of the control channel holds 32 MiB.
+SPOOL_READ_BYTES = 8 * 1024 * 1024
 _JOIN_US = 1_000_000
 
 
@@ -224,7 +227,18 @@ class FootageReader:
         async with self._engine.connect() as connection:
             rows = await segments_between(connection, source.id, start_us, end_us)
         runs = await self._runs_by_id({row.run_id for row in rows})
-        found = [self._keep(row, runs[row.run_id]) for row in rows if row.run_id in runs]
+        rows = [row for row in rows if row.run_id in runs]
+        kept = {row.id: self._stored[row.id] for row in rows if self._is_kept(row)}
+        fresh = [row for row in rows if row.id not in kept]
+        if len(fresh) > UNPACKED_AT_ONCE:
+            unpacked = await asyncio.to_thread(lambda: [row.fragments() for row in fresh])
+        else:
+            unpacked = [row.fragments() for row in fresh]
+        for row, fragments in zip(fresh, unpacked, strict=True):
+            kept[row.id] = Located(row, runs[row.run_id], None, fragments)
+        found = [kept[row.id] for row in rows]
+        for item in found:
+            self._keep(item)
         stored = {item.segment.id for item in found}
         for item in opened:
             segment = item.segment
@@ -241,7 +255,7 @@ class FootageReader:
             if row is not None:
                 run = (await self._runs_by_id({row.run_id})).get(row.run_id)
                 if row.state != DELETING and run is not None:
-                    return self._keep(row, run)
+                    return self._keep(Located(row, run, None, row.fragments()))
                 break
             for source in await self.sources_of(camera_id, variant):
                 for item in await self._open_segments(source):
@@ -260,13 +274,13 @@ class FootageReader:
             found.update(more)
         return found
 
-    def _keep(self, segment: Segment, run: Run) -> Located:
+    def _is_kept(self, segment: Segment) -> bool:
         known = self._stored.get(segment.id)
-        if known is not None and known.segment == segment:
-            self._stored.move_to_end(segment.id)
-            return known
-        located = Located(segment, run, None, segment.fragments())
-        self._stored[segment.id] = located
+        return known is not None and known.segment == segment
+
+    def _keep(self, located: Located) -> Located:
+        self._stored[located.segment.id] = located
+        self._stored.move_to_end(located.segment.id)
         _bound(self._stored, SEGMENTS_KEPT)
         return located
 
@@ -304,14 +318,18 @@ class FootageReader:
         assert located.shard is not None
         segment = located.segment
         try:
-            data = await self._shards.call(
-                located.shard,
-                "spool.read",
-                segment_id=segment.id,
-                offset=offset,
-                length=length,
+            return b"".join(
+                [
+                    await self._shards.call(
+                        located.shard,
+                        "spool.read",
+                        segment_id=segment.id,
+                        offset=at,
+                        length=min(SPOOL_READ_BYTES, offset + length - at),
+                    )
+                    for at in range(offset, offset + length, SPOOL_READ_BYTES)
+                ]
             )
-            return bytes(data)
         except ControlError as error:
             async with self._engine.connect() as connection:
                 row = await find_segment(connection, segment.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import re
 from collections.abc import AsyncIterator
@@ -38,7 +39,7 @@ from gateway.transcoder.errors import TranscodeError
 from recorder.segments import Run
 
 KEYFRAMES_LIMIT = 5000
-KEYFRAMES_SPAN_LIMIT_US = 7 * 24 * 3600 * US_PER_S
+KEYFRAMES_SPAN_LIMIT_US = 24 * 3600 * US_PER_S
 _BODY_BYTES_LIMIT = 16 * 1024
 _TIME_LIMIT_US = 1 << 60
 _IMMUTABLE = "private, max-age=31536000, immutable"
@@ -395,8 +396,6 @@ def _address(request: Request) -> str | None:
 
 
 def _file_time(at_us: int) -> str:
-    import datetime
-
     at = datetime.datetime.fromtimestamp(at_us // US_PER_S, datetime.UTC)
     return f"{at:%Y%m%dT%H%M%SZ}"
 
