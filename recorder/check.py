@@ -25,7 +25,7 @@ from recorder.lookup import find_segment, segment_from_row
 from recorder.retention import DAY_US, Retention, RetentionPolicy
 from recorder.rows import RowError, RowWriter
 from recorder.segments import Segment
-from recorder.spool import SpoolFile
+from recorder.spool_file import SpoolFile
 from recorder.stores import Store, StoreError
 from recorder.tables import DELETING, STORED, daily_usage, runs, segments, sources, spans
 

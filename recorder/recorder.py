@@ -21,7 +21,8 @@ from recorder.recovery import RecoveryReport, recover_files
 from recorder.rows import RowWriter
 from recorder.segment_writer import SegmentWriter
 from recorder.segments import Run, Segment
-from recorder.spool import FileState, Spool, SpoolConfig, SpoolFile
+from recorder.spool import Spool, SpoolConfig
+from recorder.spool_file import FileState, SpoolFile
 from recorder.spool_header import RecordedSource
 from recorder.stores import Store
 from recorder.upload import UploadCounters, Uploader

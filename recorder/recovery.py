@@ -15,7 +15,8 @@ import structlog
 
 from recorder.fmp4.reader import Mp4Error
 from recorder.fmp4.recovery import recover
-from recorder.spool import FileState, Spool, SpoolFile
+from recorder.spool import Spool
+from recorder.spool_file import FileState, SpoolFile
 
 _log = structlog.get_logger(__name__)
 

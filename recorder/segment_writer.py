@@ -20,7 +20,8 @@ from recorder.fmp4.writer import fragment_parts, init_segment
 from recorder.gop_index import FragmentEntry
 from recorder.segments import Run, new_id
 from recorder.source_clock import SourceClock
-from recorder.spool import FileState, Spool, SpoolFile, WriteFailure
+from recorder.spool import Spool
+from recorder.spool_file import FileState, SpoolFile, WriteFailure
 from recorder.spool_header import RecordedSource, SegmentHeader, describe_run, write_header
 
 _log = structlog.get_logger(__name__)

@@ -18,9 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import enum
-import errno
 import fcntl
 import os
 import queue
@@ -28,20 +25,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from camera_adapters.stream import GapCause
-from recorder import gop_index
+from recorder import spool_disk
 from recorder.gop_index import FragmentEntry
-from recorder.segments import Segment, store_key
-from recorder.spool_header import RecordedSource, SegmentHeader
+from recorder.spool_file import FileState, SpoolFile, WriteFailure
+from recorder.spool_header import SegmentHeader
 
 _log = structlog.get_logger(__name__)
 
-_GATHER_LIMIT = 1000  # buffers in one writev: Linux allows 1024
 _SUFFIX = ".mp4"
 
 
@@ -53,22 +49,6 @@ class SegmentGone(Exception):
     """The segment is not in the spool (any more); look for its row."""
 
 
-class FileState(enum.Enum):
-    """See the module's table."""
-
-    OPEN = "open"
-    PENDING = "pending"
-    GONE = "gone"
-
-
-@dataclass(frozen=True, slots=True)
-class WriteFailure:
-    """Why bytes did not reach the disk."""
-
-    cause: GapCause
-    detail: str
-
-
 @dataclass(frozen=True, slots=True)
 class SpoolConfig:
     """``directory`` is this process's alone. ``bytes_limit`` bounds files and queued bytes."""
@@ -78,86 +58,6 @@ class SpoolConfig:
     memory_bytes_limit: int = 256 << 20
     fsync_interval_s: float = 5.0
     threads: int = 2
-
-
-@dataclass(eq=False, slots=True)
-class SpoolFile:
-    """One segment in the spool.
-
-    ``entries`` and ``written_bytes`` cover what is safely in the file; they are published by the
-    writing thread after each write, entries last. ``enqueued_*`` is what was accepted.
-    """
-
-    header: SegmentHeader
-    header_data: bytes
-    path: Path
-    thread: int
-    composition_90k: int = 0
-    held: bool = False
-    state: FileState = FileState.OPEN
-    entries: list[FragmentEntry] = field(default_factory=list)
-    written_bytes: int = 0
-    enqueued_bytes: int = 0
-    enqueued_end_us: int = 0
-    end_us: int | None = None  # set when sealed
-    failure: WriteFailure | None = None
-    sha256: bytes = b""
-    uploading: bool = False
-    retry_at: float = 0.0
-    descriptor: int = -1
-
-    @property
-    def id(self) -> str:
-        """The segment's id."""
-        return self.header.segment_id
-
-    @property
-    def source(self) -> RecordedSource:
-        """Whose footage it is."""
-        return self.header.source
-
-    @property
-    def data_bytes(self) -> int:
-        """Bytes of the fragments accepted so far."""
-        return max(self.enqueued_bytes - len(self.header_data), 0)
-
-    def written_end_us(self, count: int | None = None) -> int:
-        """Until when the (first ``count``) written fragments go."""
-        entries = self.entries if count is None else self.entries[:count]
-        if not entries:
-            return self.header.start_us
-        last = entries[-1]
-        end_90k = self.header.start_90k + last.start_90k + last.duration_90k
-        return self.header.run.start_us + (end_90k + self.composition_90k) * 100 // 9
-
-    def describe(self) -> Segment:
-        """The Segment as of now: of an open one, what is safely in the file."""
-        count = len(self.entries)
-        entries = self.entries[:count]
-        header_bytes = len(self.header_data)
-        end_us = self.written_end_us(count)
-        if self.end_us is not None and self.failure is None:
-            end_us = self.end_us
-        start_us = self.header.start_us
-        return Segment(
-            id=self.id,
-            source_id=self.source.id,
-            run_id=self.header.run.id,
-            epoch=self.source.epoch,
-            ordinal=self.header.run.ordinal,
-            start_us=start_us,
-            end_us=end_us,
-            effective_start_us=start_us,
-            effective_end_us=end_us,
-            start_90k=self.header.start_90k,
-            store_key=store_key(self.source.id, self.id, start_us),
-            size_bytes=header_bytes + sum(entry.size_bytes for entry in entries),
-            header_bytes=header_bytes,
-            sha256=self.sha256,
-            gop_index=gop_index.pack(entries),
-            state="open" if self.state is FileState.OPEN else "pending",
-            held=self.held,
-        )
 
 
 @dataclass(slots=True)
@@ -367,7 +267,9 @@ class Spool:
             return b""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._reads, _read, file.path, offset, length)
+            return await loop.run_in_executor(
+                self._reads, spool_disk.read_range, file.path, offset, length
+            )
         except FileNotFoundError as error:
             raise SegmentGone(segment_id) from error
 
@@ -376,12 +278,12 @@ class Spool:
     def remove(self, file: SpoolFile) -> None:
         """Forget the file and delete it, in the background."""
         self._forget(file)
-        self._reads.submit(_unlink, file.path)
+        self._reads.submit(spool_disk.unlink, file.path)
 
     def set_aside(self, file: SpoolFile, folder: str) -> None:
         """Forget the file, keep it in a sub-folder for a person to look at."""
         self._forget(file)
-        self._reads.submit(_move, file.path, self.config.directory / folder)
+        self._reads.submit(spool_disk.move, file.path, self.config.directory / folder)
 
     def path_of(self, segment_id: str) -> Path:
         """Where the segment's file is."""
@@ -451,9 +353,9 @@ class Spool:
             if file.descriptor < 0:
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 file.descriptor = os.open(file.path, flags, 0o640)
-            _write_all(file.descriptor, job.buffers, job.size)
+            spool_disk.write_all(file.descriptor, job.buffers, job.size)
         except OSError as error:
-            file.failure = _failure(error)
+            file.failure = spool_disk.write_failure(error)
             _log.error("cannot write the spool", path=str(file.path), error=str(error))
             if file.descriptor >= 0:
                 with contextlib.suppress(OSError):
@@ -475,68 +377,10 @@ class Spool:
         self._dirty = False
         started = time.monotonic()
         try:
-            _sync_file_system(self.config.directory)
+            spool_disk.sync_file_system(self.config.directory)
         except OSError as error:
             self.sync_failures += 1
             _log.error("cannot sync the spool", error=str(error))
         took_s = time.monotonic() - started
         if took_s > self.config.fsync_interval_s:
             _log.warning("the spool's disk is slow to sync", took_s=round(took_s, 1))
-
-
-def _write_all(descriptor: int, buffers: list[bytes], size: int) -> None:
-    written = 0
-    for start in range(0, len(buffers), _GATHER_LIMIT):
-        group = buffers[start : start + _GATHER_LIMIT]
-        count = os.writev(descriptor, group)
-        written += count
-        if len(buffers) > _GATHER_LIMIT and count < sum(map(len, group)):
-            break
-    if written == size:
-        return
-    # A short write: the disk is nearly full, or a signal came. Finish it plainly, or fail for real.
-    rest = b"".join(buffers)
-    at = os.lseek(descriptor, 0, os.SEEK_CUR) - written
-    while written < size:
-        count = os.pwrite(descriptor, rest[written:], at + written)
-        if count == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written += count
-    os.lseek(descriptor, at + size, os.SEEK_SET)
-
-
-def _failure(error: OSError) -> WriteFailure:
-    reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return WriteFailure(GapCause.SPACE, f"the spool's disk is full ({reason})")
-    return WriteFailure(GapCause.DISK_SLOW, f"the spool's disk fails ({reason})")
-
-
-def _read(path: Path, offset: int, length: int) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        return os.pread(file.fileno(), length, offset)
-
-
-def _unlink(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-
-
-def _move(path: Path, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        path.rename(folder / path.name)
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _sync_file_system(folder: Path) -> None:
-    """syncfs(2): one call for all files of the spool, however many cameras there are."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if _libc.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(descriptor)

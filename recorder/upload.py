@@ -22,7 +22,8 @@ import structlog
 from recorder.backoff import Backoff
 from recorder.index import source_message
 from recorder.rows import RowWriter
-from recorder.spool import FileState, Spool, SpoolFile
+from recorder.spool import Spool
+from recorder.spool_file import FileState, SpoolFile
 from recorder.stores import Store, StoreError
 
 _log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from camera_adapters.stream import GapCause, Interruption, Stream, Variant
 from recorder.recorder import Recorder
 from recorder.rows import LocalRowWriter
-from recorder.spool import FileState
+from recorder.spool_file import FileState
 from recorder.stores.directory import DirectoryStore
 from recorder.tables import gaps, segments
 from recorder.timeline import clock_offset, timeline

@@ -14,7 +14,8 @@ from camera_adapters.stream import AccessUnit, Codec, GapCause, Interruption, Tr
 from recorder.fmp4.recovery import recover
 from recorder.intervals import merge
 from recorder.segment_writer import SegmentWriter
-from recorder.spool import Spool, SpoolConfig, SpoolFile
+from recorder.spool import Spool, SpoolConfig
+from recorder.spool_file import SpoolFile
 from recorder.spool_header import RecordedSource
 from tests.recorder.made import SOUND, SOURCE, START_US, VIDEO, picture, sound
 

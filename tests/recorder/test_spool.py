@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from camera_adapters.stream import GapCause
-from recorder import spool as spool_module
+from recorder import spool_disk
 from recorder.recovery import recover_files
 from recorder.spool import SegmentGone, Spool, SpoolConfig, SpoolError
 from tests.recorder.made import SOURCE, VIDEO, picture, segment_bytes
@@ -57,14 +57,14 @@ async def test_a_stalled_disk_never_holds_up_the_loop(
 ) -> None:
     monkeypatch.setattr("recorder.segment_writer._RETRY_US", 0)
     stalled, resume = threading.Event(), threading.Event()
-    write = spool_module._write_all
+    write = spool_disk.write_all
 
     def stall(descriptor: int, buffers: list[bytes], size: int) -> None:
         stalled.set()
         resume.wait(60)
         write(descriptor, buffers, size)
 
-    monkeypatch.setattr(spool_module, "_write_all", stall)
+    monkeypatch.setattr(spool_disk, "write_all", stall)
     bench = Bench(tmp_path, memory_bytes_limit=100_000)
     bench.spool.claim()
     bench.spool.start()
@@ -89,7 +89,7 @@ async def test_a_disk_that_fails_loses_what_it_lost_and_says_from_when_to_when(
 ) -> None:
     monkeypatch.setattr("recorder.segment_writer._RETRY_US", 0)
     failing = threading.Event()
-    write = spool_module._write_all
+    write = spool_disk.write_all
 
     def fail(descriptor: int, buffers: list[bytes], size: int) -> None:
         if failing.is_set():
@@ -97,7 +97,7 @@ async def test_a_disk_that_fails_loses_what_it_lost_and_says_from_when_to_when(
             raise OSError(5, "Input/output error")
         write(descriptor, buffers, size)
 
-    monkeypatch.setattr(spool_module, "_write_all", fail)
+    monkeypatch.setattr(spool_disk, "write_all", fail)
     bench = Bench(tmp_path)
     bench.spool.claim()
     bench.spool.start()
@@ -149,7 +149,7 @@ async def test_bytes_are_synced_at_the_interval(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced = threading.Event()
-    monkeypatch.setattr(spool_module, "_sync_file_system", lambda _folder: synced.set())
+    monkeypatch.setattr(spool_disk, "sync_file_system", lambda _folder: synced.set())
     bench = Bench(tmp_path, fsync_interval_s=0)
     object.__setattr__(bench.spool.config, "fsync_interval_s", 0.01)
     bench.spool.claim()
