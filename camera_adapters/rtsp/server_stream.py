@@ -84,20 +84,18 @@ class PacketisedStream:
 
     def send_reports(self) -> None:
         """Give every reader a sender report of every track."""
-        now_us = time.time_ns() // 1000
         for packetiser in self._packetisers:
-            report = packetiser.sender_report(_CANONICAL_NAME, now_us)
+            report = _report(packetiser)
             if report is not None:
                 for reader in self._readers:
                     reader.on_report(packetiser.track_index, report)
 
-    def report_to(self, reader: PacketReader) -> None:
-        """Give one reader the sender reports, so that it knows the wall clock at once."""
-        now_us = time.time_ns() // 1000
-        for packetiser in self._packetisers:
-            report = packetiser.sender_report(_CANONICAL_NAME, now_us)
+    def report_to(self, reader: PacketReader, track_index: int) -> None:
+        """Give one reader the sender report of a track, so that it knows the wall clock at once."""
+        if track_index < len(self._packetisers):
+            report = _report(self._packetisers[track_index])
             if report is not None:
-                reader.on_report(packetiser.track_index, report)
+                reader.on_report(track_index, report)
 
     def on_run_started(self, tracks: tuple[Track, ...]) -> None:
         """See :class:`camera_adapters.stream.Sink`."""
@@ -117,10 +115,8 @@ class PacketisedStream:
         line_90k = packetiser.line_90k(unit.pts_90k)
         self._line_90k = max(self._line_90k or 0, line_90k)
         self._last_wall_us = unit.wall_us
-        if unit.keyframe and packetiser.track.kind == "video":
-            self._gop = [packets]
-        elif self._gop:
-            self._gop.append(packets)
+        if self._replay_gop:
+            self._remember(packets, starts_gop=unit.keyframe and packetiser.track.kind == "video")
         for reader in self._readers:
             reader.on_packets(packets)
 
@@ -143,6 +139,12 @@ class PacketisedStream:
         for packetiser, track in zip(self._packetisers, self.stream.tracks, strict=True):
             packetiser.start_run(track, offset_90k)
 
+    def _remember(self, packets: UnitPackets, *, starts_gop: bool) -> None:
+        if starts_gop:
+            self._gop = [packets]
+        elif self._gop:
+            self._gop.append(packets)
+
     def _match_tracks(self, tracks: tuple[Track, ...]) -> bool:
         """Keep the packetisers where the formats' shape is the same; else make new ones."""
         if [_shape(one.track, one.track_index) for one in self._packetisers] == [
@@ -162,6 +164,10 @@ class PacketisedStream:
         self.stream.detach(self)
         for reader in readers:
             reader.on_ended()
+
+
+def _report(packetiser: TrackPacketiser) -> bytes | None:
+    return packetiser.sender_report(_CANONICAL_NAME, time.time_ns() // 1000)
 
 
 def _shape(track: Track, index: int) -> tuple[object, ...]:

@@ -230,7 +230,7 @@ class _Connection(asyncio.Protocol):
         self._routes: Mapping[int, Transport] = {}
         self._video_index: int | None = None
         self._needs_keyframe = True
-        self._reports_due = True
+        self._reports_due: set[int] = set()
         self._active_s = self._loop.time()
         self._stalled_since_s: float | None = None
         self.access: Access | None = None
@@ -352,7 +352,7 @@ class _Connection(asyncio.Protocol):
         video = (index for index, track in enumerate(tracks) if track.kind == "video")
         self._video_index = next((index for index in video if index in self._routes), None)
         self._needs_keyframe = True
-        self._reports_due = True
+        self._reports_due = set(self._routes)
         self._attached = True
         try:
             self._output.attach(self)
@@ -372,10 +372,11 @@ class _Connection(asyncio.Protocol):
             return
         if self._needs_keyframe and not self._resumes_at(packets):
             return
-        if self._reports_due and self._output is not None:
-            # Before the first packet: pictures of a replayed GOP are older than their arrival.
-            self._reports_due = False
-            self._output.report_to(self)
+        if packets.track_index in self._reports_due and self._output is not None:
+            # Before a track's first packet: a replayed GOP is older than its arrival, and sound
+            # that is placed by its arrival first would jump to its place later.
+            self._reports_due.discard(packets.track_index)
+            self._output.report_to(self, packets.track_index)
         if isinstance(route, InterleavedTransport):
             if self._transport.get_write_buffer_size() > self._server.reader_bytes_limit:
                 self._skip()

@@ -112,17 +112,21 @@ class RawReader:
         self._port = port
         self.received = bytearray()
 
-    async def play(self, *, receive_buffer: int = 4096) -> None:
+    async def play(self, *, receive_buffer: int = 4096, tracks: int = 1) -> None:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(self.socket, ("127.0.0.1", self._port))
-        setup = Request("SETUP", f"{self._url}/trackID=0", Headers([("CSeq", "1")]))
-        setup.headers.add("Transport", "RTP/AVP/TCP;unicast;interleaved=0-1")
+        requests = b""
+        for track in range(tracks):
+            setup = Request("SETUP", f"{self._url}/trackID={track}", Headers([("CSeq", "1")]))
+            channels = f"{2 * track}-{2 * track + 1}"
+            setup.headers.add("Transport", f"RTP/AVP/TCP;unicast;interleaved={channels}")
+            requests += setup.to_bytes()
         play = Request("PLAY", self._url, Headers([("CSeq", "2")]))
-        await loop.sock_sendall(self.socket, setup.to_bytes() + play.to_bytes())
-        while self.received.count(b"200 OK") < 2:
+        await loop.sock_sendall(self.socket, requests + play.to_bytes())
+        while self.received.count(b"200 OK") < tracks + 1:
             await self.read()
 
     async def read(self) -> int:
@@ -130,15 +134,22 @@ class RawReader:
         self.received += data
         return len(data)
 
-    def frames(self) -> list[bytes]:
-        """RTP packets received so far."""
+    def frames(self, channel: int = 0) -> list[bytes]:
+        """Packets of a channel received so far."""
+        return [packet for number, packet in self._interleaved() if number == channel]
+
+    def channels(self) -> list[int]:
+        """The channel of each packet received so far."""
+        return [number for number, _ in self._interleaved()]
+
+    def _interleaved(self) -> list[tuple[int, bytes]]:
         position = self.received.index(b"\r\n\r\n", self.received.index(b"CSeq: 2")) + 4
         found = []
         while position + 4 <= len(self.received):
             assert self.received[position] == 0x24
             size = int.from_bytes(self.received[position + 2 : position + 4], "big")
-            if self.received[position + 1] == 0:
-                found.append(bytes(self.received[position + 4 : position + 4 + size]))
+            packet = bytes(self.received[position + 4 : position + 4 + size])
+            found.append((self.received[position + 1], packet))
             position += 4 + size
         return found
 
@@ -252,3 +263,20 @@ async def test_a_reader_that_vanishes_leaves_the_stream(
     reader.socket.close()
     await asyncio.wait_for(left.wait(), 10)
     assert server.session_count == 0
+
+
+async def test_each_track_says_its_wall_clock_before_its_first_packet(
+    stream_server: tuple[Stream, RtspServer],
+) -> None:
+    stream, server = stream_server
+    stream.start_run((TRACK, TONE_TRACK))
+    reader = RawReader(server.port, "cam")
+    await reader.play(receive_buffer=1 << 20, tracks=2)
+    stream.publish(picture(0, keyframe=True, size=2000))
+    stream.publish(AccessUnit(1, bytes(160), 1800, 1800, True, 10**15 + 20_000))
+    while reader.channels().count(2) < 1:
+        await reader.read()
+    channels = reader.channels()
+    assert channels[0] == 1
+    assert channels.index(3) < channels.index(2)
+    reader.socket.close()
