@@ -1,14 +1,16 @@
 """The measured side of ``benchmarks.webrtc``: the shard's WebRTC output, fed from memory.
 
-    python -m benchmarks._webrtc_sender ours|aiortc CLIP CAMERAS SOCKET [--lag]
+    python -m benchmarks._webrtc_sender ours|aiortc CLIP CAMERAS SOCKET
 
 CLIP holds the pictures (pickle). Offers come as JSON lines through the Unix socket, answers go
-back; end of input ends it, and prints the longest loop hold with ``--lag``.
+back. On standard input ``watch`` begins to watch the event loop, ``hold`` prints the longest time
+it was held since, and the end ends all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import pickle
 import sys
@@ -78,7 +80,6 @@ async def _serve(answer: Any, path: str) -> None:
     print("ready", flush=True)
     loop = asyncio.get_running_loop()
     hold: LoopHold | None = None
-    # "watch" begins the measurement of holds, end of input ends everything.
     while command := await loop.run_in_executor(None, sys.stdin.readline):
         if command.strip() == "watch":
             hold = LoopHold()
@@ -140,6 +141,9 @@ async def _aiortc(pictures: list[bytes], path: str) -> None:
 
 def main() -> None:
     """See the module's description."""
+    # As the media shard does; both sides are given it.
+    gc.set_threshold(20_000, 50, 100)
+    gc.freeze()
     side, clip, cameras, path = sys.argv[1:5]
     pictures: list[bytes] = pickle.loads(Path(clip).read_bytes())
     if side == "ours":

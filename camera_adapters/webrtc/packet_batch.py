@@ -41,11 +41,12 @@ PayloadParts = tuple[bytes, bytes | memoryview]
 class PacketRun:
     """Packets that leave in one send: all ``packet_size`` bytes long but the last.
 
-    Sizes count header block and payload, without the SRTP tag. ``ends_picture``: the last packet
+    Sizes count header block and payload, without the SRTP tag; ``size`` is that of all packets
+    together. ``ends_picture``: the last packet
     carries the marker bit (RFC 3550 §5.1).
     """
 
-    __slots__ = ("_images", "count", "ends_picture", "last_size", "packet_size")
+    __slots__ = ("_images", "count", "ends_picture", "last_size", "packet_size", "size")
 
     def __init__(
         self, count: int, packet_size: int, last_size: int, ends_picture: bool, image: bytearray
@@ -54,14 +55,10 @@ class PacketRun:
         self.packet_size = packet_size
         self.last_size = last_size
         self.ends_picture = ends_picture
+        self.size = (count - 1) * packet_size + last_size
         self._images: dict[int, tuple[Any, int]] = {
             TAG_SIZE_LIMIT: (ffi.from_buffer(image), len(image))
         }
-
-    @property
-    def size(self) -> int:
-        """Bytes of all packets, without tags."""
-        return (self.count - 1) * self.packet_size + self.last_size
 
     def image(self, tag_size: int) -> tuple[Any, int]:
         """The packets with ``tag_size`` free bytes between them: address and length for memmove.

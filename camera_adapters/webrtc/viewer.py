@@ -301,8 +301,12 @@ class Viewer:
                 cursor += 1
                 continue
             timestamp = self._timestamp(one, batch, cursor)
-            for run in batch.runs[self._run_index :]:
-                if room < run.size and room < BURST_BYTES:
+            runs = batch.runs
+            if self._run_index:
+                runs = runs[self._run_index :]
+            for run in runs:
+                size = run.size
+                if room < size and room < BURST_BYTES:
                     self._cursor = cursor
                     return True
                 if not self._send(one, run, timestamp, now_s):
@@ -310,7 +314,7 @@ class Viewer:
                     self._wait_past = log.first
                     self._cursor = _WAITING
                     return False
-                room -= run.size
+                room -= size
                 self._run_index += 1
             self._run_index = 0
             cursor += 1
