@@ -12,9 +12,9 @@ from camera_adapters.codecs.nal import split_annex_b
 from camera_adapters.rtp.pictures import (
     NalCollector,
     NalPieces,
+    NalRules,
     Picture,
-    join_units,
-    with_embedded_split,
+    PictureDivider,
 )
 
 _STAP_A = 24
@@ -22,6 +22,7 @@ _FU_A = 28
 _IDR = 5
 _SPS = 7
 _PPS = 8
+_SLICES = frozenset({1, 2, 3, 4, 5})
 _SINGLE_BYTES = [bytes((value,)) for value in range(256)]
 
 
@@ -30,17 +31,11 @@ HEAD_BYTES = 2
 
 
 class H264Depacketiser:
-    """Turns the payloads of one timestamp into pictures.
-
-    Parameter sets and SEI that come alone (some cameras give them a marker bit or a timestamp of
-    their own) wait for the next picture. ``splits``: several pictures in one group are several
-    pictures; false for interlaced streams, whose two fields make one.
-    """
+    """Turns the payloads of one timestamp into pictures; ``divider`` says where one ends."""
 
     def __init__(self) -> None:
-        self.splits = True
         self.malformed = 0
-        self._before: list[NalPieces] = []
+        self.divider = PictureDivider(_RULES)
 
     def fragmented_picture(self, heads: list[int], bodies: list[bytes]) -> Picture | None:
         """The common case at once: one slice in FU-A fragments; None when it is not just that.
@@ -53,7 +48,7 @@ class H264Depacketiser:
         kind = start & 0x1F
         if (
             middle < 0
-            or self._before
+            or self.divider.before
             or start & 0x1FE0 != 0x1C00
             or not 1 <= kind <= 5
             or heads[0] != start | 0x80
@@ -73,38 +68,7 @@ class H264Depacketiser:
             _collect(collector, payload)
         collector.finish()
         self.malformed += collector.malformed
-        units = with_embedded_split(collector.units, _may_hold_embedded)
-        pictures: list[Picture] = []
-        current = self._before
-        slices = 0
-        for unit in units:
-            kind = unit[0][0] & 0x1F
-            if 1 <= kind <= 5:
-                if slices and self.splits and _is_first_slice(unit):
-                    # What stands between the last slice and this one belongs to this picture.
-                    cut = len(current)
-                    while not 1 <= current[cut - 1][0][0] & 0x1F <= 5:
-                        cut -= 1
-                    pictures.append(_build(current[:cut], len(pictures)))
-                    current = current[cut:]
-                    slices = 0
-                slices += 1
-            elif kind in (0, 9, 10, 11, 12) or kind > 12:
-                continue
-            current.append(unit)
-        damaged = hole or collector.torn
-        if slices:
-            pictures.append(_build(current, len(pictures)))
-            self._before = []
-        else:
-            self._before = current[-16:]
-            if damaged and not pictures:
-                return [Picture(b"", any(map(_is_of_keyframe, payloads)), [], True)]
-        for picture in pictures:
-            if damaged or (after_gap and picture.order == 0 and picture.continues):
-                picture.damaged = True
-                picture.keyframe = picture.keyframe or any(map(_is_of_keyframe, payloads))
-        return pictures
+        return self.divider.pictures(collector, payloads, hole=hole, after_gap=after_gap)
 
 
 def starts_picture(payload: bytes) -> bool:
@@ -159,10 +123,6 @@ def _is_of_keyframe(payload: bytes) -> bool:
     return kind == _IDR
 
 
-def _may_hold_embedded(first_byte: int) -> bool:
-    return first_byte & 0x1F in (6, _SPS, _PPS, 9)
-
-
 def _is_first_slice(unit: NalPieces) -> bool:
     """first_mb_in_slice is 0: its Exp-Golomb code is the single bit 1 (H.264 §7.3.3)."""
     first = unit[0]
@@ -170,32 +130,12 @@ def _is_first_slice(unit: NalPieces) -> bool:
     return byte & 0x80 != 0
 
 
-def _build(units: list[NalPieces], order: int) -> Picture:
-    parameter_sets: list[bytes] = []
-    kept: list[NalPieces] = []
-    keyframe = False
-    first_slice: NalPieces | None = None
-    for unit in units:
-        kind = unit[0][0] & 0x1F
-        if kind in (_SPS, _PPS):
-            parameter_sets.append(b"".join(unit))
-            continue
-        kept.append(unit)
-        if kind <= 5:
-            keyframe = keyframe or kind == _IDR
-            first_slice = first_slice or unit
-    assert first_slice is not None
-    if not keyframe and parameter_sets:
-        # Open GOPs: parameter sets before an I picture mark where decoding may begin (no IDR).
-        keyframe = any(one[0] & 0x1F == _SPS for one in parameter_sets) and _is_intra(first_slice)
-    return Picture(
-        join_units(kept),
-        keyframe,
-        parameter_sets,
-        False,
-        continues=not _is_first_slice(first_slice),
-        order=order,
-    )
+def _is_keyframe(units: list[NalPieces], parameter_sets: list[bytes]) -> bool:
+    """IDR; or in an open GOP an I picture with its SPS, where decoding may begin as well."""
+    slices = [unit for unit in units if unit[0][0] & 0x1F in _SLICES]
+    if any(unit[0][0] & 0x1F == _IDR for unit in slices):
+        return True
+    return any(one[0] & 0x1F == _SPS for one in parameter_sets) and _is_intra(slices[0])
 
 
 def _is_intra(unit: NalPieces) -> bool:
@@ -205,3 +145,15 @@ def _is_intra(unit: NalPieces) -> bool:
         return reader.unsigned() % 5 == 2
     except CodecError:
         return False
+
+
+_RULES = NalRules(
+    kind_of=lambda first_byte: first_byte & 0x1F,
+    slices=_SLICES,
+    parameter_sets=frozenset({_SPS, _PPS}),
+    supplements=frozenset({6}),
+    may_hold_embedded=frozenset({6, _SPS, _PPS, 9}),
+    is_first_slice=_is_first_slice,
+    is_keyframe=_is_keyframe,
+    is_of_keyframe=_is_of_keyframe,
+)

@@ -6,14 +6,14 @@ from camera_adapters.codecs.nal import split_annex_b
 from camera_adapters.rtp.pictures import (
     NalCollector,
     NalPieces,
+    NalRules,
     Picture,
-    join_units,
-    with_embedded_split,
+    PictureDivider,
 )
 
 _AGGREGATION = 48
 _FRAGMENTATION = 49
-_LEFT_OUT = frozenset({35, 36, 37, 38})
+_SLICES = frozenset(range(32))
 _PARAMETER_SETS = frozenset({32, 33, 34})
 
 
@@ -30,9 +30,8 @@ class H265Depacketiser:
     """
 
     def __init__(self, *, with_decoding_order: bool = False) -> None:
-        self.splits = True
         self.malformed = 0
-        self._before: list[NalPieces] = []
+        self.divider = PictureDivider(_RULES)
         self._order_bytes = 2 if with_decoding_order else 0
 
     def fragmented_picture(self, heads: list[int], bodies: list[bytes]) -> Picture | None:
@@ -46,7 +45,7 @@ class H265Depacketiser:
         kind = start & 0x3F
         if (
             middle < 0
-            or self._before
+            or self.divider.before
             or self._order_bytes
             or start >> 17 & 0x3F != _FRAGMENTATION
             or kind >= 32
@@ -70,37 +69,7 @@ class H265Depacketiser:
             self._collect(collector, payload)
         collector.finish()
         self.malformed += collector.malformed
-        units = with_embedded_split(collector.units, _may_hold_embedded)
-        pictures: list[Picture] = []
-        current = self._before
-        slices = 0
-        for unit in units:
-            kind = unit[0][0] >> 1 & 0x3F
-            if kind < 32:
-                if slices and self.splits and _is_first_slice(unit):
-                    cut = len(current)
-                    while not current[cut - 1][0][0] >> 1 & 0x3F < 32:
-                        cut -= 1
-                    pictures.append(_build(current[:cut], len(pictures)))
-                    current = current[cut:]
-                    slices = 0
-                slices += 1
-            elif kind in _LEFT_OUT or kind >= 41:
-                continue
-            current.append(unit)
-        damaged = hole or collector.torn
-        if slices:
-            pictures.append(_build(current, len(pictures)))
-            self._before = []
-        else:
-            self._before = current[-16:]
-            if damaged and not pictures:
-                return [Picture(b"", any(map(_is_of_keyframe, payloads)), [], True)]
-        for picture in pictures:
-            if damaged or (after_gap and picture.order == 0 and picture.continues):
-                picture.damaged = True
-                picture.keyframe = picture.keyframe or any(map(_is_of_keyframe, payloads))
-        return pictures
+        return self.divider.pictures(collector, payloads, hole=hole, after_gap=after_gap)
 
     def _collect(self, collector: NalCollector, payload: bytes) -> None:
         if len(payload) < 3:
@@ -162,10 +131,6 @@ def _is_of_keyframe(payload: bytes) -> bool:
     return 16 <= kind <= 23
 
 
-def _may_hold_embedded(first_byte: int) -> bool:
-    return first_byte >> 1 & 0x3F in (32, 33, 34, 35, 39)
-
-
 def _is_first_slice(unit: NalPieces) -> bool:
     """first_slice_segment_in_pic_flag, the bit behind the NAL unit header (H.265 §7.3.6.1)."""
     first = unit[0]
@@ -173,24 +138,18 @@ def _is_first_slice(unit: NalPieces) -> bool:
     return byte & 0x80 != 0
 
 
-def _build(units: list[NalPieces], order: int) -> Picture:
-    parameter_sets: list[bytes] = []
-    kept: list[NalPieces] = []
-    first_slice: NalPieces | None = None
-    for unit in units:
-        kind = unit[0][0] >> 1 & 0x3F
-        if kind in _PARAMETER_SETS:
-            parameter_sets.append(b"".join(unit))
-            continue
-        kept.append(unit)
-        if kind < 32:
-            first_slice = first_slice or unit
-    assert first_slice is not None
-    return Picture(
-        join_units(kept),
-        16 <= first_slice[0][0] >> 1 & 0x3F <= 23,
-        parameter_sets,
-        False,
-        continues=not _is_first_slice(first_slice),
-        order=order,
-    )
+def _is_keyframe(units: list[NalPieces], parameter_sets: list[bytes]) -> bool:
+    kinds = (unit[0][0] >> 1 & 0x3F for unit in units)
+    return 16 <= next(kind for kind in kinds if kind in _SLICES) <= 23
+
+
+_RULES = NalRules(
+    kind_of=lambda first_byte: first_byte >> 1 & 0x3F,
+    slices=_SLICES,
+    parameter_sets=_PARAMETER_SETS,
+    supplements=frozenset({39, 40}),
+    may_hold_embedded=frozenset({32, 33, 34, 35, 39}),
+    is_first_slice=_is_first_slice,
+    is_keyframe=_is_keyframe,
+    is_of_keyframe=_is_of_keyframe,
+)

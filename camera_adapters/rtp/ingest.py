@@ -223,7 +223,7 @@ class Ingest:
         if self._codec is Codec.H264:
             interlaced = h264.parse_sps(track.parameter_sets[0]).interlaced
             # Both fields of a frame share a timestamp, and may each carry a marker bit.
-            self._depacketiser.splits = not interlaced
+            self._depacketiser.divider.splits = not interlaced
             if interlaced:
                 self._video_receiver.ends_on_marker = False
         self.video_track = track

@@ -138,7 +138,7 @@ def test_several_pictures_of_one_timestamp_are_divided_unless_they_are_fields() 
     assert first.payload == nal_units_to_payload(Codec.H264, payloads[:2])
     assert second.payload == nal_units_to_payload(Codec.H264, payloads[2:])
     fields = H264Depacketiser()
-    fields.splits = False
+    fields.divider.splits = False
     assert len(taken(fields, payloads)) == 1
 
 
