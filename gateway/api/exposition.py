@@ -8,14 +8,19 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from gateway.api.services import Services
+from gateway.api.webrtc_figures import webrtc_families
 from gateway.version import VERSION
 
 _STATES = ("live", "connecting", "offline", "refused", "idle")
 
 
-def exposition(services: Services, statuses: dict[str, Any], lag_ms: float) -> str:
+def exposition(services: Services, statuses: dict[str, Any]) -> str:
     """All metrics as text."""
-    families = [*_process_families(statuses, lag_ms), *_camera_families(services)]
+    families = [
+        *_process_families(statuses),
+        *webrtc_families(statuses),
+        *_camera_families(services),
+    ]
     registry = CollectorRegistry()
     registry.register(_Families(families))
     return generate_latest(registry).decode()
@@ -32,13 +37,13 @@ class _Families:
         return self._families
 
 
-def _process_families(statuses: dict[str, Any], api_lag_ms: float) -> list[Metric]:
+def _process_families(statuses: dict[str, Any]) -> list[Metric]:
     info = GaugeMetricFamily("gridsight_info", "The version that runs", labels=["version"])
     info.add_metric([VERSION], 1)
     up = GaugeMetricFamily("gridsight_process_up", "1 while the process answers", labels=["name"])
     lag = GaugeMetricFamily(
         "gridsight_event_loop_lag_seconds",
-        "Worst delay of the event loop since the last scrape",
+        "Worst delay of the event loop in the last half to one minute",
         labels=["name"],
     )
     spool = GaugeMetricFamily(
@@ -48,7 +53,7 @@ def _process_families(statuses: dict[str, Any], api_lag_ms: float) -> list[Metri
     for name, status in sorted(statuses.items()):
         up.add_metric([name], 0 if status is None else 1)
         found = status or {}
-        lag_ms = api_lag_ms if name == "api" else found.get("event_loop_lag_ms")
+        lag_ms = found.get("event_loop_lag_ms")
         if lag_ms is not None:
             lag.add_metric([name], lag_ms / 1000)
         if found.get("spool_bytes") is not None:

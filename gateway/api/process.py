@@ -128,7 +128,7 @@ async def serve_api(settings: Settings, name: str) -> None:
     async with open_services(settings) as services:
 
         async def status() -> dict[str, Any]:
-            return {"event_loop_lag_ms": services.lag.take_ms()}
+            return {"event_loop_lag_ms": services.lag.worst_ms()}
 
         control = ControlServer(
             control_path(settings, name), services.secret, {"process.status": status}

@@ -78,7 +78,7 @@ async def metrics(request: Request, services: ServicesDep) -> Response:
     """
     await _may_scrape(request, services)
     statuses = await services.processes.statuses()
-    text = exposition(services, statuses, services.lag.take_ms())
+    text = exposition(services, statuses)
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -81,7 +81,7 @@ async def serve(settings: Settings, name: str) -> None:
         lag = LoopLag()
 
         async def status() -> dict[str, Any]:
-            return {"event_loop_lag_ms": lag.take_ms(), "sessions": len(server.sessions)}
+            return {"event_loop_lag_ms": lag.worst_ms(), "sessions": len(server.sessions)}
 
         control_server = ControlServer(
             control_path(settings, name),

@@ -234,7 +234,7 @@ class ShardProcess:
     async def _turn_for_ever(self) -> None:
         while True:
             await self._report.turn()
-            self._lag_ms = self._lag.take_ms()
+            self._lag_ms = self._lag.worst_ms()
             await asyncio.sleep(TURN_INTERVAL_S)
 
     def _revoke(self, session_ids: list[str]) -> int:

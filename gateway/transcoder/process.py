@@ -87,7 +87,7 @@ async def serve(settings: Settings, name: str) -> None:
     lag = LoopLag()
 
     async def figures() -> dict[str, Any]:
-        return {"event_loop_lag_ms": lag.take_ms(), **pool.status()}
+        return {"event_loop_lag_ms": lag.worst_ms(), **pool.status()}
 
     server = ControlServer(
         control_path(settings, name),
