@@ -272,6 +272,7 @@ class ShardProcess:
             "upload_failures": recorder.uploads.failures,
             "recorders_refastened": self._shard.recorders_refastened,
             "live_sessions": len(self._sessions),
+            "webrtc": self._whep.figures(),
             "mse_viewers": self._mse.viewer_count,
             "mse_pictures_skipped": self._mse.pictures_skipped,
             "restream_readers": self._restreams.session_count if self._restreams else 0,
@@ -307,6 +308,8 @@ def _routed_addresses() -> Iterable[str]:
 def main(settings: Settings, name: str) -> None:
     """Entry point for the supervisor."""
     # Access units live for a GOP and form no cycles: looking for some among them every few hundred
-    # allocations is a tenth of the process's work.
+    # allocations is a tenth of the process's work. Nor does what the imports made ever become
+    # garbage: going through it now and then would hold the loop for tens of milliseconds.
     gc.set_threshold(20_000, 50, 100)
+    gc.freeze()
     run(ShardProcess(settings, name).serve())
