@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
-TURN_S = 0.003
+TURN_S = 0.002
 """How long one turn may hold the loop."""
 
 TICK_S = 0.004
