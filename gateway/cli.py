@@ -64,12 +64,14 @@ def _settings(config: Path | None, data: Path | None) -> Settings:
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    from gateway.cluster.child import ConfigurationError
     from recorder.rows import RowError
+    from recorder.stores import StoreError
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(coroutine)
-    except (RowError, ValueError, OSError, TimeoutError) as error:
+    except (ConfigurationError, RowError, StoreError, ValueError, OSError, TimeoutError) as error:
         _fail(error)
 
 

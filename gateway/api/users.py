@@ -65,8 +65,9 @@ async def create_user(
 ) -> dict[str, Any]:
     """Add an account; its password must be changed at the first sign-in."""
     check(caller, Right.USERS, COUNTY)
+    if body.password is not None:
+        _require_strong(body.password, body.name)
     password = body.password or one_time_password()
-    _require_strong(password, body.name)
     user_id = await services.rows.write(
         "accounts.create",
         name=body.name,
@@ -98,9 +99,9 @@ async def change_user(
     granted = (
         None if body.grants is None else [grant.model_dump(mode="json") for grant in body.grants]
     )
+    if body.password is not None:
+        _require_strong(body.password, document["name"])
     password = one_time_password() if body.reset_password else body.password
-    if password is not None:
-        _require_strong(password, document["name"])
     await services.rows.write(
         "accounts.change",
         user_id=user_id,

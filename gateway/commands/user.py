@@ -34,8 +34,7 @@ async def add_user(
     """Add an account with grants ``ROLE`` or ``ROLE@AREA-ID``; gives a one-time password when none
     was chosen. Raises RowError, WeakPassword, ValueError for a grant that is none.
     """
-    chosen = password or one_time_password()
-    check_strength(chosen, name)
+    chosen = _chosen(password, name)
     async with open_rows(settings) as rows:
         await rows.write(
             "accounts.create",
@@ -46,13 +45,12 @@ async def add_user(
             granted=[_grant(text) for text in granted],
         )
         await _note(rows, "user.create", name)
-    return None if password else chosen
+    return chosen if password is None else None
 
 
 async def set_password(settings: Settings, name: str, password: str | None) -> str | None:
     """Set a password, or make a one-time password and give it back; every sign-in ends."""
-    chosen = password or one_time_password()
-    check_strength(chosen, name)
+    chosen = _chosen(password, name)
     async with open_rows(settings) as rows:
         await rows.write(
             "accounts.set_password",
@@ -61,7 +59,7 @@ async def set_password(settings: Settings, name: str, password: str | None) -> s
             must_change_password=password is None,
         )
         await _note(rows, "user.password", name)
-    return None if password else chosen
+    return chosen if password is None else None
 
 
 async def disable_user(settings: Settings, name: str) -> None:
@@ -104,6 +102,13 @@ async def list_users(settings: Settings) -> list[UserLine]:
         )
         for row in found
     ]
+
+
+def _chosen(password: str | None, name: str) -> str:
+    if password is None:
+        return one_time_password()
+    check_strength(password, name)
+    return password
 
 
 async def _find(settings: Settings, name: str) -> str:

@@ -69,3 +69,9 @@ def test_secrets_are_masked_but_reach_the_children(tmp_path: Path) -> None:
     assert child == loaded.settings
     assert child.store.secret_key is not None
     assert child.store.secret_key.get_secret_value() == "s3cr3t"
+
+
+def test_every_setting_is_in_the_documentation_with_no_other() -> None:
+    page = Path(__file__).resolve().parent.parent.parent / "docs" / "settings.md"
+    told = {line.split("`")[1] for line in page.read_text().splitlines() if line.startswith("| `")}
+    assert told == {one.name for one in load_settings(environment={}).origins}

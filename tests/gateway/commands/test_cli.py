@@ -109,5 +109,15 @@ def test_a_misspelt_setting_stops_every_command(
     assert "GRIDSIGHT_LISTNE__PORT" in result.output
 
 
+def test_an_incomplete_store_is_said_in_one_line(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDSIGHT_STORE__KIND", "s3")
+    result = call(data, "check")
+    assert result.exit_code == 1
+    assert "store.endpoint, store.bucket" in result.output
+    assert "Traceback" not in result.output
+
+
 def test_version() -> None:
     assert re.fullmatch(r"gridsight \d+\.\d+\.\d+\n", runner.invoke(app, ["version"]).output)

@@ -201,6 +201,10 @@ def test_weak_passwords_are_refused(password: str) -> None:
         check_strength(password, "wang")
 
 
+def test_a_name_of_a_letter_or_two_says_nothing_about_a_password() -> None:
+    check_strength("xylophone-99", "x")
+
+
 def test_one_time_passwords_are_strong_and_different() -> None:
     made = {one_time_password() for _ in range(50)}
     assert len(made) == 50
