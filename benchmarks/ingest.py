@@ -63,7 +63,7 @@ def receive(
     kind: str, clip: Path, manner: str, count: int, warm_s: float, measure_s: float
 ) -> dict[str, Any]:
     """One receiving process over its own senders; its figures."""
-    run_s = warm_s + measure_s + 20 + count / 50
+    run_s = warm_s + measure_s + 90  # Longer than it can take to come up on a busy machine.
     with tempfile.TemporaryDirectory() as folder, senders(clip, run_s, manner) as port:
         module = [sys.executable, "-m", "benchmarks._ingest_receiver", kind, str(port)]
         done = subprocess.run(
