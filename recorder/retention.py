@@ -23,6 +23,8 @@ _log = structlog.get_logger(__name__)
 
 DAY_US = 86_400_000_000
 _BATCH = 500
+# A source is looked at when some ten segments are due, not for each one.
+_PATIENCE_US = 600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Retention:
         self.policies: Mapping[str, RetentionPolicy] = policies or {}
         self.reserve_bytes = reserve_bytes
         self.capacity_bytes = capacity_bytes
+        self._pruned_day = -1
 
     async def run(self, now_us: int) -> RetentionReport:
         """One pass: finish earlier deletions, then days, bytes, space. Raises StoreError,
@@ -100,10 +103,17 @@ class Retention:
         report = RetentionReport()
         await self.finish_deletions()
         async with self._engine.connect() as connection:
-            source_ids = list((await connection.execute(sa.select(sources.c.id))).scalars())
-        for source_id in source_ids:
-            await self._apply(source_id, self.policies.get(source_id, self.default), now_us, report)
+            standing = await _survey(connection)
+        for source in standing:
+            policy = self.policies.get(source.source_id, self.default)
+            if policy.days is not None:
+                before_us = now_us - round(policy.days * DAY_US)
+                if source.hidden or source.first_us < before_us - _PATIENCE_US:
+                    await self._apply_days(source.source_id, policy.days, before_us, report)
+            if policy.size_bytes is not None and source.used_bytes > policy.size_bytes:
+                await self._apply_bytes(source.source_id, policy.size_bytes, report)
         await self._make_space(now_us, report)
+        await self._prune_gaps(now_us)
         return report
 
     async def finish_deletions(self) -> int:
@@ -114,8 +124,8 @@ class Retention:
                 marked = (
                     await connection.execute(
                         sa.select(segments.c.id, segments.c.store_key)
-                        # A literal, so that the partial index on this state is used.
-                        .where(segments.c.state == sa.literal(DELETING, literal_execute=True))
+                        .where(segments.c.effective_start_us.is_(None))
+                        .where(segments.c.state == DELETING)
                         .limit(_BATCH)
                     )
                 ).all()
@@ -126,30 +136,41 @@ class Retention:
                 "recorder.forget_segments", segment_ids=[row.id for row in marked]
             )
 
-    async def _apply(
-        self, source_id: str, policy: RetentionPolicy, now_us: int, report: RetentionReport
+    async def _apply_days(
+        self, source_id: str, days: float, before_us: int, report: RetentionReport
     ) -> None:
-        if policy.days is not None:
-            before_us = now_us - round(policy.days * DAY_US)
-            while True:
-                async with self._engine.connect() as connection:
-                    doomed = await ended_before(connection, source_id, before_us, _BATCH)
-                if not doomed:
-                    break
-                detail = f"kept for {policy.days:g} days"
-                if not await self._delete(doomed, GapCause.RETENTION, detail, report):
-                    break
-            await self._rows.write("recorder.prune_gaps", source_id=source_id, before_us=before_us)
-        if policy.size_bytes is not None:
-            while True:
-                async with self._engine.connect() as connection:
-                    excess = await _used_bytes(connection, source_id) - policy.size_bytes
-                    doomed = await _oldest(connection, source_id, excess)
-                if not doomed:
-                    break
-                detail = f"no more than {policy.size_bytes} bytes are kept"
-                if not await self._delete(doomed, GapCause.RETENTION, detail, report):
-                    break
+        while True:
+            async with self._engine.connect() as connection:
+                doomed = await ended_before(connection, source_id, before_us, _BATCH)
+            if not doomed or not await self._delete(
+                doomed, GapCause.RETENTION, f"kept for {days:g} days", report
+            ):
+                return
+
+    async def _apply_bytes(self, source_id: str, limit_bytes: int, report: RetentionReport) -> None:
+        while True:
+            async with self._engine.connect() as connection:
+                excess = await _used_bytes(connection, source_id) - limit_bytes
+                doomed = await _oldest(connection, source_id, excess)
+            if not doomed or not await self._delete(
+                doomed, GapCause.RETENTION, f"no more than {limit_bytes} bytes are kept", report
+            ):
+                return
+
+    async def _prune_gaps(self, now_us: int) -> None:
+        """Once a day: forget gaps from before the time that is kept."""
+        if now_us // DAY_US == self._pruned_day:
+            return
+        async with self._engine.connect() as connection:
+            source_ids = list((await connection.execute(sa.select(sources.c.id))).scalars())
+        for source_id in source_ids:
+            policy = self.policies.get(source_id, self.default)
+            if policy.days is not None:
+                before_us = now_us - round(policy.days * DAY_US)
+                await self._rows.write(
+                    "recorder.prune_gaps", source_id=source_id, before_us=before_us
+                )
+        self._pruned_day = now_us // DAY_US
 
     async def _make_space(self, now_us: int, report: RetentionReport) -> None:
         """Free what is short, always taking the oldest footage of all sources."""
@@ -216,6 +237,39 @@ class Retention:
             report.deleted_bytes += sum(sizes[item["id"]] for item in marked)
         report.deleted_segments += deleted
         return deleted > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """How far back a source's footage goes, how much it is, whether some is hidden by other."""
+
+    source_id: str
+    first_us: int
+    used_bytes: int
+    hidden: bool
+
+
+async def _survey(connection: AsyncConnection) -> list[_Standing]:
+    """All sources that have footage: three statements, however many they are."""
+    used = await connection.execute(
+        sa.select(daily_usage.c.source_id, sa.func.sum(daily_usage.c.size_bytes)).group_by(
+            daily_usage.c.source_id
+        )
+    )
+    firsts = await connection.execute(
+        sa.select(spans.c.source_id, sa.func.min(spans.c.start_us)).group_by(spans.c.source_id)
+    )
+    hidden = await connection.execute(
+        sa.select(segments.c.source_id)
+        .where(segments.c.effective_start_us.is_(None), segments.c.state == STORED)
+        .distinct()
+    )
+    first_us: dict[str, int] = {row[0]: row[1] for row in firsts}
+    hiding = set(hidden.scalars())
+    return [
+        _Standing(source_id, first_us.get(source_id, 1 << 62), int(total), source_id in hiding)
+        for source_id, total in used
+    ]
 
 
 async def ended_before(

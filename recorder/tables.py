@@ -94,11 +94,12 @@ sa.Index(
     segments.c.effective_start_us,
     segments.c.effective_end_us,
 )
+# Few, among millions: those that are being deleted, and those that others cover wholly.
 sa.Index(
-    "ix_segments_deleting",
+    "ix_segments_hidden",
     segments.c.id,
-    sqlite_where=segments.c.state == DELETING,
-    postgresql_where=segments.c.state == DELETING,
+    sqlite_where=segments.c.effective_start_us.is_(None),
+    postgresql_where=segments.c.effective_start_us.is_(None),
 )
 
 spans = sa.Table(

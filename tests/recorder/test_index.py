@@ -253,4 +253,6 @@ def test_queries_use_their_indexes(connection: sa.Connection) -> None:
         "SELECT * FROM segments WHERE source_id = 'x' AND effective_start_us <= 5 "
         "ORDER BY effective_start_us DESC LIMIT 1"
     )
-    assert "ix_segments_deleting" in plan("SELECT id FROM segments WHERE state = 'deleting'")
+    assert "ix_segments_hidden" in plan(
+        "SELECT id FROM segments WHERE effective_start_us IS NULL AND state = 'deleting'"
+    )

@@ -154,11 +154,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("segments", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_segments_deleting",
+            "ix_segments_hidden",
             ["id"],
             unique=False,
-            sqlite_where=sa.text("state = 'deleting'"),
-            postgresql_where=sa.text("state = 'deleting'"),
+            sqlite_where=sa.text("effective_start_us IS NULL"),
+            postgresql_where=sa.text("effective_start_us IS NULL"),
         )
         batch_op.create_index(
             "ix_segments_effective",
@@ -396,9 +396,9 @@ def downgrade() -> None:
     with op.batch_alter_table("segments", schema=None) as batch_op:
         batch_op.drop_index("ix_segments_effective")
         batch_op.drop_index(
-            "ix_segments_deleting",
-            sqlite_where=sa.text("state = 'deleting'"),
-            postgresql_where=sa.text("state = 'deleting'"),
+            "ix_segments_hidden",
+            sqlite_where=sa.text("effective_start_us IS NULL"),
+            postgresql_where=sa.text("effective_start_us IS NULL"),
         )
 
     op.drop_table("segments")
