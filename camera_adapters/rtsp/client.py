@@ -415,7 +415,7 @@ class RtspClient:
             self.session_id = session.strip()
         given = re.search(r"timeout\s*=\s*(\d{1,6})", parameters, re.IGNORECASE)
         if given:
-            self._timeout_s = max(int(given[1]), 2)
+            self._timeout_s = max(int(given[1]) or _DEFAULT_TIMEOUT_S, 2)
         index = len(self._transports)
         transport = _parse_transport(response.headers.get("Transport"), index, self.tcp)
         if transport is None:

@@ -87,8 +87,9 @@ class RtspSource:
     """Drives ``stream`` from the camera at ``url``.
 
     ``username`` and ``password`` go before those in the URL; neither is ever logged. ``transport``
-    ``auto`` means TCP, then UDP where the camera does not do TCP. ``on_state`` is called with every
-    new :class:`SourceState`, on the loop. ``clock`` is the process's one :class:`SteadyClock`.
+    ``auto`` means TCP, then UDP where the camera does not do TCP or sends nothing by it.
+    ``on_state`` is called with every new :class:`SourceState`, on the loop. ``clock`` is the
+    process's one :class:`SteadyClock`.
 
     No exception leaves :meth:`start`, :meth:`stop`, or the task between them.
     """
@@ -154,6 +155,7 @@ class RtspSource:
         wait_s = _FIRST_WAIT_S
         while True:
             began = asyncio.get_running_loop().time()
+            packets_before = self._past.packets
             try:
                 outcome = await self._attempt()
             except Exception:
@@ -163,7 +165,10 @@ class RtspSource:
             if was_live and asyncio.get_running_loop().time() - began > _GOOD_RUN_S:
                 wait_s = _FIRST_WAIT_S
             delay_s = wait_s * random.uniform(0.5, 1.5)
-            if outcome.code == FailureCode.TRANSPORT and self._transport == "auto":
+            nothing_came = outcome.code == "silent" and self._past.packets == packets_before
+            if self._transport == "auto" and (
+                outcome.code == FailureCode.TRANSPORT or nothing_came
+            ):
                 self._tcp = not self._tcp
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
             self._refusals = self._refusals + 1 if outcome.code == FailureCode.REFUSED else 0

@@ -24,6 +24,7 @@ class Habits:
     content_base: bool = True
     channels: tuple[int, int] | None = None  # other channels than the client asked for
     tcp: bool = True  # False: 461 to interleaved
+    silent_by_tcp: bool = False  # accepts interleaved, and sends nothing
     password: str = ""
     algorithm: str = "MD5"
     stale_after: int = 0  # the nonce goes stale after so many requests
@@ -228,6 +229,8 @@ class _Connection:
         groups = packets_of(pictures(Codec.H264, self.habits.pictures), sequence=0)
         sent = 0
         for group in groups:
+            if self.udp is None and self.habits.silent_by_tcp:
+                return
             if self.udp is None:
                 channel = self.channels[0]
                 self.writer.write(b"".join(interleaved(one, channel) for one in group))

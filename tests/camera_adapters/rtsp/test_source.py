@@ -112,6 +112,12 @@ async def test_udp_with_packets_out_of_order(transport: str) -> None:
         assert (counters.lost, counters.damaged) == (0, 0)
 
 
+async def test_a_camera_that_sends_nothing_by_tcp_is_tried_by_udp() -> None:
+    async with MisbehavingCamera(Habits(silent_by_tcp=True)) as camera, Watched(camera.url) as w:
+        await w.until(lambda w: len(w.units) >= 5)
+        assert w.interruptions[0].cause is GapCause.CAMERA_SILENT
+
+
 async def test_udp_with_a_lost_packet() -> None:
     habits = Habits(drops=frozenset({10}))
     async with MisbehavingCamera(habits) as camera, Watched(camera.url, transport="udp") as w:
