@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from dataclasses import replace
 from itertools import pairwise
@@ -10,7 +11,6 @@ from itertools import pairwise
 import pytest
 
 from camera_adapters.stream import GapCause, Interruption, Variant
-from recorder import spool
 from tests.gateway.shard.conftest import CAMERA, World
 
 
@@ -216,13 +216,13 @@ async def test_a_disk_that_stands_still_does_not_touch_live_view(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = threading.Event()
-    write = spool._write_all
+    write = os.writev
 
-    def stuck(descriptor: int, buffers: list[bytes], size: int) -> None:
+    def stuck(descriptor: int, buffers: list[bytes]) -> int:
         assert free.wait(60)
-        write(descriptor, buffers, size)
+        return write(descriptor, buffers)
 
-    monkeypatch.setattr(spool, "_write_all", stuck)
+    monkeypatch.setattr(os, "writev", stuck)
     monkeypatch.setattr(world.recorder.spool, "has_memory_for", lambda size: free.is_set())
     await world.hold(world.source())
     viewer = world.watch()
