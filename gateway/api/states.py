@@ -20,7 +20,29 @@ _log = structlog.get_logger(__name__)
 _RETRY_S = 1.0
 _DIRECTORY_INTERVAL_S = 2.0
 
+# Measured figures, which are never still; with thousands of cameras and hundreds of browsers every
+# tremor of theirs would be a million messages a second.
+_MEASURES = ("bitrate_bps", "frames_per_second", "gop_s")
+_TREMOR = 0.25
+
 Listener = Callable[[str, str, dict[str, Any]], None]
+
+
+def is_news(told: dict[str, Any] | None, state: dict[str, Any]) -> bool:
+    """Whether who was ``told`` that should hear of ``state``: any fact that changed, or a measure
+    that moved by more than a quarter.
+    """
+    if told is None:
+        return True
+    for name in told.keys() | state.keys():
+        before, now = told.get(name), state.get(name)
+        if before == now:
+            continue
+        if name not in _MEASURES or not before or not now:
+            return True
+        if abs(now - before) > _TREMOR * before:
+            return True
+    return False
 
 
 class ShardDirectory(Protocol):
@@ -40,6 +62,8 @@ class CameraStates:
         self._reader = reader
         self._shards = shards
         self._states: dict[str, dict[str, dict[str, Any]]] = {}
+        # What listeners were told last: they need not hear that a bit rate breathes.
+        self._told: dict[tuple[str, str], dict[str, Any]] = {}
         self._owners: dict[str, str] = {}
         self._area_paths: dict[str, str] = {}
         self._stamp: object = None
@@ -108,13 +132,16 @@ class CameraStates:
         camera_id, variant = state.pop("camera_id"), state.pop("variant")
         self._owners[camera_id] = shard
         self._states.setdefault(camera_id, {})[variant] = state
-        self._tell(camera_id, variant, state)
+        if is_news(self._told.get((camera_id, variant)), state):
+            self._told[camera_id, variant] = state
+            self._tell(camera_id, variant, state)
 
     def _lose(self, shard: str) -> None:
         lost = [camera_id for camera_id, owner in self._owners.items() if owner == shard]
         for camera_id in lost:
             del self._owners[camera_id]
             for variant in self._states.pop(camera_id, {}):
+                self._told.pop((camera_id, variant), None)
                 away = {
                     "state": "offline",
                     "since_us": now_us(),
@@ -146,5 +173,6 @@ class CameraStates:
             self._area_paths = {row.id: row.path for row in rows}
         self._stamp = stamp
         for camera_id in self._states.keys() - self._area_paths.keys():
-            del self._states[camera_id]
+            for variant in self._states.pop(camera_id):
+                self._told.pop((camera_id, variant), None)
             self._owners.pop(camera_id, None)
