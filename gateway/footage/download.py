@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,15 +139,24 @@ async def plan_download(
     Mp4Error when footage is damaged.
     """
     items = await reader.between(camera_id, variant, wanted.start_us, wanted.end_us)
+    tracks = {item.run.id: reader.tracks(item.run) for item in items}
+    groups = await asyncio.to_thread(_choose, items, tracks, wanted)
+    planner = _Planner(tracks, groups[0][0][0].run.id, wanted)
+    for group in groups:
+        heads = await asyncio.gather(*(_head(reader, *pair) for pair in group))
+        await asyncio.to_thread(planner.add_all, group, heads)
+    return await asyncio.to_thread(planner.finish)
+
+
+def _choose(
+    items: Sequence[Located], tracks: Mapping[str, Sequence[Track]], wanted: Range
+) -> list[list[tuple[Located, Fragment]]]:
+    """The fragments that go into the file, segment by segment. Blocks for milliseconds an hour."""
     chosen = _with_keyframes(list(fragments_in(items, wanted)))
     if not chosen:
         raise FootageGone("there is no footage in that range: see the timeline's gaps")
-    _check_formats(reader, chosen, wanted)
-    planner = _Planner(reader.tracks(chosen[0][0].run), wanted)
-    for group in _by_segment(chosen):
-        heads = await asyncio.gather(*(_head(reader, *pair) for pair in group))
-        await asyncio.to_thread(planner.add_all, reader, group, heads)
-    return planner.finish()
+    _check_formats(tracks, chosen, wanted)
+    return _by_segment(chosen)
 
 
 def _with_keyframes(
@@ -164,12 +173,15 @@ def _with_keyframes(
 
 
 def _check_formats(
-    reader: FootageReader, chosen: Sequence[tuple[Located, Fragment]], wanted: Range
+    tracks: Mapping[str, Sequence[Track]],
+    chosen: Sequence[tuple[Located, Fragment]],
+    wanted: Range,
 ) -> None:
+    formats = {run_id: _format_of(own) for run_id, own in tracks.items()}
     parts: list[dict[str, Any]] = []
     last: object = None
     for located, fragment in chosen:
-        current = _format_of(reader.tracks(located.run))
+        current = formats[located.run.id]
         end_us = min(wanted.end_us, fragment.start_us + fragment.duration_us)
         if current != last:
             start_us = max(wanted.start_us, fragment.start_us)
@@ -204,8 +216,12 @@ async def _head(reader: FootageReader, located: Located, part: Fragment) -> byte
 class _Planner:
     """Walks the fragments in order and keeps account of samples and blocks."""
 
-    def __init__(self, tracks: Sequence[Track], wanted: Range) -> None:
+    def __init__(
+        self, tracks_of: Mapping[str, Sequence[Track]], first_run_id: str, wanted: Range
+    ) -> None:
+        self._tracks_of = tracks_of
         self._wanted = wanted
+        tracks = tracks_of[first_run_id]
         self._lead = next((i for i, track in enumerate(tracks) if track.kind == "video"), 0)
         # The leading track goes first: the others' length follows it.
         self._order = [self._lead, *(i for i in range(len(tracks)) if i != self._lead)]
@@ -224,13 +240,12 @@ class _Planner:
 
     def add_all(
         self,
-        reader: FootageReader,
         group: Sequence[tuple[Located, Fragment]],
         heads: Sequence[bytes],
     ) -> None:
         """Consecutive fragments with their heads. Blocks for a tenth of a millisecond each."""
         for (located, part), head in zip(group, heads, strict=True):
-            self._add(reader.tracks(located.run), located, part, read_layout(head))
+            self._add(self._tracks_of[located.run.id], located, part, read_layout(head))
 
     def _add(
         self, tracks: Sequence[Track], located: Located, part: Fragment, layout: FragmentLayout

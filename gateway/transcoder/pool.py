@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 Kind = Literal["video", "aac", "opus"]
 LIVE_BACKLOG_LIMIT = 50
 SOUND_JOBS_LIMIT = 512
-PICTURES_WAITING_LIMIT = 64
+PICTURES_WAITING_LIMIT = 32
 CLOSE_PATIENCE_S = 10.0
 PICTURE_PATIENCE_S = 20.0
 _REPLY_BYTES_LIMIT = 256 * 1024 * 1024
@@ -199,10 +199,12 @@ class TranscoderPool:
                 }
             )
             event = await asyncio.wait_for(answer, PICTURE_PATIENCE_S)
-        except TimeoutError:
+        except TimeoutError:  # an OSError too: it comes first
             if job.worker is not None:
                 job.worker.kill()
             raise TranscodeError("crashed", "the picture took too long and was given up") from None
+        except OSError as error:
+            raise TranscodeError("unavailable", f"no worker process: {error}") from error
         finally:
             self._pictures_waiting -= 1
             if job.worker is not None:
@@ -308,11 +310,13 @@ class TranscoderPool:
             known = self._shared[name] = asyncio.ensure_future(self._new_worker())
         try:
             worker = await asyncio.shield(known)
-        except BaseException:
-            if self._shared.get(name) is known and known.done():
-                self._shared.pop(name, None)
+            if worker not in self._workers:
+                raise OSError("the worker process ended while it started")
+        except OSError:
+            if self._shared.get(name) is known:
+                del self._shared[name]
             raise
-        if worker in self._workers:
+        if self._shared.get(name) is known:
             self._shared[name] = worker
         return worker
 

@@ -182,3 +182,44 @@ async def test_closing_ends_every_process(two_places, h265) -> None:
     assert all(process.poll() is not None for process in processes)
     failed = await callers[2].until("failed")
     assert failed["code"] == "unavailable"
+
+
+async def test_a_picture_worker_that_crashed_is_replaced(pool, h265) -> None:
+    await pool.picture(h265.track, h265.units[:1], None, 160)
+    (worker,) = pool._workers
+    worker.process.kill()
+    await worker.reading
+    jpeg = await pool.picture(h265.track, h265.units[:1], None, 160)
+    assert jpeg.startswith(b"\xff\xd8")
+
+
+async def test_a_worker_that_ends_while_it_starts_is_tried_again(pool, h265) -> None:
+    start = pool._new_worker
+
+    async def stillborn():
+        worker = await start()
+        worker.process.kill()
+        await worker.reading
+        return worker
+
+    pool._new_worker = stillborn
+    with pytest.raises(TranscodeError) as refusal:
+        await pool.picture(h265.track, h265.units[:1], None, 160)
+    assert refusal.value.code == "unavailable"
+    pool._new_worker = start
+    assert await pool.picture(h265.track, h265.units[:1], None, 160)
+
+
+async def test_a_picture_that_never_comes_ends_its_worker(pool, h265, monkeypatch) -> None:
+    monkeypatch.setattr("gateway.transcoder.pool.PICTURE_PATIENCE_S", 0.0)
+    with pytest.raises(TranscodeError) as refusal:
+        await pool.picture(h265.track, h265.units[:30], None, None)
+    assert refusal.value.code == "crashed"
+    monkeypatch.undo()
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                assert await pool.picture(h265.track, h265.units[:1], None, 160)
+                return
+            except TranscodeError as error:
+                assert error.code == "crashed"
