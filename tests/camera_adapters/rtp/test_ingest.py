@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from base64 import b64encode
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,6 +12,8 @@ import pytest
 from camera_adapters import sdp
 from camera_adapters.rtp.clocks import CameraClock
 from camera_adapters.rtp.ingest import Ingest, merge_parameter_sets
+from camera_adapters.rtp.packetise import TrackPacketiser
+from camera_adapters.rtp.rtcp import us_to_ntp
 from camera_adapters.rtp.tracks import choose_tracks
 from camera_adapters.stream import (
     AccessUnit,
@@ -21,7 +25,7 @@ from camera_adapters.stream import (
     Variant,
 )
 from tests.peers.parameter_sets import H264_PPS, H264_SPS
-from tests.peers.rtp_packets import packet, packets_of, pictures
+from tests.peers.rtp_packets import packet, packets_of, pictures, video_track
 
 START_US = 1_700_000_000_000_000
 # A 640×480 SPS, for a change of resolution in mid-stream.
@@ -234,3 +238,52 @@ def test_a_new_connection_goes_on_behind_the_old_one() -> None:
     again.now_us = START_US  # the gateway's clock was set back meanwhile
     again.send(packets_of(pictures(Codec.H264, 5)))
     assert again.sink.units[0].wall_us > last
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+def test_parameter_sets_in_the_description_only(codec: Codec) -> None:
+    texts = [b64encode(one).decode() for one in video_track(codec).parameter_sets]
+    if codec is Codec.H264:
+        given = f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={','.join(texts)}\n"
+    else:
+        names = ("sprop-vps", "sprop-sps", "sprop-pps")
+        pairs = (f"{name}={text}" for name, text in zip(names, texts, strict=True))
+        given = f"a=fmtp:96 {';'.join(pairs)}\n"
+    camera = Camera(codec, given)
+    sent = pictures(codec, 10)
+    packetiser = TrackPacketiser(video_track(codec), 0, 7, 0, 0)
+    for unit in sent:
+        unit.keyframe, keyframe = False, unit.keyframe  # no sets in front of it
+        packets = [bytes(one) for one in packetiser.packetise(unit).datagrams()]
+        unit.keyframe = keyframe
+        camera.send([packets])
+    assert [unit.payload for unit in camera.sink.units] == [unit.payload for unit in sent]
+    assert camera.sink.runs[0][0].parameter_sets == video_track(codec).parameter_sets
+
+
+def test_a_goodbye_and_a_broken_report() -> None:
+    camera = Camera()
+    camera.send(packets_of(pictures(Codec.H264, 3)))
+    assert not camera.ingest.receive_rtcp(0, b"\x00nonsense", camera.now_us)
+    assert camera.ingest.counters.malformed == 1
+    assert not camera.ingest.receive_rtcp(0, b"\x81\xcb\x00\x01\x00\x00\x00\x63", camera.now_us)
+    assert camera.ingest.receive_rtcp(0, b"\x81\xcb\x00\x01\x00\x00\x00\x07", camera.now_us)
+
+
+def test_a_camera_eight_hours_ahead_does_not_move_the_recording() -> None:
+    camera = Camera()
+    eight_hours_us = 8 * 3_600_000_000
+    for number, group in enumerate(packets_of(pictures(Codec.H264, 40))):
+        camera.send([group])
+        if number % 10 == 0:
+            timestamp = 0xFFFF_0000 + number * 3600 & 0xFFFF_FFFF
+            wall_us = START_US + number * 40_000 + eight_hours_us
+            report = struct.pack(">BBHIQIII", 0x80, 200, 6, 7, us_to_ntp(wall_us), timestamp, 0, 0)
+            camera.ingest.receive_rtcp(0, report, camera.now_us)
+    assert not camera.clock.trusted
+    assert camera.clock.offset_us is not None
+    assert abs(camera.clock.offset_us - eight_hours_us) < 100_000
+    assert all(
+        abs(unit.wall_us - START_US - number * 40_000) < 60_000
+        for number, unit in enumerate(camera.sink.units)
+    )
