@@ -83,6 +83,7 @@ class WhepEndpoint:
         self._links = [link for server in ice_servers for link in _links(server)]
         self._run_wait_s = run_wait_s
         self._resources: dict[str, _Resource] = {}
+        self._opening: set[str] = set()
 
     def routes(self, path: str = "/whep") -> list[BaseRoute]:
         """The routes to mount; ``Location`` is relative to ``path``, so any prefix will do."""
@@ -102,10 +103,13 @@ class WhepEndpoint:
 
     def revoke(self, session_id: str) -> bool:
         """End the session's viewer now. Returns whether there was one."""
+        # Still waiting for its first picture: _open_viewer sees that it is not expected any more.
+        waited = session_id in self._opening
+        self._opening.discard(session_id)
         found = [r for r in self._resources.values() if r.session.session_id == session_id]
         for resource in found:
             resource.viewer.close("revoked")
-        return bool(found)
+        return waited or bool(found)
 
     def close(self) -> None:
         """End every viewer: the shard stops."""
@@ -155,7 +159,17 @@ class WhepEndpoint:
     async def _open_viewer(
         self, request: Request, stream: Stream, session: SessionHandle, offer: str
     ) -> Response:
-        if not await _run_begins(stream, self._run_wait_s):
+        session_id = session.session_id
+        self._opening.add(session_id)
+        try:
+            begun = await _run_begins(stream, self._run_wait_s)
+            revoked = session_id not in self._opening
+        finally:
+            self._opening.discard(session_id)
+        if revoked:
+            session.ended("revoked")
+            return _error(403, "session_revoked", "the session was revoked meanwhile")
+        if not begun:
             session.ended("no_media")
             why = stream.interruption.detail if stream.interruption else "the camera sends nothing"
             return _error(409, "no_media", f"no live picture yet: {why}", _retry(2))

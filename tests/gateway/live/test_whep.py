@@ -206,6 +206,18 @@ async def test_a_revoked_session_ends_its_viewer(
     assert [session_id for session_id, _ in endpoint.viewers] == ["session-1"]
 
 
+async def test_a_session_revoked_while_waiting_never_opens(
+    door: Door, client: httpx.AsyncClient, endpoint: WhepEndpoint
+) -> None:
+    door.stream.on_sinks_changed = lambda stream: (
+        endpoint.revoke("session-0") and stream.start_run((H264,)) if stream.sinks else None
+    )
+    answer = await post(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "session_revoked")
+    assert door.sessions[0].reasons == ["revoked"]
+    assert list(endpoint.viewers) == []
+
+
 # --- Chromium -------------------------------------------------------------------------------------
 
 PAGE = """<video autoplay muted playsinline></video><script>
