@@ -44,7 +44,7 @@ _BODY_BYTES_LIMIT = 16 * 1024
 _TIME_LIMIT_US = 1 << 60
 _IMMUTABLE = "private, max-age=31536000, immutable"
 _PLANS_KEPT = 8
-_BYTE_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_BYTE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})$")
 
 
 @dataclass(slots=True)

@@ -154,3 +154,7 @@ def test_byte_ranges_as_http_defines_them(first, last, size) -> None:
 def test_any_other_range_header_is_the_whole_or_nothing(header, size) -> None:
     found = byte_range(header, size)
     assert found is None or 0 <= found[0] < found[1] <= size
+
+
+def test_an_absurd_range_is_answered_with_the_whole() -> None:
+    assert byte_range(f"bytes={'9' * 5000}-", 10) == (0, 10)
