@@ -30,16 +30,21 @@ class LiveDoor:
         session = self._sessions.open(ticket)
         stream = self._stream(session)
         try:
-            if not stream.running and not await run_begins(stream, FIRST_RUN_WAIT_S):
-                return stream, session  # the endpoint says why there is no picture
-            if stream.variant is not Variant.OPUS and _has_aac(stream):
-                with_opus = self._shard.derived.get(stream, Variant.OPUS)
-                if with_opus.running or await run_begins(with_opus, _SOUND_WAIT_S):
-                    return with_opus, session
+            chosen = await self._with_sound(stream)
+            self._sessions.require_unrevoked(session.session_id)
         except BaseException:
             session.ended("failed")
             raise
-        return stream, session
+        return chosen, session
+
+    async def _with_sound(self, stream: Stream) -> Stream:
+        if not stream.running and not await run_begins(stream, FIRST_RUN_WAIT_S):
+            return stream  # the endpoint says why there is no picture
+        if stream.variant is not Variant.OPUS and _has_aac(stream):
+            with_opus = self._shard.derived.get(stream, Variant.OPUS)
+            if with_opus.running or await run_begins(with_opus, _SOUND_WAIT_S):
+                return with_opus
+        return stream
 
     def _stream(self, session: LiveSession) -> Stream:
         try:

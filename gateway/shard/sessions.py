@@ -52,9 +52,13 @@ class LiveSessions:
             raise SessionRefused(401, "ticket_refused", str(error)) from None
         if ticket.action != "live" or len(ticket.camera_ids) != 1:
             raise SessionRefused(403, "not_allowed", "the ticket is not for live viewing")
-        if ticket.session_id in self._revoked:
-            raise SessionRefused(403, "revoked", "the right to watch was withdrawn")
+        self.require_unrevoked(ticket.session_id)
         return self._add(ticket)
+
+    def require_unrevoked(self, session_id: str) -> None:
+        """Raises SessionRefused when the right was withdrawn, as it may be while one waits."""
+        if session_id in self._revoked:
+            raise SessionRefused(403, "revoked", "the right to watch was withdrawn")
 
     def revoke(self, session_ids: Iterable[str]) -> None:
         """From now on these open nothing; ending what is open is the outputs' part."""
