@@ -51,14 +51,14 @@ export class CameraPlayer implements Supply {
     camera_id: string,
     private host: HTMLElement,
     private hooks: CameraHooks,
-    onIndex: () => void,
+    private onChange: () => void,
   ) {
     this.camera_id = camera_id
     this.loader = new IndexLoader(
       () => this.baseUrl,
       () => this.hooks.session(),
       hooks.wallClockUs,
-      onIndex,
+      onChange,
     )
   }
 
@@ -180,6 +180,9 @@ export class CameraPlayer implements Supply {
     screen.video.dataset['cameraId'] = this.camera_id
     screen.video.dataset['mode'] = mode
     screen.video.dataset['originUs'] = String(screen.origin_us)
+    for (const event of ['seeked', 'loadeddata', 'canplay']) {
+      screen.video.addEventListener(event, () => this.onChange())
+    }
     this.host.appendChild(screen.video)
     return mode === 'full'
       ? new FullFollower(screen, this, () => this.hooks.onSoundBlocked())
@@ -336,6 +339,10 @@ export class CameraPlayer implements Supply {
       this.askedAgain.add(key)
     }
     this.loader.invalidate(fragments[0].start_us)
+  }
+
+  changed(): void {
+    this.onChange()
   }
 
   private guarded<T>(work: Promise<T>): Promise<T> {

@@ -36,6 +36,8 @@ export interface Supply {
   keyframe(fragment: Fragment, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
   /** The server no longer has what the index promised. */
   stale(fragments: readonly Fragment[]): void
+  /** Something came in: decide anew at once, not at the next tick. */
+  changed(): void
 }
 
 export interface Follower {

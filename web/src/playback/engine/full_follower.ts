@@ -207,5 +207,6 @@ export class FullFollower implements Follower {
     for (const fragment of batch) {
       if (!isBuffered(fragment, buffered)) this.supply.index.exclude(fragment)
     }
+    this.supply.changed()
   }
 }

@@ -120,6 +120,7 @@ export class KeyframeFollower implements Follower {
       this.cache.set(key, bytes)
       const oldest = this.cache.keys().next().value
       if (this.cache.size > CACHED && oldest !== undefined) this.cache.delete(oldest)
+      this.supply.changed()
     } catch (error) {
       if ((error as { code?: string }).code !== 'not_found') throw error
       this.missing.add(key)
