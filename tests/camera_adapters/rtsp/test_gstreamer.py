@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,16 +51,17 @@ class Kept:
         self.over.set()
 
 
-def make_clip(source: Path, target: Path, seconds: int) -> Path:
-    """The first seconds, not encoded anew."""
-    command = ["ffmpeg", "-v", "error", "-i", str(source), "-t", str(seconds), "-c", "copy"]
+def make_clip(
+    source: Path, target: Path, seconds: int, codec: Sequence[str] = ("-c", "copy")
+) -> Path:
+    """The first seconds; not encoded anew unless ``codec`` says so."""
+    command = ["ffmpeg", "-v", "error", "-i", str(source), "-t", str(seconds), *codec]
     subprocess.run([*command, str(target)], check=True)
     return target
 
 
 def pictures_of(clip: Path, codec: Codec) -> list[tuple[str, bool]]:
     """Hash and keyframe flag of each picture of a clip, by ffmpeg."""
-    name = "h264" if codec is Codec.H264 else "hevc"
     probed = subprocess.run(
         ["ffprobe", "-v", "error", "-select_streams", "v", "-show_packets", "-of", "json", clip],
         capture_output=True,
@@ -73,7 +75,6 @@ def pictures_of(clip: Path, codec: Codec) -> list[tuple[str, bool]]:
             data = file.read(int(packet["size"]))
         units = [bytes(unit) for unit in iterate_nal_units(data)]
         payload = nal_units_to_payload(codec, units)
-        assert name
         pictures.append((hashlib.sha256(payload).hexdigest(), "K" in packet["flags"]))
     return pictures
 
@@ -105,10 +106,8 @@ async def test_every_picture_of_the_clip_arrives(
 
 
 async def test_b_frames_get_decoding_times(pedestrians_h264: Path, tmp_path: Path) -> None:
-    clip = tmp_path / "b.mp4"
-    encode = ["-t", "3", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "10"]
-    command = ["ffmpeg", "-v", "error", "-i", str(pedestrians_h264), *encode, str(clip)]
-    subprocess.run(command, check=True)
+    x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "10"]
+    clip = make_clip(pedestrians_h264, tmp_path / "b.mp4", 3, x264)
     expected = pictures_of(clip, Codec.H264)
     stream, kept = Stream("cam", Variant.MAIN), Kept()
     stream.attach(kept)
