@@ -19,7 +19,7 @@ from benchmarks._webrtc_clip import encode_clip
 from benchmarks.measure import cpu_seconds, quick_requested, report
 
 _VIEWERS_A_CAMERA = 25
-_SETTLE_S = 3.0
+_SETTLE_S = 2.0
 
 
 class Run:
@@ -105,8 +105,8 @@ def _per_viewer(
 def main() -> None:
     """See the module's description."""
     quick = quick_requested(__doc__)
-    viewers, peer_viewers, crowd = (60, 10, 150) if quick else (200, 20, 500)
-    seconds = 5.0 if quick else 20.0
+    viewers, peer_viewers, crowd = (50, 10, 100) if quick else (200, 20, 500)
+    seconds = 4.0 if quick else 20.0
     with tempfile.TemporaryDirectory() as folder:
         clips = {}
         for name, bitrate_bps, width, height in (
