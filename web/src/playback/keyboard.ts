@@ -72,3 +72,23 @@ export function shuttled(rate: number, playing: boolean, direction: 1 | -1): num
   const next = [1, 2, 4, 8, 16].find((step) => step > Math.abs(rate)) ?? 16
   return next * direction
 }
+
+/** Rows of the help; the words are `playback.keyHelp.…`. */
+export const PLAYBACK_KEY_HELP: { keys: string[]; words: string }[] = [
+  { keys: ['Space'], words: 'toggle' },
+  { keys: ['←', '→'], words: 'second' },
+  { keys: ['Shift ←', 'Shift →'], words: 'tenSeconds' },
+  { keys: [',', '.'], words: 'step' },
+  { keys: ['J', 'K', 'L'], words: 'shuttle' },
+  { keys: ['I', 'O'], words: 'marks' },
+  { keys: ['Delete'], words: 'clearMarks' },
+  { keys: ['B'], words: 'bookmark' },
+  { keys: ['S'], words: 'snapshot' },
+  { keys: ['M'], words: 'sound' },
+  { keys: ['1 … 9'], words: 'select' },
+  { keys: ['Z'], words: 'maximise' },
+  { keys: ['+', '−'], words: 'zoom' },
+  { keys: ['C'], words: 'centre' },
+  { keys: ['Page Up', 'Page Down'], words: 'turn' },
+  { keys: ['Home', 'End'], words: 'edges' },
+]
