@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -62,8 +62,7 @@ async def timeline(
     since the last footage is ``held_on_node``. Time before the first footage is no gap.
     """
     end_us = min(end_us, now_us)
-    first_us = await _first_us(connection, source_id)
-    recorded = await _spans(connection, source_id, start_us, end_us)
+    first_us, recorded, told = await _read(connection, source_id, start_us, end_us, now_us)
     for segment in open_segments:
         recorded.append((segment.start_us, segment.end_us))
         first_us = segment.start_us if first_us is None else min(first_us, segment.start_us)
@@ -75,7 +74,6 @@ async def timeline(
     ]
     if end_us <= start_us:
         return Timeline([], [], first_us)
-    told = await _gaps(connection, source_id, start_us, end_us, now_us)
     known = [gap.start_us for gap in told]
     if first_us is not None:
         known.append(first_us)
@@ -138,19 +136,58 @@ async def clock_offset(connection: AsyncConnection, source_id: str) -> tuple[int
 _ON_ITS_WAY_US = 15_000_000
 
 
-async def _first_us(connection: AsyncConnection, source_id: str) -> int | None:
-    statement = (
-        sa.select(spans.c.start_us)
+async def _read(
+    connection: AsyncConnection, source_id: str, start_us: int, end_us: int, now_us: int
+) -> tuple[int | None, list[Interval], list[TimelineGap]]:
+    """Where the history begins, its spans and its gaps: one statement, one trip to the database."""
+    nothing = sa.null()
+    first = (
+        sa.select(spans.c.start_us, spans.c.end_us)
         .where(spans.c.source_id == source_id)
         .order_by(spans.c.start_us)
         .limit(1)
+        .subquery()
     )
-    return (await connection.execute(statement)).scalar()
+    found = _spans_statement(source_id, start_us, end_us).subquery()
+    told = sa.select(
+        sa.literal(2), gaps.c.start_us, gaps.c.end_us, gaps.c.cause, gaps.c.detail
+    ).where(
+        gaps.c.source_id == source_id,
+        gaps.c.start_us < end_us,
+        sa.or_(gaps.c.end_us.is_(None), gaps.c.end_us > start_us),
+    )
+    rows = await connection.execute(
+        sa.union_all(
+            sa.select(sa.literal(0), first.c.start_us, first.c.end_us, nothing, nothing),
+            sa.select(sa.literal(1), found.c.start_us, found.c.end_us, nothing, nothing),
+            told,
+        )
+    )
+    first_us: int | None = None
+    recorded: list[Interval] = []
+    missing: list[TimelineGap] = []
+    for kind, start, end, cause, detail in rows:
+        if kind == 0:
+            first_us = start
+        elif kind == 1:
+            recorded.append((start, end))
+        else:
+            missing.append(TimelineGap(start, now_us if end is None else end, cause, detail))
+    missing.sort()
+    return first_us, [span for span in recorded if span[1] > start_us], missing
 
 
 async def _spans(
     connection: AsyncConnection, source_id: str, start_us: int, end_us: int
 ) -> list[Interval]:
+    rows = await connection.execute(_spans_statement(source_id, start_us, end_us))
+    return [(row[0], row[1]) for row in rows if row[1] > start_us]
+
+
+def _spans_statement(
+    source_id: str, start_us: int, end_us: int
+) -> sa.CompoundSelect[tuple[int, int]]:
+    """The spans that start in the range, and the last before it, which may reach into it."""
     columns = (spans.c.start_us, spans.c.end_us)
     before = (
         sa.select(*columns)
@@ -162,25 +199,7 @@ async def _spans(
     within = sa.select(*columns).where(
         spans.c.source_id == source_id, spans.c.start_us > start_us, spans.c.start_us < end_us
     )
-    rows = await connection.execute(sa.union_all(sa.select(before), within))
-    return [(row[0], row[1]) for row in rows if row[1] > start_us]
-
-
-async def _gaps(
-    connection: AsyncConnection, source_id: str, start_us: int, end_us: int, now_us: int
-) -> list[TimelineGap]:
-    rows = await connection.execute(
-        sa.select(gaps.c.start_us, gaps.c.end_us, gaps.c.cause, gaps.c.detail)
-        .where(
-            gaps.c.source_id == source_id,
-            gaps.c.start_us < end_us,
-            sa.or_(gaps.c.end_us.is_(None), gaps.c.end_us > start_us),
-        )
-        .order_by(gaps.c.start_us)
-    )
-    return [
-        TimelineGap(row[0], now_us if row[1] is None else row[1], row[2], row[3]) for row in rows
-    ]
+    return sa.union_all(sa.select(before), within)
 
 
 def _explain(
