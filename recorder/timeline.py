@@ -184,9 +184,7 @@ async def _spans(
     return [(row[0], row[1]) for row in rows if row[1] > start_us]
 
 
-def _spans_statement(
-    source_id: str, start_us: int, end_us: int
-) -> sa.CompoundSelect[tuple[int, int]]:
+def _spans_statement(source_id: str, start_us: int, end_us: int) -> sa.CompoundSelect[Any]:
     """The spans that start in the range, and the last before it, which may reach into it."""
     columns = (spans.c.start_us, spans.c.end_us)
     before = (
