@@ -53,6 +53,9 @@ const WEBRTC_PATIENCE_MS = 3000
 const STALL_MS = 2500
 const RESTART_MS = 6000
 const REFUSED_RETRY_MS = 60_000
+/** A camera that is known to be away is announced when it is back; asking more often is noise. */
+const AWAY_RETRY_MS = 60_000
+const QUALITY_RETRY_MS = 15_000
 /** Trying again soon would change nothing. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'not_allowed',
@@ -62,6 +65,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'revoked',
   'camera_disabled',
 ])
+const AWAY_CAUSES: ReadonlySet<string> = new Set(['no_media', 'no_picture', 'camera_offline'])
 const OFFER_REFUSED: ReadonlySet<number> = new Set([400, 406, 415, 422])
 const WEBRTC_BLOCKED_FOR_MS = 5 * 60_000
 
@@ -97,6 +101,8 @@ export class LivePlayer {
   private frames = 0
   private lastPicture_ms = 0
   private connectedAt_ms = 0
+  /** When the gateway last said that the camera does not deliver. */
+  private lastAway_ms = 0
   private running = false
   private disposed = false
 
@@ -119,9 +125,11 @@ export class LivePlayer {
     this.tell({ phase: 'paused', cause: null, detail: null, retry_at_ms: null, queue: null })
   }
 
-  /** Try now instead of at the end of the back-off. */
-  retryNow(): void {
-    if (!this.running || this.state.phase === 'playing' || this.state.phase === 'opening') return
+  /** Try now instead of at the end of the back-off; `force`: even with a connection standing. */
+  retryNow(force = false): void {
+    // A connection that stands brings the picture back by itself; `tick` sees to it.
+    if (!this.running || this.state.phase === 'opening' || this.pending !== null) return
+    if (this.connection?.connected === true && !force) return
     this.backOff.reset()
     void this.attempt()
   }
@@ -212,13 +220,18 @@ export class LivePlayer {
         abort.signal,
       )
       if (abort.signal.aborted) return
-      const { variant, transcoded, queue } = session
+      const { queue } = session
       // Queued: the connection is opened all the same, its pictures come when the place is free.
-      this.tell({ variant, transcoded, queue, ...(queue !== null && !keepPlaying ? { phase: 'queued' } : {}) })
+      if (!keepPlaying) this.tell({ queue, ...(queue === null ? {} : { phase: 'queued' }) })
       if (session.transport === 'webrtc' && able.webrtc) await this.openWebRtc(session, abort)
-      else this.openMse(session, abort)
+      else this.openMse(session)
     } catch (error) {
       if (abort.signal.aborted || isAbort(error)) return
+      if (keepPlaying && this.connection !== null) {
+        // The better stream is not to be had just now; the one that plays is better than none.
+        this.retryTimer = window.setTimeout(() => void this.attempt(true), QUALITY_RETRY_MS)
+        return
+      }
       this.attemptFailed(error)
     }
   }
@@ -236,8 +249,13 @@ export class LivePlayer {
     this.interrupted(code, detail)
   }
 
+  private waitingTime(cause: string): number {
+    const away = AWAY_CAUSES.has(cause) && this.options.cameraDelivers?.() === false
+    return away ? AWAY_RETRY_MS : this.backOff.next()
+  }
+
   /** Says why, and tries again after the back-off. */
-  private interrupted(cause: string, detail: string | null, wait_ms = this.backOff.next()): void {
+  private interrupted(cause: string, detail: string | null, wait_ms = this.waitingTime(cause)): void {
     window.clearTimeout(this.patienceTimer)
     this.pending?.close()
     this.pending = null
@@ -270,16 +288,15 @@ export class LivePlayer {
     }
     const peer = new WhepSession({
       connected: () => {
-        if (abort.signal.aborted) return
+        if (this.pending !== peer && this.connection !== peer) return
         this.adopt(peer)
-        this.tell({ transport: 'webrtc' })
+        this.tell({ transport: 'webrtc', variant: session.variant, transcoded: session.transcoded })
         show()
       },
       failed: () => {
-        if (abort.signal.aborted || (this.connection !== peer && this.pending !== peer)) return
         // Once connected and then lost: the shard went. Never connected: the network is closed.
         if (this.connection === peer) this.interrupted('connection_lost', null, 250)
-        else this.fallBack(session, abort, opened_ms)
+        else if (this.pending === peer) this.fallBack(session, opened_ms)
       },
     })
     this.pending = peer
@@ -290,7 +307,7 @@ export class LivePlayer {
       if (this.pending === peer) this.pending = null
       // What one transport cannot carry (B-frames, a profile), the other may.
       if (error instanceof ApiError && OFFER_REFUSED.has(error.status) && playsMediaSource()) {
-        this.openMse(session, abort)
+        this.openMse(session)
         return
       }
       throw error
@@ -300,12 +317,12 @@ export class LivePlayer {
     // Counted from the answer: until then it was the camera or the transcoder that took its time.
     if (this.pending === peer) {
       this.patienceTimer = window.setTimeout(() => {
-        if (this.pending === peer) this.fallBack(session, abort, opened_ms)
+        if (this.pending === peer) this.fallBack(session, opened_ms)
       }, WEBRTC_PATIENCE_MS)
     }
   }
 
-  private fallBack(session: LiveSession, abort: AbortController, opened_ms: number): void {
+  private fallBack(session: LiveSession, opened_ms: number): void {
     if (!playsMediaSource()) {
       this.interrupted('webrtc_blocked', null)
       return
@@ -315,11 +332,11 @@ export class LivePlayer {
     this.pending?.close()
     this.pending = null
     // The ticket in the addresses is good for 30 s.
-    if (Date.now() - opened_ms < 20_000) this.openMse(session, abort)
+    if (Date.now() - opened_ms < 20_000) this.openMse(session)
     else void this.attempt()
   }
 
-  private openMse(session: LiveSession, abort: AbortController): void {
+  private openMse(session: LiveSession): void {
     if (!playsMediaSource()) {
       this.interrupted('webrtc_blocked', null)
       return
@@ -330,22 +347,21 @@ export class LivePlayer {
     this.keepPicture()
     const connection = new MseSession(this.options.video, session.mse_url, {
       connected: () => {
-        if (abort.signal.aborted) return
-        this.adopt(connection)
-        this.tell({ transport: 'mse' })
+        if (this.connection !== connection) return
+        this.connectedAt_ms = Date.now()
         this.options.video.play().catch(() => undefined)
       },
       interrupted: (cause, detail) => {
-        if (!abort.signal.aborted) this.tell({ phase: 'interrupted', cause, detail, retry_at_ms: null })
+        if (this.connection === connection) this.tell({ phase: 'interrupted', cause, detail, retry_at_ms: null })
       },
       failed: (cause) => {
-        if (abort.signal.aborted) return
+        if (this.connection !== connection) return
         if (cause === 'not_allowed') this.attemptFailed(new ApiError('not_allowed', 'the session was ended', 403))
         else this.interrupted(cause === 'unplayable' ? 'unplayable' : 'connection_lost', null)
       },
     })
     this.adopt(connection)
-    this.tell({ transport: 'mse' })
+    this.tell({ transport: 'mse', variant: session.variant, transcoded: session.transcoded })
   }
 
   private readonly pictureShown = (): void => {
@@ -361,6 +377,8 @@ export class LivePlayer {
     if (!this.running || this.connection === null) return
     const frames = this.options.video.getVideoPlaybackQuality().totalVideoFrames
     const now_ms = Date.now()
+    const delivers = this.options.cameraDelivers?.() ?? null
+    if (delivers === false) this.lastAway_ms = now_ms
     if (frames !== this.frames) {
       const grew = frames > this.frames
       this.frames = frames
@@ -370,7 +388,6 @@ export class LivePlayer {
     const waited_ms = now_ms - Math.max(this.lastPicture_ms, this.connectedAt_ms)
     // A source that nobody recorded is only now being pulled: its first picture takes longer.
     if (waited_ms < (this.state.phase === 'opening' ? RESTART_MS : STALL_MS)) return
-    const delivers = this.options.cameraDelivers?.() ?? null
     if (this.state.phase === 'playing' || this.state.phase === 'opening') {
       this.tell({
         phase: 'interrupted',
@@ -379,8 +396,8 @@ export class LivePlayer {
         retry_at_ms: null,
       })
     }
-    // A camera that is away comes back on this very connection; one that delivers, does not.
-    if (waited_ms > RESTART_MS && delivers !== false) this.interrupted('no_picture', null)
-    else if (waited_ms > RESTART_MS * 10) this.interrupted('camera_offline', null)
+    // A camera that is away comes back on this very connection. One that has long been delivering
+    // without a picture here never will.
+    if (Math.min(waited_ms, now_ms - this.lastAway_ms) > RESTART_MS) this.interrupted('no_picture', null)
   }
 }
