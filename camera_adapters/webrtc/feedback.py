@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from camera_adapters.rtp.rtcp import us_to_ntp
+
 _SR, _RR, _SDES, _BYE, _RTPFB, _PSFB = 200, 201, 202, 203, 205, 206
 _NACK, _TRANSPORT_CC = 1, 15
 _PLI, _FIR, _APPLICATION = 1, 4, 15
@@ -17,9 +19,7 @@ _PLI, _FIR, _APPLICATION = 1, 4, 15
 _HEADER = struct.Struct("!BBH")
 _REPORT_BLOCK = struct.Struct("!IIIIII")
 _NACK_ITEM = struct.Struct("!HH")
-_SENDER_REPORT = struct.Struct("!BBHIIIIII")
-
-_NTP_UNIX_OFFSET_S = 2_208_988_800
+_SENDER_REPORT = struct.Struct("!BBHIQIII")
 
 NACKED_LIMIT = 512
 """Packets asked for in one datagram beyond this are not answered: a keyframe is cheaper."""
@@ -183,14 +183,12 @@ def sender_report(
     canonical_name: bytes,
 ) -> bytes:
     """SR and SDES (RFC 3550 §6.4.1, §6.5): ``rtp_timestamp`` is the media's time at ``wall_us``."""
-    seconds, fraction = ntp_time(wall_us)
     report = _SENDER_REPORT.pack(
         0x80,
         _SR,
         6,
         ssrc,
-        seconds,
-        fraction,
+        us_to_ntp(wall_us),
         rtp_timestamp & 0xFFFFFFFF,
         packets_sent & 0xFFFFFFFF,
         octets_sent & 0xFFFFFFFF,
@@ -209,16 +207,9 @@ def goodbye(ssrcs: list[int]) -> bytes:
     )
 
 
-def ntp_time(wall_us: int) -> tuple[int, int]:
-    """Seconds since 1900 and their fraction in 1/2³² (RFC 3550 §4)."""
-    seconds, rest_us = divmod(wall_us, 1_000_000)
-    return (seconds + _NTP_UNIX_OFFSET_S) & 0xFFFFFFFF, (rest_us << 32) // 1_000_000
-
-
 def middle_of_ntp(wall_us: int) -> int:
     """The 32 bits that a reception report gives back as ``last_report``."""
-    seconds, fraction = ntp_time(wall_us)
-    return (seconds & 0xFFFF) << 16 | fraction >> 16
+    return us_to_ntp(wall_us) >> 16 & 0xFFFFFFFF
 
 
 def round_trip_s(report: ReceptionReport, now_wall_us: int) -> float | None:
