@@ -213,6 +213,17 @@ class TranscoderPool:
             raise TranscodeError(event["code"], event["message"])
         return bytes(event["jpeg"])
 
+    def warm_up(self) -> None:
+        """Start the worker for pictures now: the first one wanted shall not wait for a process."""
+
+        async def start() -> None:
+            try:
+                await self._shared_worker("picture")
+            except OSError as error:
+                _log.warning("no worker for pictures yet", why=str(error))
+
+        self._spawn(start())
+
     async def close(self) -> None:
         """End all jobs and workers, and wait until the processes are gone."""
         self._closed = True

@@ -95,6 +95,7 @@ async def serve(settings: Settings, name: str) -> None:
         {**handlers(pool), "process.status": figures},
     )
     await server.start()
+    pool.warm_up()
     try:
         await run_until_stopped(lag)
     finally:

@@ -223,3 +223,11 @@ async def test_a_picture_that_never_comes_ends_its_worker(pool, h265, monkeypatc
                 return
             except TranscodeError as error:
                 assert error.code == "crashed"
+
+
+async def test_warmed_up_the_first_picture_finds_its_worker(pool, h265) -> None:
+    pool.warm_up()
+    await asyncio.gather(*pool._starting)
+    (worker,) = pool._workers
+    await pool.picture(h265.track, h265.units[:1], None, 160)
+    assert pool._workers == {worker}
