@@ -19,7 +19,15 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 
-from camera_adapters.stream import Codec, GapCause, Interruption, Stream, Track, Variant
+from camera_adapters.stream import (
+    AccessUnit,
+    Codec,
+    GapCause,
+    Interruption,
+    Stream,
+    Track,
+    Variant,
+)
 from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.live.whep import SessionRefused, WhepEndpoint
 from gateway.settings import IceServer
@@ -321,6 +329,32 @@ async def test_chromium_decodes_every_picture(
         assert endpoint.revoke("session-0")
         await page.wait_for_function("() => transport().state === 'closed'")
         assert door.sessions[0].reasons == ["revoked"]
+
+
+@pytest.mark.browser
+async def test_chromium_hears_g711(
+    door: Door, endpoint: WhepEndpoint, browser: Browser, pedestrians_h264: Path
+) -> None:
+    clip = read_clip(pedestrians_h264, seconds=2)
+    stream = door.stream
+    stream.start_run((*clip.tracks, Track("audio", Codec.PCMA, 8000, channels=1)))
+    stream.publish(clip.units[0])
+    async with served(endpoint) as address:
+        page = await browser.new_page()
+        await page.goto(address)
+        await page.evaluate("play()")
+        await decoded(page, 1)
+        emitted = """async () => { for (const one of (await connection.getStats()).values())
+            if (one.type === "inbound-rtp" && one.kind === "audio" && one.packetsLost === 0)
+              return one.jitterBufferEmittedCount; return 0 }"""
+        async with asyncio.timeout(20):
+            pts = clip.units[0].pts_90k
+            while await page.evaluate(emitted) < 4000:  # half a second of decoded samples
+                pts += 1800
+                # 20 ms of a square wave of 500 Hz, loud (ITU-T G.711, A-law).
+                samples = (b"\xaa" * 8 + b"\x2a" * 8) * 10
+                stream.publish(AccessUnit(1, samples, pts, pts, True, 0))
+                await asyncio.sleep(0.02)
 
 
 @pytest.mark.browser
