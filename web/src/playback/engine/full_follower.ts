@@ -101,7 +101,11 @@ export class FullFollower implements Follower {
   private stand(target: Target): FollowerStatus {
     const { video } = this.screen
     if (!video.paused) video.pause()
-    const wanted_s = this.screen.mediaTime(target.us) + INTO_PICTURE_S
+    // Only as far into the picture as its own start is unsafe: what comes just before the next picture
+    // must not become the next.
+    const { shown } = this.screen.picturesAround(target.us)
+    const start_s = this.screen.mediaTime(shown ?? target.us) + INTO_PICTURE_S
+    const wanted_s = Math.max(this.screen.mediaTime(target.us), start_s)
     if (Math.abs(video.currentTime - wanted_s) > 0.0002) {
       this.seek(wanted_s)
       return 'waiting'

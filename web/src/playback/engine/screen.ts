@@ -153,8 +153,7 @@ export class Screen {
     let before: number | null = null
     let shown: number | null = null
     let after: number | null = null
-    // Half a millisecond: media time is rounded to microseconds twice on its way.
-    const at = us + 500
+    const at = us + 1
     for (const times of this.pictures.values()) {
       for (const time of times) {
         if (time > at) {
