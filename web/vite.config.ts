@@ -20,8 +20,6 @@ export default defineConfig({
   ],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   build: {
-    outDir: '../gateway/console',
-    emptyOutDir: true,
     // Chromium 86 is what 360, QQ and the domestic Linux desktops still ship.
     target: 'chrome86',
     cssTarget: 'chrome86',
