@@ -19,6 +19,8 @@ _EARLY_SLEW_US_PER_S = 50_000
 _EARLY_US = 15_000_000
 _WINDOW_US = 4_000_000
 _RATE_US = 1_000_000
+# The GOP that a camera has ready at connect may be this old.
+_REPLAY_US = 15_000_000
 # A camera that has stopped reporting drifts: then arrival counts again.
 _REPORT_LIFETIME_US = 60_000_000
 
@@ -68,8 +70,10 @@ class CameraClock:
 
     ``offset_us``: the camera's time (RTCP sender reports, RFC 3550 §6.4.1) less ours; None before
     the first report. ``trusted``: it is within a second of ours, so that its reports give the
-    time of capture. Otherwise reports only align sound with picture. ``steps`` counts its leaps of
-    more than a second. ``floor_us``: no later run may begin before this.
+    time of capture; one that runs ahead is taken back by as much, since no report arrives before
+    it was sent, and nothing is filed in the future. Otherwise reports only align sound with
+    picture. ``steps`` counts its leaps of more than a second. ``floor_us``: no later run may begin
+    before this.
     """
 
     offset_us: int | None = None
@@ -98,12 +102,14 @@ class CameraClock:
         elif not self.trusted and abs(offset_us + self._ours_less_theirs_us) > STEP_LIMIT_US // 2:
             # Half a second of drift since the lock: take the new offset, the tracks slew to it.
             self._lock(offset_us)
+        elif self.trusted and offset_us + self._ours_less_theirs_us > 0:
+            self._lock(offset_us)
         self.offset_us = offset_us
         return camera_us + self._ours_less_theirs_us
 
     def _lock(self, offset_us: int) -> None:
         self.trusted = abs(offset_us) <= STEP_LIMIT_US
-        self._ours_less_theirs_us = 0 if self.trusted else -offset_us
+        self._ours_less_theirs_us = min(0, -offset_us) if self.trusted else -offset_us
 
 
 @dataclass(slots=True)
@@ -129,6 +135,7 @@ class TrackClock:
     _previous_least_us: int = 0
     _window_end_us: int = 0
     _slewed_us: int = 0
+    _foreseen: bool = False
     _reported: bool = False
     _reported_us: int = 0
     _us_per_tick: float = field(init=False)
@@ -140,7 +147,20 @@ class TrackClock:
         """The sender began anew: its next timestamp has no relation to the last."""
         if self._started:
             self._started = False
+            self._foreseen = False
             self._reported = False
+
+    def foresee(self, timestamp: int, arrival_us: int) -> int:
+        """Note a packet that waits for the line's beginning; gives its arrival less its timestamp.
+
+        The least of these differences is the packet that came straight from the camera: the line
+        begins where that one is *now*, not where the first one was.
+        """
+        delay_us = arrival_us - round(timestamp * self._us_per_tick)
+        if not self._started and (not self._foreseen or delay_us < self._least_us):
+            self._foreseen = True
+            self._least_us = delay_us
+        return delay_us
 
     def line_us(self, timestamp: int, arrival_us: int) -> int:
         """Our UTC time of an unwrapped RTP timestamp whose packet came at ``arrival_us``."""
@@ -166,10 +186,15 @@ class TrackClock:
         return line_us
 
     def note_report(self, timestamp: int, our_us: int) -> None:
-        """A sender report says that this unwrapped timestamp was at ``our_us`` (our time)."""
-        if not self._started:
-            return
+        """A sender report says that this unwrapped timestamp was at ``our_us`` (our time).
+
+        One that comes before the first :meth:`line_us` says where the line begins.
+        """
         target_us = our_us - round(timestamp * self._us_per_tick)
+        if not self._started:
+            self._target_us = target_us
+            self._reported = True
+            return
         # A report that contradicts arrival by more than a step is about another clock.
         if abs(target_us - min(self._least_us, self._previous_least_us)) <= 2 * STEP_LIMIT_US:
             self._target_us = target_us
@@ -179,10 +204,15 @@ class TrackClock:
     def _begin(self, delay_us: int, arrival_us: int) -> None:
         self._started = True
         self._started_us = arrival_us
+        least_us = min(delay_us, self._least_us) if self._foreseen else delay_us
+        # Of a GOP that still comes in the report knows more than arrival does.
+        if not (self._reported and -_REPLAY_US <= self._target_us - least_us <= STEP_LIMIT_US):
+            self._reported = False
+            self._target_us = least_us
+        self._reported_us = arrival_us
         # Behind a restart the line goes on, never back.
-        self._offset_us = max(delay_us, delay_us + self._last_line_us - arrival_us)
-        self._target_us = delay_us
-        self._least_us = self._previous_least_us = delay_us
+        self._offset_us = max(self._target_us, delay_us + self._last_line_us - arrival_us)
+        self._least_us = self._previous_least_us = least_us
         self._window_end_us = arrival_us + _WINDOW_US
         self._slewed_us = arrival_us
 
@@ -202,6 +232,9 @@ class TrackClock:
             self._previous_least_us = self._least_us
             self._least_us = arrival_us - self._last_media_us
             self._window_end_us = arrival_us + _WINDOW_US
+            if abs(self._target_us - self._previous_least_us) > 2 * STEP_LIMIT_US:
+                # No GOP came that would have explained the first report.
+                self._reported = False
         if self._reported and arrival_us - self._reported_us > _REPORT_LIFETIME_US:
             self._reported = False
         if not self._reported:

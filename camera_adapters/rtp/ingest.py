@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from camera_adapters import sdp
 from camera_adapters.codecs import CodecError, h264, h265
@@ -18,12 +19,16 @@ from camera_adapters.rtp.clocks import CameraClock, TrackClock
 from camera_adapters.rtp.decoding_order import DecodingTimes
 from camera_adapters.rtp.depacketise_h264 import H264Depacketiser
 from camera_adapters.rtp.depacketise_h265 import H265Depacketiser
+from camera_adapters.rtp.opening import Opening
 from camera_adapters.rtp.pictures import Picture
 from camera_adapters.rtp.receiver import Group, RtpReceiver
 from camera_adapters.rtp.tracks import TrackPlan, audio_depacketiser
 from camera_adapters.stream import AccessUnit, Codec, GapCause, Interruption, Stream, Track
 
 _PARAMETER_SETS_LIMIT = 32
+# A GOP that the camera had ready may begin this long before the last run ended.
+_REPLAY_US = 15_000_000
+_SQUEEZE = 200
 
 
 @dataclass(slots=True)
@@ -68,6 +73,7 @@ class Ingest:
         self._on_run = on_run
         self._plans = plans
         self._clocks = [TrackClock(plan.format.clock_rate or 90000) for plan in plans]
+        self._opening = Opening(self._clocks, self._on_settled)
         self.receivers: list[RtpReceiver] = []
         self._audio_index = -1
         self._video_clock = self._clocks[0]
@@ -77,7 +83,7 @@ class Ingest:
                 RtpReceiver(
                     plan.format.payload_type,
                     plan.format.clock_rate or 90000,
-                    self._on_video if video else self._on_audio,
+                    self._opening.taker(index, self._on_video if video else self._on_audio),
                     by_packet=not video,
                     reordering=reordering,
                     channel=channels[index] if channels else 0,
@@ -100,6 +106,9 @@ class Ingest:
         self._declared_depth = 0
         self._run_start_us = 0
         self._run_shift_us = 0
+        self._first_line_us = 0
+        self._squeezed_until_us = 0
+        self._early_reports: list[list[tuple[int, int]]] = [[] for _ in plans]
         self._last_wall_us = 0
         self._last_audio_pts = -1
         self._last_timestamp = -1
@@ -120,10 +129,9 @@ class Ingest:
         for packet in packets:
             if isinstance(packet, rtcp.SenderReport):
                 receiver.note_sender_report(packet.ntp, now_us)
-                timestamp = receiver.unwrap(packet.rtp_timestamp)
-                if packet.ntp and timestamp is not None:
+                if packet.ntp:
                     our_us = self._camera_clock.to_our_time(rtcp.ntp_to_us(packet.ntp), now_us)
-                    self._clocks[index].note_report(timestamp, our_us)
+                    self._note_report(index, packet.rtp_timestamp, our_us)
             elif isinstance(packet, rtcp.Goodbye) and receiver.ssrc in packet.ssrcs:
                 return True
         return False
@@ -133,16 +141,54 @@ class Ingest:
         block = self.receivers[index].report_block(now_us)
         return None if block is None else rtcp.build_receiver_report(ssrc, [block], "gridsight")
 
+    @property
+    def settled(self) -> bool:
+        """False while the first groups are held, until it is known which instant they show."""
+        return self._opening.settled
+
     def expire(self, now_us: int) -> None:
-        """Over UDP, call every 50 ms or so: gives up waiting for late packets."""
+        """Call every 50 ms or so, over UDP or while not ``settled``: gives up waiting."""
         for receiver in self.receivers:
             receiver.expire(now_us)
+        self._opening.expire(now_us)
 
     def close(self) -> None:
         """The connection is over: the next run begins no earlier than this one ended."""
+        self._opening.close()
         self.running = False
         if self._last_wall_us:
             self._camera_clock.floor_us = max(self._camera_clock.floor_us, self._last_wall_us + 12)
+
+    def _note_report(self, index: int, rtp_timestamp: int, our_us: int) -> None:
+        timestamp = self.receivers[index].unwrap(rtp_timestamp)
+        if timestamp is None:
+            # Before the first packet there is nothing to unwrap it against; the newest counts.
+            self._early_reports[index] = [(rtp_timestamp, our_us)]
+        else:
+            self._clocks[index].note_report(timestamp, our_us)
+        self._opening.note_report(index)
+
+    def _on_settled(self) -> None:
+        """The lines can begin; groups need not go the long way any more."""
+        for index, receiver in enumerate(self.receivers):
+            if receiver.unwrap(0) is None:
+                receiver.deliver = partial(self._on_first_group, index)
+            else:
+                self._begin_line(index)
+
+    def _on_first_group(self, index: int, group: Group) -> None:
+        """A track that was still quiet when the others' lines began."""
+        self._begin_line(index)
+        self.receivers[index].deliver(group)
+
+    def _begin_line(self, index: int) -> None:
+        receiver = self.receivers[index]
+        for rtp_timestamp, our_us in self._early_reports[index]:
+            timestamp = receiver.unwrap(rtp_timestamp)
+            if timestamp is not None:
+                self._clocks[index].note_report(timestamp, our_us)
+        video = self._plans[index].kind == "video"
+        receiver.deliver = self._on_video if video else self._on_audio
 
     def _on_video(self, group: Group) -> None:
         clock = self._video_clock
@@ -192,6 +238,8 @@ class Ingest:
         self._gop_pictures += 1
         counters.pictures += 1
         wall_us = line_us + self._run_shift_us
+        if wall_us < self._squeezed_until_us:
+            wall_us = self._squeezed_us(line_us)
         counters.last_picture_us = wall_us
         pts = (wall_us - self._run_start_us) * 9 // 100
         if pts < 0:
@@ -237,8 +285,15 @@ class Ingest:
             floor_us = max(self._camera_clock.floor_us, self._last_wall_us + 12)
         else:
             floor_us = self._camera_clock.floor_us
-        self._run_shift_us = max(0, floor_us - line_us)
-        self._run_start_us = line_us + self._run_shift_us
+        overlap_us = max(0, floor_us - line_us)
+        self._run_shift_us = self._squeezed_until_us = 0
+        if overlap_us <= _REPLAY_US:
+            self._first_line_us = line_us
+            self._squeezed_until_us = floor_us + overlap_us // _SQUEEZE
+        else:
+            # No GOP is that old: our clock was set back. The run is filed behind what there is.
+            self._run_shift_us = overlap_us
+        self._run_start_us = line_us + overlap_us
         self._decoding = DecodingTimes(self.video_track.reorder_depth)
         self._last_audio_pts = -1
         self.running = True
@@ -246,6 +301,15 @@ class Ingest:
         self._stream.start_run((self.video_track, *self._audio_tracks))
         if self._on_run is not None:
             self._on_run()
+
+    def _squeezed_us(self, line_us: int) -> int:
+        """Where a picture goes that the last run may have filed already.
+
+        A decoder needs it for those that follow, and footage must not overlap: so it passes in a
+        two-hundredth of its time, and the first new picture is at its own place again.
+        """
+        squeezed_us = self._run_start_us + (line_us - self._first_line_us) // _SQUEEZE
+        return max(squeezed_us, line_us)
 
     def _drop(self, picture: Picture) -> None:
         self.counters.damaged += 1
@@ -269,6 +333,8 @@ class Ingest:
         if not self.running:
             return
         wall_us = line_us + self._run_shift_us
+        if wall_us < self._squeezed_until_us:
+            return
         counters = self.counters
         for frame in frames:
             frame_us = wall_us

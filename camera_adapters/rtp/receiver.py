@@ -71,7 +71,7 @@ class ReceptionCounters:
 
 
 class RtpReceiver:
-    """Takes one source's packets; hands each group to ``deliver``.
+    """Takes one source's packets; hands each group to ``deliver``, which may be exchanged.
 
     ``by_packet`` makes every packet a group of its own (sound). ``reordering`` holds packets that
     came too early (UDP), for at most :data:`REORDER_WAIT_US`: the owner calls :meth:`expire` now
@@ -84,7 +84,6 @@ class RtpReceiver:
     __slots__ = (
         "_after_gap",
         "_bodies",
-        "_deliver",
         "_expected",
         "_extended",
         "_group_arrival_us",
@@ -112,6 +111,7 @@ class RtpReceiver:
         "_wraps",
         "by_packet",
         "counters",
+        "deliver",
         "ends_on_marker",
         "reordering",
         "ssrc",
@@ -138,7 +138,7 @@ class RtpReceiver:
         self.ssrc = 0
         self._payload_type = payload_type
         self._ticks_per_us = clock_rate / 1_000_000
-        self._deliver = deliver
+        self.deliver = deliver
         self._prefix = 0x2400 | channel
         self._plain = 0x8000 | payload_type
         self._started = False
@@ -431,7 +431,7 @@ class RtpReceiver:
         self._group_octets = 0
         self._group_arrival_us = arrival_us
         self._hole = self._after_gap = self._restarted = False
-        self._deliver(group)
+        self.deliver(group)
 
     def _bound_group(self) -> None:
         """Keep a picture that never ends from growing for ever."""

@@ -52,11 +52,12 @@ async def serve_demo(settings: Settings, name: str) -> None:
 
 
 async def _listen() -> ReplayServer:
-    preferred = ReplayServer(port=_PREFERRED_PORT)
+    # As real cameras do: a sub-stream pulled on demand shows its first picture at once.
+    preferred = ReplayServer(port=_PREFERRED_PORT, replay_gop=True)
     try:
         await preferred.start()
     except OSError:
-        any_port = ReplayServer()
+        any_port = ReplayServer(replay_gop=True)
         await any_port.start()
         return any_port
     return preferred

@@ -62,7 +62,16 @@ def test_a_small_difference_is_slewed() -> None:
 
 def test_a_cameras_clock_near_ours_is_trusted() -> None:
     clock = CameraClock()
-    assert clock.to_our_time(START_US + 300_000, START_US) == START_US + 300_000
+    assert clock.to_our_time(START_US - 300_000, START_US) == START_US - 300_000
+    assert clock.trusted
+
+
+def test_a_camera_ahead_of_us_files_nothing_in_the_future() -> None:
+    clock = CameraClock()
+    assert clock.to_our_time(START_US + 300_000, START_US) == START_US
+    assert clock.to_our_time(START_US + 1_310_000, START_US + 1_000_000) == START_US + 1_000_000
+    # One that came late, by way of a slow network, changes nothing.
+    assert clock.to_our_time(START_US + 2_310_000, START_US + 2_200_000) == START_US + 2_000_000
     assert clock.trusted
 
 
@@ -142,6 +151,33 @@ def test_a_stalled_network_is_no_leap() -> None:
     times = line(clock, stamps)
     assert clock.leaps == 0
     assert all(35_000 <= later - earlier <= 45_000 for earlier, later in pairwise(times))
+
+
+def test_a_line_begins_with_the_packet_that_came_fastest() -> None:
+    clock = TrackClock(90000)
+    burst = [(n * 3600, START_US + n * 500) for n in range(35)]
+    for timestamp, arrival_us in burst:
+        clock.foresee(timestamp, arrival_us)
+    times = [clock.line_us(*one) for one in burst]
+    assert times[-1] == burst[-1][1]
+    assert times[0] == burst[-1][1] - 34 * 40_000
+
+
+def test_a_report_before_the_first_packet_says_where_the_line_begins() -> None:
+    clock = TrackClock(90000)
+    clock.note_report(25 * 3600, START_US - 30_000)
+    assert clock.line_us(0, START_US) == START_US - 1_030_000
+    assert clock.line_us(25 * 3600, START_US + 4_000) == START_US - 30_000
+
+
+def test_a_first_report_of_another_clock_is_found_out() -> None:
+    clock = TrackClock(90000)
+    clock.note_report(10 * 90_000, START_US)
+    times = line(clock, [(n * 3600, n * 40_000) for n in range(300)])
+    assert abs(times[-1] - START_US - 299 * 40_000) < 1_000
+    far = TrackClock(90000)
+    far.note_report(1000 * 90_000, START_US)
+    assert far.line_us(0, START_US) == START_US
 
 
 def test_a_camera_whose_clock_paused_is_caught_up_with() -> None:

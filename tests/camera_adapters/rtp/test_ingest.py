@@ -228,6 +228,84 @@ def test_sound_on_the_pictures_line() -> None:
     assert all(abs(a.pts_90k - v.pts_90k) < 900 for a, v in zip(heard, seen, strict=True))
 
 
+def sender_report(timestamp: int, wall_us: int) -> bytes:
+    ntp = us_to_ntp(wall_us)
+    return struct.pack(">BBHIQIII", 0x80, 200, 6, 7, ntp, timestamp & 0xFFFF_FFFF, 0, 0)
+
+
+FIRST_TIMESTAMP = 0xFFFF_0000  # of packets_of(), as a test below shows
+
+
+def test_a_gop_sent_at_connect_is_filed_in_the_past() -> None:
+    camera = Camera()
+    sent = packets_of(pictures(Codec.H264, 60))
+    camera.send(sent[:30], step_us=1_000)
+    assert camera.sink.units == []
+    camera.now_us += 20_000
+    newest_us = camera.now_us
+    camera.send(sent[30:])
+    walls = [unit.wall_us for unit in camera.sink.units]
+    assert len(walls) == 60
+    assert walls[0] == newest_us - 30 * 40_000
+    assert all(abs(later - earlier - 40_000) <= 12 for earlier, later in pairwise(walls))
+    assert max(walls) <= camera.now_us
+
+
+def test_after_a_gop_silence_ends_the_waiting() -> None:
+    camera = Camera()
+    camera.send(packets_of(pictures(Codec.H264, 10)), step_us=0)
+    camera.ingest.expire(START_US + 30_000)
+    assert (camera.ingest.settled, camera.sink.units) == (False, [])
+    camera.ingest.expire(START_US + 70_000)
+    assert camera.ingest.settled
+    assert [unit.wall_us for unit in camera.sink.units][-1] == START_US
+
+
+def test_a_report_in_front_of_a_gop_places_it_at_once() -> None:
+    camera = Camera()
+    sent = packets_of(pictures(Codec.H264, 30))
+    report = sender_report(FIRST_TIMESTAMP + 30 * 3600, START_US - 5_000)
+    camera.ingest.receive_rtcp(0, report, START_US)
+    camera.send(sent[:1], step_us=0)
+    (first,) = camera.sink.units
+    assert abs(first.wall_us - (START_US - 5_000 - 30 * 40_000)) <= 1
+    camera.send(sent[1:], step_us=100)
+    assert max(unit.wall_us for unit in camera.sink.units) < START_US
+    assert len(camera.sink.runs) == 1
+
+
+def test_sound_in_a_gop_lies_where_its_pictures_do() -> None:
+    camera = Camera(sound="m=audio 0 RTP/AVP 8\n")
+    for number, group in enumerate(packets_of(pictures(Codec.H264, 30))):
+        sound = packet(b"\xd5" * 320, number, number * 320 + 5, payload_type=8, ssrc=9)
+        camera.send([group], step_us=0)
+        camera.send([[sound]], track=1, step_us=40_000 if number > 25 else 500)
+    heard = [unit for unit in camera.sink.units if unit.track_index == 1]
+    seen = [unit for unit in camera.sink.units if unit.track_index == 0]
+    assert len(seen) == len(heard) == 30
+    assert all(abs(a.wall_us - v.wall_us) < 10_000 for a, v in zip(heard, seen, strict=True))
+
+
+def test_a_gop_that_was_recorded_already_passes_without_overlap_or_gap() -> None:
+    camera = Camera()
+    sent = packets_of(pictures(Codec.H264, 60))
+    camera.send(sent[:40])
+    camera.ingest.close()
+    last_us = camera.sink.units[-1].wall_us
+    again = Camera()
+    again.ingest._camera_clock = camera.clock
+    again.now_us = camera.now_us + 400_000
+    again.send(sent[:50], step_us=100)  # the connection was lost for half a second
+    again.send(sent[50:])
+    walls = [unit.wall_us for unit in again.sink.units]
+    assert walls[0] > last_us
+    assert all(later > earlier for earlier, later in pairwise(walls))
+    # Ten pictures are news, and each is at its own place; those before passed quickly.
+    assert walls[38] - walls[0] < 20_000
+    assert all(abs(b - a - 40_000) <= 12 for a, b in pairwise(walls[-12:]))
+    assert max(walls) <= again.now_us
+
+
 def test_a_new_connection_goes_on_behind_the_old_one() -> None:
     camera = Camera()
     camera.send(packets_of(pictures(Codec.H264, 10)))

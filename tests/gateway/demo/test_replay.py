@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -145,6 +146,34 @@ async def test_our_own_client_plays_a_replayed_camera(crossing: Clip) -> None:
         assert abs(collector.units[-1].wall_us - now_us()) < 1_000_000
         assert source.counters.lost == 0
         assert states[-1].state == "live"
+    finally:
+        await source.stop()
+        await server.close()
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_a_gop_replayed_at_connect_is_filed_when_it_was_filmed(
+    crossing: Clip, transport: Literal["tcp", "udp"]
+) -> None:
+    server = ReplayServer(replay_gop=True)
+    filmed, received = Collector(), Collector()
+    replay = server.add("gate", crossing)
+    replay.stream.attach(filmed)
+    await server.start()
+    await filmed.wait_for(8)
+    stream = Stream("cam", Variant.MAIN)
+    stream.attach(received)
+    source = RtspSource(server.url("gate"), stream, transport=transport)
+    source.start()
+    try:
+        await received.wait_for(1)
+        assert filmed.units[-1].wall_us - received.units[0].wall_us > 500_000
+        await received.wait_for(20)
+        assert max(unit.wall_us for unit in received.units) <= now_us()
+        when = {unit.payload: unit.wall_us for unit in filmed.units}
+        errors_us = [unit.wall_us - when[unit.payload] for unit in received.units]
+        assert max(map(abs, errors_us)) < 50_000
+        assert len(received.tracks) == 1
     finally:
         await source.stop()
         await server.close()
