@@ -22,6 +22,7 @@ from gateway.api import (
     timeline,
     users,
 )
+from gateway.api.answers import FailureAnswer
 from gateway.api.errors import install_error_handlers
 from gateway.api.guard import Guard
 from gateway.api.services import Services
@@ -37,6 +38,7 @@ def create_app(services: Services) -> FastAPI:
         # FastAPI's own pages load scripts from a foreign host.
         docs_url=None,
         redoc_url=None,
+        responses={"4XX": {"model": FailureAnswer}, "5XX": {"model": FailureAnswer}},
     )
     app.state.services = services
     for module in (

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from gateway.api.access import Caller, permitted_area, record
+from gateway.api.answers import Area, CreatedArea, Listing
 from gateway.api.errors import not_found
 from gateway.api.services import ServicesDep
 from gateway.database.tables import areas, cameras
@@ -36,7 +37,7 @@ class AreaChange(BaseModel):
     position: int | None = Field(default=None, ge=0, le=1_000_000)
 
 
-@router.get("")
+@router.get("", response_model=Listing[Area])
 async def list_areas(
     caller: Caller, services: ServicesDep, parent_id: str | None = None
 ) -> dict[str, Any]:
@@ -85,7 +86,7 @@ async def list_areas(
     return {"items": [dict(row) for row in rows]}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=CreatedArea)
 async def create_area(
     body: AreaForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 
 from gateway.api.access import Caller, record
+from gateway.api.answers import AuditPage
 from gateway.api.errors import ApiError
 from gateway.api.services import ServicesDep
 from gateway.database.tables import audit_log, cameras
@@ -32,7 +33,7 @@ _SHOWN = (
 )
 
 
-@router.get("")
+@router.get("", response_model=AuditPage)
 async def list_audit(
     caller: Caller,
     request: Request,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.access import Caller, check, permitted_camera, record
+from gateway.api.answers import Bookmark, Listing
 from gateway.api.errors import invalid, not_found
 from gateway.api.services import ServicesDep
 from gateway.database.tables import areas, bookmarks, cameras, users
@@ -56,7 +57,7 @@ def bookmark_document(row: sa.Row[Any]) -> dict[str, Any]:
     return {name: row._mapping[name] for name in names}
 
 
-@router.get("")
+@router.get("", response_model=Listing[Bookmark])
 async def list_bookmarks(
     caller: Caller,
     services: ServicesDep,
@@ -79,7 +80,7 @@ async def list_bookmarks(
         return {"items": [bookmark_document(row) for row in rows]}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=Bookmark)
 async def create_bookmark(
     body: BookmarkForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
@@ -98,7 +99,7 @@ async def create_bookmark(
         return bookmark_document(await _bookmark(connection, bookmark_id))
 
 
-@router.patch("/{bookmark_id}")
+@router.patch("/{bookmark_id}", response_model=Bookmark)
 async def change_bookmark(
     bookmark_id: str, body: BookmarkChange, caller: Caller, services: ServicesDep
 ) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from pydantic import BaseModel, Field, field_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from camera_adapters.rtsp.probe import probe
+from gateway.api import answers
 from gateway.api.access import Caller, permitted_area, permitted_camera, record
+from gateway.api.answers import CameraPage, CameraTestResult
 from gateway.api.errors import ApiError, invalid, not_found
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
@@ -48,7 +50,7 @@ class CameraTest(BaseModel):
         return url
 
 
-@router.get("")
+@router.get("", response_model=CameraPage, response_model_exclude_unset=True)
 async def list_cameras(
     caller: Caller,
     services: ServicesDep,
@@ -91,14 +93,14 @@ async def list_cameras(
     }
 
 
-@router.get("/{camera_id}")
+@router.get("/{camera_id}", response_model=answers.Camera, response_model_exclude_unset=True)
 async def read_camera(camera_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """One camera."""
     async with services.reader.connect() as connection:
         return await _document(connection, services, caller, camera_id)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=answers.Camera, response_model_exclude_unset=True)
 async def create_camera(
     body: CameraForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
@@ -117,7 +119,7 @@ async def create_camera(
         return await _document(connection, services, caller, camera_id)
 
 
-@router.patch("/{camera_id}")
+@router.patch("/{camera_id}", response_model=answers.Camera, response_model_exclude_unset=True)
 async def change_camera(
     camera_id: str, body: CameraChange, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
@@ -149,7 +151,7 @@ async def delete_camera(
     await record(services, request, caller, "camera.delete", cameras=[camera], name=camera.name)
 
 
-@router.post("/test")
+@router.post("/test", response_model=CameraTestResult, response_model_exclude_unset=True)
 async def test_camera(
     body: CameraTest, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:

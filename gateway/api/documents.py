@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, field_validator
 
 from gateway.api.access import Caller
+from gateway.api.answers import KeptDocument, Listing, Wall
 from gateway.api.errors import ApiError, not_found
 from gateway.api.services import Services, ServicesDep
 from gateway.database.tables import layouts, tours, users, walls
@@ -52,7 +53,7 @@ def _document_routes(kind: DocumentKind) -> APIRouter:
     routes = APIRouter(prefix=f"/api/{kind}")
     table = _TABLES[kind]
 
-    @routes.get("")
+    @routes.get("", response_model=Listing[KeptDocument])
     async def list_documents(caller: Caller, services: ServicesDep) -> dict[str, Any]:
         """One's own layouts or tours, and the shared ones."""
         statement = (
@@ -64,7 +65,7 @@ def _document_routes(kind: DocumentKind) -> APIRouter:
             rows = (await connection.execute(statement)).mappings().all()
         return {"items": [dict(row) for row in rows]}
 
-    @routes.post("", status_code=201)
+    @routes.post("", status_code=201, response_model=KeptDocument)
     async def create_document(
         body: DocumentForm, caller: Caller, services: ServicesDep
     ) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def _document_routes(kind: DocumentKind) -> APIRouter:
         )
         return await _document(services, kind, document_id)
 
-    @routes.put("/{document_id}")
+    @routes.put("/{document_id}", response_model=KeptDocument)
     async def replace_document(
         document_id: str, body: DocumentForm, caller: Caller, services: ServicesDep
     ) -> dict[str, Any]:
@@ -101,7 +102,7 @@ for _kind in _TABLES:
 ScreenName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 
 
-@router.get("/api/wall/{screen}")
+@router.get("/api/wall/{screen}", response_model=Wall)
 async def read_wall(screen: ScreenName, caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """What this user's screen showed last; ``document`` is null when it never showed anything."""
     async with services.reader.connect() as connection:

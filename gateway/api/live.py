@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from gateway.api.access import Caller, audit_records, permitted_camera, record
+from gateway.api.answers import LiveSession
 from gateway.api.errors import ApiError, unavailable
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import open_viewing
@@ -74,7 +75,7 @@ def _plays(state: dict[str, Any], transport: Transport, client: ClientAbilities)
     return not (transport == "webrtc" and state.get("has_b_frames"))
 
 
-@router.post("/api/live")
+@router.post("/api/live", response_model=LiveSession)
 async def open_live(
     body: LiveForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:

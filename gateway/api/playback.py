@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from gateway.api.access import Caller, audit_records, check
+from gateway.api.answers import PlaybackSession
 from gateway.api.errors import invalid, not_found, unavailable
 from gateway.api.services import ServicesDep
 from gateway.api.timeline import TIME_LIMIT_US
@@ -37,7 +38,7 @@ class PlaybackForm(BaseModel):
     reason: str | None = Field(default=None, max_length=500)
 
 
-@router.post("/api/playback")
+@router.post("/api/playback", response_model=PlaybackSession)
 async def open_playback(
     body: PlaybackForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:

@@ -31,7 +31,7 @@ async def style() -> Response:
 
 @router.get("/docs", response_class=HTMLResponse)
 async def reference(request: Request) -> HTMLResponse:
-    """Every route with its parameters and bodies."""
+    """Every route with its parameters, bodies and answers."""
     return HTMLResponse(page(request.app.openapi()))
 
 
@@ -52,6 +52,8 @@ def page(document: dict[str, Any]) -> str:
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>"
         f"<p>{escape(info.get('description', ''))}</p>"
         '<p>The same for programs: <a href="/openapi.json">openapi.json</a></p>'
+        "<p>Every answer other than success:</p>"
+        f"<pre>{escape(_type(document, {'$ref': 'FailureAnswer'}))}</pre>"
         f"{sections}</html>"
     )
 
@@ -66,14 +68,21 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
     ]
     if rows:
         parts.append(f"<table>{''.join(rows)}</table>")
-    parts.extend(
-        f"<pre>{escape(_type(document, content.get('schema', {})))}</pre>"
-        for content in operation.get("requestBody", {}).get("content", {}).values()
-    )
+    parts.extend(_contents(document, operation.get("requestBody", {})))
+    for status, response in operation["responses"].items():
+        # The form of failures is the same everywhere, and told once.
+        if status.startswith("2"):
+            parts.append(f"<p>→ {escape(status)}</p>")
+            parts.extend(_contents(document, response))
     return (
         f'<details><summary><span class="method">{escape(method.upper())}</span> '
         f"<code>{escape(path)}</code></summary>{''.join(parts)}</details>"
     )
+
+
+def _contents(document: dict[str, Any], body: dict[str, Any]) -> list[str]:
+    schemas = [content.get("schema", {}) for content in body.get("content", {}).values()]
+    return [f"<pre>{escape(_type(document, schema))}</pre>" for schema in schemas if schema]
 
 
 def _type(document: dict[str, Any], schema: dict[str, Any], indent: str = "") -> str:
@@ -96,4 +105,6 @@ def _type(document: dict[str, Any], schema: dict[str, Any], indent: str = "") ->
             for name, value in schema["properties"].items()
         ]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if isinstance(schema.get("additionalProperties"), dict):
+        return f"{{[name]: {_type(document, schema['additionalProperties'], indent)}}}"
     return str(schema.get("type", "any"))

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, field_validator
 
 from gateway.api.access import Caller, check, permitted_camera, record
+from gateway.api.answers import CreatedRestream, Listing, Restream
 from gateway.api.errors import ApiError, not_found, unavailable
 from gateway.api.live import ClientAbilities, Quality, choose
 from gateway.api.services import Services, ServicesDep
@@ -43,7 +44,7 @@ class RestreamForm(BaseModel):
         return [str(ipaddress.ip_network(address, strict=False)) for address in addresses]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=CreatedRestream)
 async def create_restream(
     body: RestreamForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
@@ -90,7 +91,7 @@ async def create_restream(
     }
 
 
-@router.get("")
+@router.get("", response_model=Listing[Restream])
 async def list_restreams(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """The valid restreams of cameras on which the caller has the right."""
     statement = (

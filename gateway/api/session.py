@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from gateway.api.access import SESSION_COOKIE, SignedIn, client_address, record
+from gateway.api.answers import Session
 from gateway.api.errors import ApiError, invalid
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
@@ -57,7 +58,7 @@ def session_of(principal: Principal) -> dict[str, Any]:
     }
 
 
-@router.post("")
+@router.post("", response_model=Session)
 async def open_session(
     body: Credentials, request: Request, response: Response, services: ServicesDep
 ) -> dict[str, Any]:
@@ -89,7 +90,7 @@ async def open_session(
     return session_of(principal)
 
 
-@router.get("")
+@router.get("", response_model=Session)
 async def read_session(caller: SignedIn) -> dict[str, Any]:
     """Who is signed in."""
     return session_of(caller)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from gateway.api.access import Caller, check, client_address, find_caller
+from gateway.api.answers import Health, SystemState
 from gateway.api.errors import ApiError
 from gateway.api.exposition import exposition
 from gateway.api.services import Services, ServicesDep
@@ -24,7 +25,7 @@ router = APIRouter(tags=["system"])
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
-@router.get("/api/system")
+@router.get("/api/system", response_model=SystemState)
 async def read_system(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """Processes, storage and its forecast, the transcoder's queue."""
     check(caller, Right.SYSTEM, COUNTY)
@@ -54,7 +55,7 @@ async def read_system(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     }
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=Health, responses={503: {"model": Health}})
 async def healthz(services: ServicesDep) -> Response:
     """200 while everything that is needed answers, 503 otherwise. Names processes, nothing else."""
     checks: dict[str, str] = {}

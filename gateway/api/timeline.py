@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query
 
 from gateway.api.access import Caller, permitted_camera
+from gateway.api.answers import RecordedDays, Timeline
 from gateway.api.bookmarks import bookmark_document, select_bookmarks
 from gateway.api.errors import invalid
 from gateway.api.services import Services, ServicesDep
@@ -30,7 +31,7 @@ TIME_LIMIT_US = 7_258_118_400 * US_PER_S
 TimeUs = Annotated[int, Query(ge=0, le=TIME_LIMIT_US)]
 
 
-@router.get("")
+@router.get("", response_model=Timeline)
 async def read_timeline(
     caller: Caller,
     services: ServicesDep,
@@ -78,7 +79,7 @@ async def read_timeline(
     }
 
 
-@router.get("/days")
+@router.get("/days", response_model=RecordedDays)
 async def read_days(
     caller: Caller,
     services: ServicesDep,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from gateway.api.access import Caller, check, record
+from gateway.api.answers import Listing, User
 from gateway.api.errors import invalid, not_found
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
@@ -52,14 +53,14 @@ class UserChange(BaseModel):
     grants: list[GrantForm] | None = Field(default=None, max_length=200)
 
 
-@router.get("")
+@router.get("", response_model=Listing[User], response_model_exclude_unset=True)
 async def list_users(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """All accounts."""
     check(caller, Right.USERS, COUNTY)
     return {"items": await _documents(services)}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=User, response_model_exclude_unset=True)
 async def create_user(
     body: UserForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
@@ -89,7 +90,7 @@ async def create_user(
     return document if body.password else {**document, "one_time_password": password}
 
 
-@router.patch("/{user_id}")
+@router.patch("/{user_id}", response_model=User, response_model_exclude_unset=True)
 async def change_user(
     user_id: str, body: UserChange, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:

@@ -1,0 +1,375 @@
+"""What the routes answer with, as /docs and /openapi.json describe it.
+
+A field with a default may be left out of the answer; "or null" fields are always there. Routes
+whose answers have fields of the first kind are declared with ``response_model_exclude_unset``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+
+from gateway.people.roles import Right, Role
+
+TimeUs = Annotated[int, Field(description="UTC microseconds since 1970")]
+SourceStateName = Literal["live", "connecting", "offline", "refused", "idle"]
+
+Item = TypeVar("Item")
+
+
+class Failure(BaseModel):
+    """A stable code, a sentence for people, and what else there is to say."""
+
+    code: str
+    message: str
+    detail: dict[str, Any]
+
+
+class FailureAnswer(BaseModel):
+    """Every answer other than success."""
+
+    error: Failure
+
+
+class Listing(BaseModel, Generic[Item]):
+    """All there is."""
+
+    items: list[Item]
+
+
+class SessionUser(BaseModel):
+    """Whose session it is."""
+
+    id: str
+    name: str
+    display_name: str
+
+
+class Session(BaseModel):
+    """Who is signed in, and every right that is held anywhere."""
+
+    user: SessionUser
+    rights: list[Right]
+    system_admin: bool
+    must_change_password: bool
+    version: str
+
+
+class CreatedArea(BaseModel):
+    """An area as it was created."""
+
+    id: str
+    parent_id: str | None
+    name: str
+    code: str | None
+
+
+class Area(CreatedArea):
+    """An area; ``camera_count`` counts its whole subtree."""
+
+    child_count: int
+    camera_count: int
+
+
+class Queue(BaseModel):
+    """A place in the transcoder's queue, from 1."""
+
+    position: int
+    length: int
+
+
+class VariantState(BaseModel):
+    """What one rendering of a camera does now. What is not known is left out."""
+
+    state: SourceStateName
+    since_us: TimeUs
+    cause: str | None = None
+    detail: str | None = None
+    retry_at_us: TimeUs | None = None
+    codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames_per_second: float | None = None
+    bitrate_bps: int | None = None
+    gop_s: float | None = None
+    audio_codec: str | None = None
+    has_b_frames: bool | None = None
+    recording: bool
+    viewers: int
+    gaps: Annotated[int, Field(description="interruptions since the media process began")] = 0
+
+
+class Camera(BaseModel):
+    """A camera, without secrets. ``username`` is null for who may not configure it."""
+
+    id: str
+    name: str
+    area_id: str
+    area_path: Annotated[list[str], Field(description="the areas' names from the root down")]
+    enabled: bool
+    record: Literal["continuous", "off"]
+    transport: Literal["tcp", "udp", "auto"]
+    retention_days: int | None
+    retention_bytes: int | None
+    main_url: str
+    sub_url: str | None
+    username: str | None
+    has_password: bool
+    rights: Annotated[list[Right], Field(description="the caller's rights on this camera")]
+    states: Annotated[dict[str, VariantState], Field(description="main; sub where there is one")]
+
+
+class CameraPage(Listing[Camera]):
+    """A page, and how many cameras all pages have."""
+
+    next_cursor: str | None
+    total: int
+
+
+class TestedVideo(BaseModel):
+    """The pictures that came."""
+
+    codec: str | None
+    width: int | None
+    height: int | None
+    frames_per_second: float | None
+
+
+class CameraTestResult(BaseModel):
+    """``line`` says in one sentence what was found, or what is wrong and what to do."""
+
+    ok: bool
+    code: str
+    line: str
+    video: TestedVideo | None = None
+
+
+class LiveSession(BaseModel):
+    """A live view that may be opened within 30 s. ``queue`` is null where nothing waits."""
+
+    session_id: str
+    shard: str
+    variant: str
+    transport: Literal["webrtc", "mse"]
+    whep_url: str
+    mse_url: str
+    transcoded: bool
+    queue: Queue | None
+
+
+class CreatedRestream(BaseModel):
+    """An address for other players. The URL is told this once."""
+
+    id: str
+    camera_id: str
+    url: str
+    expires_us: TimeUs
+    addresses: list[str]
+
+
+class Restream(BaseModel):
+    """An address that was handed out and is valid."""
+
+    id: str
+    camera_id: str
+    variant: str
+    addresses: list[str]
+    user_name: str
+    created_us: TimeUs
+    expires_us: TimeUs
+
+
+class Bookmark(BaseModel):
+    """A moment, or with ``end_us`` a range."""
+
+    id: str
+    camera_id: str
+    at_us: TimeUs
+    end_us: TimeUs | None
+    note: str
+    author: str
+    created_us: TimeUs
+
+
+class Span(BaseModel):
+    """Recorded from ``start_us`` up to ``end_us``."""
+
+    start_us: TimeUs
+    end_us: TimeUs
+
+
+class Gap(Span):
+    """Not recorded, and why."""
+
+    cause: str
+    detail: str
+
+
+class Timeline(BaseModel):
+    """What there is of a range. ``first_us`` is the oldest footage of the camera at all."""
+
+    camera_id: str
+    now_us: TimeUs
+    spans: list[Span]
+    gaps: list[Gap]
+    bookmarks: list[Bookmark]
+    first_us: TimeUs | None
+
+
+class RecordedDay(BaseModel):
+    """How much of a day is recorded."""
+
+    day: str
+    recorded_us: int
+
+
+class RecordedDays(BaseModel):
+    """A calendar's days."""
+
+    days: list[RecordedDay]
+
+
+class PlaybackCamera(BaseModel):
+    """Below ``base_url`` lies what may be played."""
+
+    camera_id: str
+    base_url: str
+
+
+class PlaybackSession(BaseModel):
+    """A playback session on a footage server, opened there with the ticket within 30 s."""
+
+    session_id: str
+    server: str
+    ticket: str
+    cameras: list[PlaybackCamera]
+
+
+class KeptDocument(BaseModel):
+    """A layout or a tour; ``document`` is the console's own."""
+
+    id: str
+    name: str
+    shared: bool
+    owner: str
+    document: dict[str, Any]
+
+
+class Wall(BaseModel):
+    """What a screen showed last; null when it never showed anything."""
+
+    document: dict[str, Any] | None
+
+
+class HeldGrant(BaseModel):
+    """A role in an area and all below it; ``*`` is the whole county."""
+
+    role: Role
+    area_id: str
+
+
+class User(BaseModel):
+    """An account. A one-time password is told this once."""
+
+    id: str
+    name: str
+    display_name: str
+    enabled: bool
+    must_change_password: bool
+    created_us: TimeUs
+    grants: list[HeldGrant]
+    one_time_password: str = ""
+
+
+class AuditEntry(BaseModel):
+    """A record of the register."""
+
+    sequence: int
+    at_us: TimeUs
+    user_id: str | None
+    user_name: str | None
+    address: str | None
+    action: str
+    camera_id: str | None
+    camera_name: str | None
+    start_us: TimeUs | None
+    end_us: TimeUs | None
+    reason: str | None
+    detail: Any
+
+
+class AuditPage(Listing[AuditEntry]):
+    """A page of the register, newest first."""
+
+    next_cursor: int | None
+
+
+class ShardFigures(BaseModel):
+    """A media process; figures are null while it does not answer."""
+
+    name: str
+    up: bool
+    cameras: int
+    event_loop_lag_ms: float | None
+    spool_bytes: int | None
+
+
+class ProcessFigures(BaseModel):
+    """Any process."""
+
+    name: str
+    up: bool
+    event_loop_lag_ms: float | None
+
+
+class Breach(BaseModel):
+    """A camera whose footage will not be kept as long as it must be."""
+
+    camera_id: str
+    kept_days: float
+    required_days: float
+
+
+class StorageForecast(BaseModel):
+    """When the storage will be full, if ever, and what will be short then."""
+
+    full_at_us: TimeUs | None
+    breaches: list[Breach]
+
+
+class StorageFigures(BaseModel):
+    """The store. ``free_bytes`` is null where the store cannot tell."""
+
+    used_bytes: int
+    free_bytes: int | None
+    bytes_per_day: int
+    real_days: float
+    forecast: StorageForecast
+
+
+class TranscoderFigures(BaseModel):
+    """The pool of transcoders."""
+
+    running: int
+    queued: int
+    limit: int
+    up: bool
+
+
+class SystemState(BaseModel):
+    """The gateway as a whole."""
+
+    version: str
+    demo: bool
+    shards: list[ShardFigures]
+    processes: list[ProcessFigures]
+    storage: StorageFigures
+    transcoder: TranscoderFigures
+
+
+class Health(BaseModel):
+    """``checks`` names each process and the database: "ok", or what is wrong."""
+
+    status: Literal["ok", "degraded"]
+    checks: dict[str, str]
