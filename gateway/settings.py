@@ -113,9 +113,14 @@ class TranscoderSettings(_Section):
 
 
 class SignInSettings(_Section):
-    """How long a sign-in lasts, and when guessing is stopped."""
+    """How long a sign-in lasts, and when guessing is stopped.
+
+    It ends ``session_hours`` after its last use, and ``session_days_limit`` after its beginning
+    however much it is used.
+    """
 
     session_hours: float = Field(default=12.0, gt=0)
+    session_days_limit: float = Field(default=30.0, gt=0)
     attempts: int = Field(default=5, ge=1)
     lock_s: int = Field(default=300, ge=1)
 

@@ -18,9 +18,12 @@ from gateway.identifiers import now_us
 from gateway.people.areas import area_path
 from gateway.people.authorize import COUNTY, AreaPlace, Decision, Place, Principal, authorize
 from gateway.people.roles import Right
-from gateway.people.sign_in import find_principal
+from gateway.people.sign_in import Lifetime, find_principal
 
 SESSION_COOKIE = "gridsight_session"
+
+# Pages ask these by themselves while nobody looks: that is no use of a sign-in.
+_POLLED = frozenset({"/api/system"})
 
 _MESSAGES = {
     "sign_in_required": (401, "sign in first"),
@@ -40,6 +43,11 @@ async def _signed_in(connection: HTTPConnection, services: ServicesDep) -> Princ
     principal = await find_caller(connection, services)
     if principal is None:
         raise ApiError(401, "sign_in_required", "sign in first")
+    lifetime = Lifetime.of(services.settings.sign_in)
+    if connection.url.path not in _POLLED and lifetime.is_due(
+        principal.session_expires_us, now_us()
+    ):
+        services.used_sign_ins.add(principal.token_hash)
     return principal
 
 

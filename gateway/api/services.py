@@ -34,6 +34,8 @@ class Services:
     storage: StorageWatch
     http: aiohttp.ClientSession
     lag: LoopLag
+    # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
+    used_sign_ins: set[str] = field(default_factory=set)
     # Called with (user id, session ids) when sessions are revoked.
     revocation_listeners: set[Callable[[str, list[str]], None]] = field(default_factory=set)
 

@@ -15,6 +15,7 @@ from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
 from gateway.audit import AuditRecord, append
 from gateway.database.tables import users
+from gateway.identifiers import US_PER_S
 from gateway.people.authorize import Principal
 from gateway.people.passwords import (
     WeakPassword,
@@ -23,7 +24,7 @@ from gateway.people.passwords import (
     verify_in_thread,
 )
 from gateway.people.roles import Role
-from gateway.people.sign_in import SignInError, TooManyAttempts, sign_in
+from gateway.people.sign_in import Lifetime, SignInError, TooManyAttempts, sign_in
 from gateway.version import VERSION
 
 router = APIRouter(prefix="/api/session", tags=["session"])
@@ -138,7 +139,8 @@ def _set_cookie(request: Request, response: Response, token: str, services: Serv
     response.set_cookie(
         SESSION_COOKIE,
         token,
-        max_age=round(services.settings.sign_in.session_hours * 3600),
+        # The server ends it when it is idle; the browser keeps it over a power cut until then.
+        max_age=Lifetime.of(services.settings.sign_in).longest_us // US_PER_S,
         path="/",
         httponly=True,
         samesite="strict",

@@ -3,6 +3,7 @@
 A right may go in many ways: an account disabled on the command line, a camera moved to another
 area, the API killed between taking a grant away and ending what it allowed. So every open session
 is authorized anew every few seconds, and rows of sessions that nobody holds any more are closed.
+Sign-ins that are in use are prolonged on the way.
 """
 
 from __future__ import annotations
@@ -18,10 +19,18 @@ from gateway.api.services import Services
 from gateway.api.viewing import revoke_sessions
 from gateway.audit import AuditRecord, append
 from gateway.control.channel import ControlError
-from gateway.database.tables import areas, cameras, grants, users, viewing_sessions
+from gateway.database.tables import (
+    areas,
+    cameras,
+    grants,
+    sign_in_sessions,
+    users,
+    viewing_sessions,
+)
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.authorize import Grant, rights_of
 from gateway.people.roles import WHOLE_COUNTY, Right, Role
+from gateway.people.sign_in import Lifetime
 from recorder.rows import RowError
 
 _log = structlog.get_logger(__name__)
@@ -54,6 +63,7 @@ async def sweep(services: Services) -> list[str]:
     if over:
         await services.rows.write("viewing.ended", session_ids=sorted(over))
     still_open = [row for row in rows if row.id not in over]
+    await _prolong(services, [row.token_hash for row in still_open if row.action == "live"])
     if not still_open:
         return []
     held = await _grants_of(services, {row.user_id for row in still_open})
@@ -83,6 +93,30 @@ async def sweep(services: Services) -> list[str]:
         )
         await revoke_sessions(services, forbidden)
     return [row.id for row in forbidden]
+
+
+async def _prolong(services: Services, watching: Iterable[str | None]) -> None:
+    """Prolong the sign-ins that were used since the last sweep, and those of who watches live: a
+    wall plays on day and night without a request.
+    """
+    noted = set(services.used_sign_ins)
+    used = noted.union(one for one in watching if one is not None)
+    if not used:
+        return
+    lifetime, at_us = Lifetime.of(services.settings.sign_in), now_us()
+    async with services.reader.connect() as connection:
+        rows = await connection.execute(
+            sa.select(sign_in_sessions).where(sign_in_sessions.c.token_hash.in_(used))
+        )
+        due = [row.token_hash for row in rows if lifetime.is_due(row.expires_us, at_us)]
+    if due:
+        await services.rows.write(
+            "sign_in.prolong",
+            token_hashes=due,
+            idle_us=lifetime.idle_us,
+            longest_us=lifetime.longest_us,
+        )
+    services.used_sign_ins -= noted
 
 
 async def _over(services: Services, rows: Iterable[sa.Row[tuple[object, ...]]]) -> set[str]:

@@ -198,6 +198,28 @@ def open_session(
     connection.execute(sa.delete(sign_in_sessions).where(sign_in_sessions.c.expires_us <= at_us))
 
 
+@row_operation("sign_in.prolong")
+def prolong(
+    connection: sa.Connection, token_hashes: list[str], idle_us: int, longest_us: int
+) -> None:
+    """Let sessions that are in use last ``idle_us`` from now, but ``longest_us`` at most in all.
+
+    One that has ended stays ended.
+    """
+    at_us = now_us()
+    last_us = sign_in_sessions.c.created_us + longest_us
+    until_us = sa.case((last_us < at_us + idle_us, last_us), else_=at_us + idle_us)
+    connection.execute(
+        sa.update(sign_in_sessions)
+        .where(
+            sign_in_sessions.c.token_hash.in_(token_hashes),
+            sign_in_sessions.c.expires_us > at_us,
+            sign_in_sessions.c.expires_us < until_us,
+        )
+        .values(expires_us=until_us)
+    )
+
+
 @row_operation("sign_in.close")
 def close_session(connection: sa.Connection, token_hash: str) -> None:
     """End one session. May be repeated."""

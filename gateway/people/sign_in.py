@@ -23,6 +23,24 @@ from recorder.rows import RowWriter
 _WIDER = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a sign-in lasts: ``idle_us`` after its last use, ``longest_us`` in all."""
+
+    idle_us: int
+    longest_us: int
+
+    @classmethod
+    def of(cls, settings: SignInSettings) -> Lifetime:
+        """As configured."""
+        longest_us = round(settings.session_days_limit * 24 * 3600 * US_PER_S)
+        return cls(min(round(settings.session_hours * 3600 * US_PER_S), longest_us), longest_us)
+
+    def is_due(self, expires_us: int, at_us: int) -> bool:
+        """Whether use at ``at_us`` is worth a write: not again for a twenty-fourth of the time."""
+        return expires_us - at_us < self.idle_us - self.idle_us // 24
+
+
 class SignInError(Exception):
     """Name or password is wrong, or the account is disabled: which, is not said."""
 
@@ -83,7 +101,7 @@ async def sign_in(
         "sign_in.open",
         user_id=row.id,
         token_hash=token_hash(token),
-        expires_us=now_us() + round(settings.session_hours * 3600 * US_PER_S),
+        expires_us=now_us() + Lifetime.of(settings).idle_us,
         address=address,
         user_agent=user_agent,
         forgive=list(limits),

@@ -45,14 +45,20 @@ async def shard(county: County) -> AsyncIterator[MediaProcess]:
     await server.close()
 
 
-async def watch(county: County, shard: MediaProcess, user: str, action: str = "live") -> str:
+async def watch(
+    county: County,
+    shard: MediaProcess,
+    user: str,
+    action: str = "live",
+    token_hash: str | None = None,
+) -> str:
     session_id = f"ses_{len(shard.held)}"
     await county.write(
         "viewing.open",
         records=[],
         id=session_id,
         user_id=county.users[user],
-        token_hash=None,
+        token_hash=token_hash,
         process="shard-1",
         action=action,
         camera_ids=[county.camera],
