@@ -83,7 +83,9 @@ async def timeline(
         told_since = any(gap.end_us > since_us for gap in told)
         if not told_since and now_us - since_us <= _ON_ITS_WAY_US:
             missing.pop()  # the last seconds are on their way to the disk: not missing
-    if held_on is not None and missing and missing[-1][1] == now_us:
+    # Whoever asks up to now has a clock of their own, and the question took its time.
+    is_recent = now_us - end_us <= _ON_ITS_WAY_US
+    if held_on is not None and is_recent and missing and missing[-1][1] == end_us:
         told.append(TimelineGap(*missing[-1], GapCause.HELD_ON_NODE.value, _held(held_on)))
     return Timeline(covered, _explain(missing, told, tolerance_us), first_us)
 

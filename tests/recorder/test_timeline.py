@@ -127,6 +127,22 @@ async def test_segments_on_their_way_count_as_recorded(
     assert causes(late) == [(99.9, 101, "gateway_stopped")]
 
 
+@pytest.mark.parametrize("end_us", [NOW - 1, NOW - 100_000, NOW - 3_000_000, NOW, NOW + MINUTE])
+async def test_the_live_end_is_no_gap_wherever_the_question_ends(
+    engine: AsyncEngine, rows: LocalRowWriter, end_us: int
+) -> None:
+    # A browser asks up to its own clock, which is a moment before ours when the question arrives.
+    await store_segments(rows, (0, 99.9))
+    async with engine.connect() as connection:
+        found = await timeline(connection, SOURCE.id, 0, end_us, now_us=NOW)
+        told = await timeline(connection, SOURCE.id, 0, end_us, now_us=NOW + MINUTE)
+    assert found.gaps == []
+    # A minute later nothing is on its way any more: what was asked for is missing.
+    assert [(one.start_us, one.end_us) for one in told.gaps] == [
+        (round(99.9 * MINUTE), min(end_us, NOW + MINUTE))
+    ]
+
+
 async def test_what_a_silent_node_may_hold_is_said_to_be_held_there(
     engine: AsyncEngine, rows: LocalRowWriter
 ) -> None:
@@ -134,6 +150,11 @@ async def test_what_a_silent_node_may_hold_is_said_to_be_held_there(
     found = await look(engine, 0, 200, held_on="shard-2")
     assert causes(found) == [(10, 20, "gateway_stopped"), (90, 100, "held_on_node")]
     assert "shard-2 does not answer" in found.gaps[-1].detail
+    # The same for who asks by a clock that is a moment behind; long ago is another matter.
+    behind = await look(engine, 0, 99.99, held_on="shard-2")
+    assert causes(behind)[-1] == (90, 99.99, "held_on_node")
+    long_ago = await look(engine, 0, 95, held_on="shard-2")
+    assert causes(long_ago)[-1] == (90, 95, "gateway_stopped")
 
 
 async def test_a_camera_that_never_recorded_has_its_gap(
