@@ -41,7 +41,8 @@ def open_decoder(track: Track, *, threads: int = 1) -> VideoCodecContext:
         raise TranscodeError("unsupported", f"{track.codec} is no video that we decode")
     decoder: Any = av.CodecContext.create(name, "r")
     decoder.thread_count = threads
-    decoder.thread_type = "SLICE" if threads == 1 else "AUTO"
+    # Not by frames: tearing those threads down after damaged pictures can hang or crash.
+    decoder.thread_type = "SLICE"
     if threads == 1:
         decoder.flags |= Flags.low_delay
     return decoder  # type: ignore[no-any-return]
