@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +21,7 @@ from gateway.api.errors import ApiError, invalid, not_found
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
 from gateway.camera_form import CameraChange, CameraForm, endpoint, split_credentials
-from gateway.cameras import Camera, read_cameras, select_cameras
+from gateway.cameras import Camera, read_cameras, select_cameras, select_page
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import new_id
 from gateway.people.areas import area_names, area_path, subtree, within
@@ -61,7 +60,7 @@ async def list_cameras(
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """Cameras that the caller may see, by name; ``area_id`` means its whole subtree."""
-    where = [cameras.c.deleted_us.is_(None), within(areas.c.path, caller.areas_with())]
+    where = [within(areas.c.path, caller.areas_with())]
     if query:
         where.append(cameras.c.name.contains(query, autoescape=True))
     async with services.reader.connect() as connection:
@@ -70,20 +69,9 @@ async def list_cameras(
             if path is None or not caller.rights_in(path):
                 raise not_found("area")
             where.append(subtree(areas.c.path, path) if deep else cameras.c.area_id == area_id)
-        statement = select_cameras().where(*where)
-        total = await connection.scalar(
-            sa.select(sa.func.count())
-            .select_from(cameras.join(areas, areas.c.id == cameras.c.area_id))
-            .where(*where)
-        )
-        if cursor is not None:
-            name, camera_id = _read_cursor(cursor)
-            statement = statement.where(
-                sa.tuple_(cameras.c.name, cameras.c.id) > sa.tuple_(name, camera_id)
-            )
-        found = await read_cameras(
-            connection, statement.order_by(cameras.c.name, cameras.c.id).limit(limit + 1)
-        )
+        chosen = select_page(where, limit, None if cursor is None else _read_cursor(cursor))
+        total = await connection.scalar(chosen.total)
+        found = await read_cameras(connection, chosen.rows)
         page = found[:limit]
         items = await _documents(connection, services, caller, page)
     return {

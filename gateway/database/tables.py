@@ -51,7 +51,8 @@ cameras = sa.Table(
     sa.Column("deleted_us", sa.BigInteger, nullable=True),
     sa.CheckConstraint("transport IN ('auto', 'tcp', 'udp')", name="transport"),
     sa.CheckConstraint("record IN ('continuous', 'off')", name="record"),
-    sa.Index("ix_cameras_area_id", "area_id", "name"),
+    # All that a page of cameras is chosen, counted and sorted by: see gateway.cameras.
+    sa.Index("ix_cameras_area_id", "area_id", "deleted_us", "name", "id"),
 )
 
 users = sa.Table(
