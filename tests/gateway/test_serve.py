@@ -4,112 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
-from gateway.control.channel import ControlClient, control_path
-from gateway.secrets import cluster_secret
-from gateway.settings import Settings
-
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-START_TIMEOUT_S = 90
-NEW_PASSWORD = "a new horse 7"
-
-
-@dataclass
-class Gateway:
-    """A running ``gridsight serve --demo`` and a client that is signed in."""
-
-    process: asyncio.subprocess.Process
-    settings: Settings
-    url: str
-    password: str
-    client: aiohttp.ClientSession
-
-    async def get(self, path: str, **query: Any) -> Any:
-        async with self.client.get(self.url + path, params=query) as response:
-            assert response.status == 200, await response.text()
-            return await response.json()
-
-    async def post(self, path: str, body: dict[str, Any]) -> Any:
-        async with self.client.post(self.url + path, json=body) as response:
-            assert response.status < 300, await response.text()
-            return await response.json() if response.status != 204 else None
-
-    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(60):
-            while not await holds():  # noqa: ASYNC110 - seen from outside, by HTTP
-                await asyncio.sleep(0.1)
-
-    async def processes(self) -> dict[str, dict[str, Any]]:
-        path = control_path(self.settings, "supervisor")
-        client = ControlClient(path, cluster_secret(self.settings))
-        try:
-            return {one["name"]: one for one in await client.call("cluster.status")}
-        finally:
-            await client.close()
-
-    async def recording(self) -> int:
-        """How many cameras are live and recording."""
-        cameras = (await self.get("/api/cameras"))["items"]
-        mains = [camera["states"]["main"] for camera in cameras]
-        return sum(state["state"] == "live" and state["recording"] for state in mains)
-
-
-async def start(data: Path) -> tuple[asyncio.subprocess.Process, str, str]:
-    environment = {name: value for name, value in os.environ.items() if "GRIDSIGHT" not in name}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "gateway.cli",
-        *("serve", "--demo", "--data", str(data), "--port", "0", "--log-level", "warning"),
-        stdout=asyncio.subprocess.PIPE,
-        cwd=REPOSITORY,
-        env=environment,
-    )
-    assert process.stdout is not None
-    said = ""
-    async with asyncio.timeout(START_TIMEOUT_S):
-        while "running at" not in said or (not said.endswith("\n\n")):
-            line = await process.stdout.readline()
-            assert line, "the gateway ended while starting"
-            said += line.decode()
-    url = re.search(r"http://[^/\s]+", said)
-    password = re.search(r"password (\S+)", said)
-    assert url is not None
-    return process, url.group(), password.group(1) if password is not None else ""
-
-
-async def stop(process: asyncio.subprocess.Process) -> int:
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(60):
-        return await process.wait()
+from tests.peers.running_gateway import (
+    NEW_PASSWORD,
+    REPOSITORY,
+    START_TIMEOUT_S,
+    Gateway,
+    command,
+    running_gateway,
+    start,
+    stop,
+)
 
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    process, url, password = await start(tmp_path)
-    # The address is an IP: its cookies are kept only when that is said to be meant.
-    jar = aiohttp.CookieJar(unsafe=True)
-    try:
-        async with aiohttp.ClientSession(cookie_jar=jar, headers={"X-Gridsight": "1"}) as client:
-            settings = Settings(data_directory=tmp_path)
-            made = Gateway(process, settings, url, password, client)
-            await made.post("/api/session", {"name": "admin", "password": password})
-            change = {"old_password": password, "new_password": NEW_PASSWORD}
-            await made.post("/api/session/password", change)
-            yield made
-    finally:
-        await stop(process)
+    async with running_gateway(tmp_path) as made:
+        yield made
 
 
 async def test_it_records_survives_kill_9_of_any_process_and_stops_clean(
@@ -167,15 +84,9 @@ async def test_it_records_survives_kill_9_of_any_process_and_stops_clean(
 
 
 async def _everything_is_whole(data: Path) -> None:
-    for command in (("check",), ("audit", "verify")):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway.cli", *command, "--data", str(data)),
-            cwd=REPOSITORY,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        assert process.returncode == 0, output.decode()
+    for arguments in (("check",), ("audit", "verify")):
+        status, output = await command(data, *arguments)
+        assert status == 0, output
 
 
 def _alive(process_id: int) -> bool:

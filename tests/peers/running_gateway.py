@@ -1,0 +1,129 @@
+"""The whole gateway as one command, with its demo cameras, and a client that is signed in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway.control.channel import ControlClient, control_path
+from gateway.secrets import cluster_secret
+from gateway.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+START_TIMEOUT_S = 90
+NEW_PASSWORD = "a new horse 7"
+
+
+@dataclass
+class Gateway:
+    """A running ``gridsight serve --demo`` and a client that is signed in."""
+
+    process: asyncio.subprocess.Process
+    settings: Settings
+    url: str
+    client: aiohttp.ClientSession
+
+    async def get(self, path: str, **query: Any) -> Any:
+        async with self.client.get(self.url + path, params=query) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        async with self.client.post(self.url + path, json=body) as response:
+            assert response.status < 300, await response.text()
+            return await response.json() if response.status != 204 else None
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(60):
+            while not await holds():  # noqa: ASYNC110 - seen from outside, by HTTP
+                await asyncio.sleep(0.1)
+
+    async def processes(self) -> dict[str, dict[str, Any]]:
+        path = control_path(self.settings, "supervisor")
+        client = ControlClient(path, cluster_secret(self.settings))
+        try:
+            return {one["name"]: one for one in await client.call("cluster.status")}
+        finally:
+            await client.close()
+
+    async def recording(self) -> int:
+        """How many cameras are live and recording."""
+        cameras = (await self.get("/api/cameras"))["items"]
+        mains = [camera["states"]["main"] for camera in cameras]
+        return sum(state["state"] == "live" and state["recording"] for state in mains)
+
+
+async def start(data: Path, **variables: str) -> tuple[asyncio.subprocess.Process, str, str]:
+    """Start it; gives the process, its URL, and the administrator's one-time password, "" when
+    there is an administrator already. ``variables``: settings, without their prefix.
+    """
+    environment = {name: value for name, value in os.environ.items() if "GRIDSIGHT" not in name}
+    environment |= {f"GRIDSIGHT_{name}": value for name, value in variables.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gateway.cli",
+        *("serve", "--demo", "--data", str(data), "--port", "0", "--log-level", "warning"),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=REPOSITORY,
+        env=environment,
+    )
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(START_TIMEOUT_S):
+        while "running at" not in said or (not said.endswith("\n\n")):
+            line = await process.stdout.readline()
+            assert line, "the gateway ended while starting"
+            said += line.decode()
+    url = re.search(r"http://[^/\s]+", said)
+    password = re.search(r"password (\S+)", said)
+    assert url is not None
+    return process, url.group(), password.group(1) if password is not None else ""
+
+
+async def stop(process: asyncio.subprocess.Process) -> int:
+    """Ask it to stop; gives its exit status."""
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(60):
+        return await process.wait()
+
+
+async def command(data: Path, *arguments: str) -> tuple[int, str]:
+    """``gridsight ARGUMENTS --data DATA``: its exit status and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway.cli", *arguments, "--data", str(data)),
+        cwd=REPOSITORY,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(data: Path, **variables: str) -> AsyncIterator[Gateway]:
+    """A gateway of its own on ``data``; its administrator has a password and is signed in."""
+    process, url, password = await start(data, **variables)
+    # The address is an IP: its cookies are kept only when that is said to be meant.
+    jar = aiohttp.CookieJar(unsafe=True)
+    try:
+        async with aiohttp.ClientSession(cookie_jar=jar, headers={"X-Gridsight": "1"}) as client:
+            made = Gateway(process, Settings(data_directory=data), url, client)
+            await made.post("/api/session", {"name": "admin", "password": password})
+            change = {"old_password": password, "new_password": NEW_PASSWORD}
+            await made.post("/api/session/password", change)
+            yield made
+    finally:
+        await stop(process)
