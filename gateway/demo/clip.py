@@ -89,12 +89,13 @@ def _demux(container: av.container.InputContainer) -> Clip:
                 0,
             )
         )
-    first_90k = min((unit.dts_90k for unit in units), default=0)
+    # Encoders of sound begin a little before the picture; that priming is not replayed.
+    first_90k = min((unit.dts_90k for unit in units if unit.track_index == 0), default=0)
     for unit in units:
         unit.pts_90k -= first_90k
         unit.dts_90k -= first_90k
     duration_90k -= first_90k
-    units = [unit for unit in units if unit.dts_90k < duration_90k]
+    units = [unit for unit in units if 0 <= unit.dts_90k < duration_90k]
     units.sort(key=lambda unit: (unit.dts_90k, unit.track_index))
     if not units or not units[0].keyframe or units[0].track_index != 0:
         raise ClipError("the file does not begin with a video keyframe")
