@@ -122,17 +122,31 @@ async def recorded_days(
 
 async def clock_offset(connection: AsyncConnection, source_id: str) -> tuple[int, int] | None:
     """``(since_us, offset_us)`` of a clock step that nobody accepted yet, else None."""
-    row = (
-        await connection.execute(
-            sa.select(clock_offsets)
-            .where(clock_offsets.c.source_id == source_id)
-            .order_by(clock_offsets.c.since_us.desc(), clock_offsets.c.id.desc())
-            .limit(1)
-        )
-    ).first()
+    row = await _newest_clock_offset(connection, source_id)
     if row is None or row.offset_us == 0 or row.accepted_us is not None:
         return None
     return row.since_us, row.offset_us
+
+
+async def accepted_clock_offset(connection: AsyncConnection, source_id: str) -> int | None:
+    """The offset that an operator accepted, unless the clock was noted to be right or to be
+    another's since."""
+    row = await _newest_clock_offset(connection, source_id)
+    if row is None or row.offset_us == 0 or row.accepted_us is None:
+        return None
+    return int(row.offset_us)
+
+
+async def _newest_clock_offset(
+    connection: AsyncConnection, source_id: str
+) -> sa.Row[tuple[object, ...]] | None:
+    found = await connection.execute(
+        sa.select(clock_offsets)
+        .where(clock_offsets.c.source_id == source_id)
+        .order_by(clock_offsets.c.since_us.desc(), clock_offsets.c.id.desc())
+        .limit(1)
+    )
+    return found.first()
 
 
 _ON_ITS_WAY_US = 15_000_000

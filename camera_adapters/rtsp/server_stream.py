@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Protocol
 
 from camera_adapters.rtp.packetise import TrackPacketiser, UnitPackets, payload_type
@@ -34,8 +34,9 @@ class PacketisedStream:
     new reader starts with the pictures since the last keyframe, else with the next keyframe.
     """
 
-    def __init__(self, stream: Stream, *, replay_gop: bool) -> None:
+    def __init__(self, stream: Stream, *, replay_gop: bool, utc_us: Callable[[], int]) -> None:
         self.stream = stream
+        self._utc_us = utc_us
         self._replay_gop = replay_gop
         self._packetisers: list[TrackPacketiser] = []
         self._readers: list[PacketReader] = []
@@ -85,7 +86,7 @@ class PacketisedStream:
     def send_reports(self) -> None:
         """Give every reader a sender report of every track."""
         for packetiser in self._packetisers:
-            report = _report(packetiser)
+            report = self._report(packetiser)
             if report is not None:
                 for reader in self._readers:
                     reader.on_report(packetiser.track_index, report)
@@ -93,7 +94,7 @@ class PacketisedStream:
     def report_to(self, reader: PacketReader, track_index: int) -> None:
         """Give one reader the sender report of a track, so that it knows the wall clock at once."""
         if track_index < len(self._packetisers):
-            report = _report(self._packetisers[track_index])
+            report = self._report(self._packetisers[track_index])
             if report is not None:
                 reader.on_report(track_index, report)
 
@@ -158,16 +159,15 @@ class PacketisedStream:
         self._line_90k = None
         return not had_some
 
+    def _report(self, packetiser: TrackPacketiser) -> bytes | None:
+        return packetiser.sender_report(_CANONICAL_NAME, self._utc_us())
+
     def _end_readers(self) -> None:
         readers, self._readers = self._readers, []
         self._gop = []
         self.stream.detach(self)
         for reader in readers:
             reader.on_ended()
-
-
-def _report(packetiser: TrackPacketiser) -> bytes | None:
-    return packetiser.sender_report(_CANONICAL_NAME, time.time_ns() // 1000)
 
 
 def _shape(track: Track, index: int) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import cast
@@ -54,6 +55,7 @@ class RtspServer:
 
     ``reader_bytes_limit`` bounds what may wait for one TCP reader. ``replay_gop`` gives a new
     reader the pictures since the last keyframe at once, else it waits for the next keyframe.
+    ``utc_us`` is the wall clock of the sender reports.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class RtspServer:
         open_stream: OpenStream,
         *,
         replay_gop: bool = True,
+        utc_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         reader_bytes_limit: int = 4 * 1024 * 1024,
         connections_limit: int = 2000,
     ) -> None:
         self.find_access = find_access
         self._open_stream = open_stream
         self._replay_gop = replay_gop
+        self._utc_us = utc_us
         self._connections_limit = connections_limit
         self.reader_bytes_limit = reader_bytes_limit
         self._connections: set[_Connection] = set()
@@ -140,7 +144,7 @@ class RtspServer:
         stream = await self._open_stream(access)
         output = self._outputs.get(id(stream))
         if output is None:
-            output = PacketisedStream(stream, replay_gop=self._replay_gop)
+            output = PacketisedStream(stream, replay_gop=self._replay_gop, utc_us=self._utc_us)
             self._outputs[id(stream)] = output
         return output
 

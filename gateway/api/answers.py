@@ -98,6 +98,10 @@ class VariantState(BaseModel):
     recording: bool
     viewers: int
     gaps: Annotated[int, Field(description="interruptions since the media process began")] = 0
+    clock_offset_us: Annotated[
+        int | None,
+        Field(description="how far the camera's clock runs ahead of its footage's times"),
+    ] = None
 
 
 class Camera(BaseModel):

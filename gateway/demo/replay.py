@@ -1,7 +1,8 @@
 """Clips replayed in an endless loop as RTSP cameras, for the demo, the tests and the benchmarks.
 
 What comes out is real RTSP from the project's own server: real time, continuous time stamps across
-the loop, sender reports with the wall clock. Faults can be played: silence, refusal, a cut.
+the loop, sender reports with the wall clock. Faults can be played: silence, refusal, a cut, a
+clock that is wrong.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ class Replay:
     """Publishes a clip into a Stream in real time, from ``start_s`` in the clip on, for ever.
 
     While ``silent`` is true nothing is published, as if the camera's encoder hung; time goes on.
+    ``clock_ahead_us`` is how far the camera's wall clock is wrong.
     """
 
     def __init__(self, stream: Stream, clip: Clip, *, start_s: float = 0.0) -> None:
         self.stream = stream
         self.silent = False
+        self.clock_ahead_us = 0
         self._clip = clip
         self._index = clip.from_keyframe(start_s)
         # Added to the clip's times: the run begins at 0 with the first unit.
@@ -73,7 +76,7 @@ class Replay:
                 pts_90k,
                 unit.dts_90k + self._shift_90k,
                 unit.keyframe,
-                self._start_us + pts_90k * 100 // 9,
+                self._start_us + pts_90k * 100 // 9 + self.clock_ahead_us,
             )
         )
 
@@ -96,6 +99,7 @@ class ReplayServer:
     address: str = "127.0.0.1"
     port: int = 0
     replay_gop: bool = False
+    _clock_ahead_us: int = 0
     _cameras: dict[str, _Camera] = field(default_factory=dict)
     _replays: list[Replay] = field(default_factory=list)
     _server: RtspServer | None = None
@@ -132,7 +136,12 @@ class ReplayServer:
 
     async def start(self) -> None:
         """Listen. Raises OSError."""
-        self._server = RtspServer(self._find, self._open, replay_gop=self.replay_gop)
+        self._server = RtspServer(
+            self._find,
+            self._open,
+            replay_gop=self.replay_gop,
+            utc_us=lambda: now_us() + self._clock_ahead_us,
+        )
         await self._server.start(self.address, self.port)
         self.port = self._server.port
 
@@ -156,6 +165,12 @@ class ReplayServer:
     def refuse(self, name: str, refused: bool = True) -> None:
         """Answer 404 to new connections of one camera, or stop doing so."""
         self._cameras[name].refused = refused
+
+    def step_clock(self, ahead_us: int) -> None:
+        """From now on the cameras' clocks are this far ahead of the truth."""
+        self._clock_ahead_us = ahead_us
+        for replay in self._replays:
+            replay.clock_ahead_us = ahead_us
 
     def _find(self, path: str, token: str | None, peer_address: str) -> Access | None:
         camera = self._cameras.get(path)

@@ -10,6 +10,7 @@ from typing import Any
 from camera_adapters.stream import AccessUnit, Interruption, Stream, Track, Variant
 from gateway.control.channel import ControlError
 from gateway.live.snapshot import Keyframe, Snapshots, newest_keyframe
+from gateway.shard.clock_watch import ClockWatch
 from gateway.shard.shard import MediaShard
 from gateway.shard.waiting import keyframe_comes
 from gateway.transcoder.errors import TranscodeError
@@ -87,6 +88,20 @@ def live_calls(
         return revoke(session_ids)
 
     return {"shard.reconcile": reconcile_now, "live.revoke": revoke_now}
+
+
+def clock_calls(watch: ClockWatch) -> dict[str, Handler]:
+    """``clock.accept``: an operator knows of a camera's clock."""
+
+    async def accept(camera_id: str) -> None:
+        try:
+            watch.accept(camera_id)
+        except LookupError as error:
+            raise ControlError("not_found", str(error)) from None
+        except ValueError as error:
+            raise ControlError("conflict", str(error)) from None
+
+    return {"clock.accept": accept}
 
 
 async def _keyframe(stream: Stream) -> Keyframe:

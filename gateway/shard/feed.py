@@ -23,6 +23,7 @@ from recorder.segment_writer import SegmentWriter
 _log = structlog.get_logger(__name__)
 
 _CHANGED = Interruption(GapCause.NOT_SCHEDULED, "the camera's settings were changed")
+_NEW_CLOCK = Interruption(GapCause.CLOCK_STEP, "the gateway took over the system's clock")
 _NOBODY = Interruption(GapCause.NOT_SCHEDULED, "nobody watches, and it is not recorded")
 
 
@@ -45,6 +46,8 @@ class Feed:
         self.stream = Stream(desired.camera_id, desired.variant)
         self.rates = SourceRates()
         self.outages = 0
+        # See gateway.shard.clock_watch, which keeps it.
+        self.clock_offset_us = 0
         self.writer: SegmentWriter | None = None
         self._idle_since_us = now_us()
         self._clock = clock
@@ -106,8 +109,13 @@ class Feed:
             desired.transport,
         )
         if not same and self._source is not None:
-            self._steer(restart=True)
+            self._steer(restart=_CHANGED)
         self._on_sinks_changed(self.stream)
+
+    def follow_new_clock(self) -> None:
+        """Connect anew: the clock under which pictures are filed was set."""
+        if self._source is not None:
+            self._steer(restart=_NEW_CLOCK)
 
     async def close(self) -> None:
         """Stop pulling and end the Stream: the source is not this shard's any more."""
@@ -141,17 +149,19 @@ class Feed:
         self._wanted = False
         self._steer()
 
-    def _steer(self, *, restart: bool = False) -> None:
+    def _steer(self, *, restart: Interruption | None = None) -> None:
         """Bring the source to where it is wanted; one task at a time does it."""
         previous = self._steering
         self._steering = asyncio.get_running_loop().create_task(self._turn(previous, restart))
 
-    async def _turn(self, previous: asyncio.Task[None] | None, restart: bool) -> None:
+    async def _turn(
+        self, previous: asyncio.Task[None] | None, restart: Interruption | None
+    ) -> None:
         if previous is not None:
             await asyncio.wait((previous,))
         try:
             if self._source is not None and (restart or not self._wanted):
-                await self._stop_source()
+                await self._stop_source(restart or _CHANGED)
             if self._source is None and self._wanted:
                 self._start_source()
         except Exception:
@@ -170,10 +180,10 @@ class Feed:
         )
         self._source.start()
 
-    async def _stop_source(self) -> None:
+    async def _stop_source(self, why: Interruption) -> None:
         source, self._source = self._source, None
         assert source is not None
-        await source.stop(_CHANGED if self._wanted else _NOBODY)
+        await source.stop(why if self._wanted else _NOBODY)
         if self._wanted:
             return
         if self.stream.interruption != _NOBODY:

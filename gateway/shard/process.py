@@ -29,7 +29,8 @@ from gateway.live.snapshot import Snapshots
 from gateway.live.whep import WhepEndpoint
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
-from gateway.shard.calls import footage_calls, live_calls, media_calls
+from gateway.shard.calls import clock_calls, footage_calls, live_calls, media_calls
+from gateway.shard.clock_watch import ClockWatch
 from gateway.shard.derived import DerivedVariants
 from gateway.shard.desired import DesiredReader
 from gateway.shard.housekeeping import Housekeeping
@@ -46,6 +47,7 @@ from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import RowError, RowWriter
 from recorder.spool import SpoolConfig, SpoolError
 from recorder.stores import Store
+from recorder.timeline import accepted_clock_offset
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +72,7 @@ class ShardProcess:
         self._recorder: Recorder
         self._shard: MediaShard
         self._report: Report
+        self._clocks: ClockWatch
         self._sessions = LiveSessions(TicketSigner(self._secret))
         self._whep: WhepEndpoint
         self._mse: MseEndpoint
@@ -101,16 +104,18 @@ class ShardProcess:
         derived = DerivedVariants(
             transcoder, lambda camera_id, variant, _: self._report.changed(camera_id, variant)
         )
+        clock = SteadyClock()
         self._shard = MediaShard(
             self._recorder,
             derived,
-            clock=SteadyClock(),
+            clock=clock,
             on_state=lambda feed: self._report.changed(
                 feed.desired.camera_id, feed.desired.variant
             ),
         )
         self._report = Report(self._shard, self._sessions)
         stack.push_async_callback(self._shard.close)
+        self._clocks = ClockWatch(self._shard, self._recorder, clock, self._accepted_offset)
 
         door = LiveDoor(self._shard, self._sessions)
         output = self._open_webrtc()
@@ -136,6 +141,7 @@ class ShardProcess:
                 **footage_calls(self._recorder),
                 **media_calls(self._shard, Snapshots(transcoder)),
                 **live_calls(self._reconcile, self._revoke),
+                **clock_calls(self._clocks),
                 "shard.status": self._status,
                 "shard.watch": self._report.watch,
                 "shard.figures": self._report.figures,
@@ -233,9 +239,17 @@ class ShardProcess:
 
     async def _turn_for_ever(self) -> None:
         while True:
+            await self._clocks.turn()
             await self._report.turn()
             self._lag_ms = self._lag.worst_ms()
             await asyncio.sleep(TURN_INTERVAL_S)
+
+    async def _accepted_offset(self, source_id: str) -> int | None:
+        try:
+            async with self._reader.connect() as connection:
+                return await accepted_clock_offset(connection, source_id)
+        except sa.exc.DBAPIError:
+            return None  # it is told once more than needed
 
     def _revoke(self, session_ids: list[str]) -> int:
         """End these sessions now, and for good. Returns how many viewers that were."""

@@ -117,7 +117,7 @@ class Report:
             "outages": feed.outages,
             "source": asdict(source.counters) if source is not None else None,
             "recorder": asdict(writer.counters) if writer is not None else None,
-            "clock_offset_us": writer.clock_offset_us if writer is not None else 0,
+            "clock_offset_us": feed.clock_offset_us,
         }
 
 

@@ -78,6 +78,10 @@ class MediaShard:
             return self.derived.get(self.feed(camera_id, Variant.MAIN).stream, variant)
         return self.feed(camera_id, variant).stream
 
+    def changed(self, feed: Feed) -> None:
+        """Have told what is new about a feed."""
+        self._on_state(feed)
+
     def _is_right(self, source: DesiredSource) -> bool:
         feed = self.feeds.get(source.source_id)
         if feed is None or feed.desired != source:

@@ -31,6 +31,7 @@ def feed_state(feed: Feed, *, recording: bool, viewers: int) -> dict[str, Any]:
         "recording": recording,
         "viewers": viewers,
         "gaps": feed.outages,
+        "clock_offset_us": feed.clock_offset_us or None,
     }
     return {name: value for name, value in described.items() if value not in (None, "")}
 

@@ -60,6 +60,9 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/api/cameras/{camera_id}"): Access("camera"),
     ("PATCH", "/api/cameras/{camera_id}"): Access("camera", Right.CONFIGURE, {"name": "村口二"}),
     ("DELETE", "/api/cameras/{camera_id}"): Access("camera", Right.CONFIGURE),
+    ("POST", "/api/cameras/{camera_id}/clock/accept"): Access(
+        "camera", Right.CONFIGURE, allowed=NO_PROCESS
+    ),
     ("POST", "/api/cameras/test"): Access(
         "somewhere", Right.CONFIGURE, {"main_url": "rtsp://127.0.0.1:1/"}
     ),
