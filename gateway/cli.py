@@ -212,8 +212,8 @@ def camera_import(
     except CsvFaults as faults:
         for fault in faults.faults:
             typer.echo(f"{file}: {fault}", err=True)
-        _fail(f"{len(faults.faults)} faults; nothing was imported")
-    typer.echo(f"{count} cameras imported")
+        _fail(f"{_counted(len(faults.faults), 'fault')}; nothing was imported")
+    typer.echo(f"{_counted(count, 'camera')} imported")
 
 
 @user_app.command("add")
@@ -282,11 +282,12 @@ def audit_verify(config: ConfigOption = None, data: DataOption = None) -> None:
     for fault in report.faults:
         typer.echo(fault, err=True)
     typer.echo(
-        f"{report.records} records, {report.checkpoints} signed checkpoints, "
+        f"{_counted(report.records, 'record')}, "
+        f"{_counted(report.checkpoints, 'signed checkpoint')}, "
         f"signed up to record {report.covered_sequence}"
     )
     if report.faults:
-        _fail(f"{len(report.faults)} faults")
+        _fail(_counted(len(report.faults), "fault"))
 
 
 @app.command("import")
@@ -339,7 +340,7 @@ def check(
     from gateway.commands.check import check_footage
 
     found = _run(check_footage(_settings(config, data), typer.echo, verify=verify, repair=repair))
-    typer.echo(f"{found} differences")
+    typer.echo(_counted(found, "difference"))
     if found:
         raise typer.Exit(1)
 
@@ -363,6 +364,10 @@ def _ask_password() -> str:
 def _show_password(password: str | None) -> None:
     if password is not None:
         typer.echo(f"one-time password: {password}")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _form_faults(error: ValueError) -> str:

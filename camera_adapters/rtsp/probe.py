@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
@@ -35,7 +35,8 @@ class ProbeResult:
     """What a try gave. ``code`` is stable: ``ok``, ``bad_address``, ``unresolved``,
     ``closed_port``, ``unreachable``, ``timed_out``, ``refused`` (401), ``forbidden``, ``not_found``
     (404), ``no_video``, ``no_keyframe``, ``transport``, ``server_error``, ``protocol``, ``lost``.
-    ``line`` says it in one English line, without credentials; ``audio`` is the sound's codec.
+    ``line`` says it in one English line, without credentials, and what to do about it; ``audio`` is
+    the sound's codec.
     """
 
     ok: bool
@@ -43,6 +44,22 @@ class ProbeResult:
     line: str
     video: ProbeVideo | None = None
     audio: Codec | None = None
+
+
+_ADVICE: dict[str, str] = {
+    "unresolved": "check its spelling, or give the camera's IP address",
+    "closed_port": "554 is usual; see whether RTSP is switched on in the camera",
+    "unreachable": "check the address, the camera's power and cable, and the firewalls on the way",
+    "timed_out": "see whether this is its RTSP port, and not that of its web page",
+    "refused": "check both in the camera, which may lock a user for a while after wrong ones",
+    "forbidden": "allow the user to watch live in the camera",
+    "not_found": "look the path up in its manual or its web page",
+    "no_video": "take the address of its video stream",
+    "transport": "switch RTP over TCP on in the camera",
+    "server_error": "restart the camera; if that does not help, ask for newer firmware",
+    "protocol": "see whether this is its RTSP port, and whether there is newer firmware",
+    "lost": "try again; a camera with too many viewers hangs up",
+}
 
 
 class _FirstKeyframe:
@@ -79,7 +96,8 @@ async def probe(
     result = await _try(camera_url, username, password, timeout_s, tcp=True)
     if result.code == FailureCode.TRANSPORT:
         result = await _try(camera_url, username, password, timeout_s, tcp=False)
-    return result
+    advice = _ADVICE.get(result.code)
+    return replace(result, line=f"{result.line}: {advice}") if advice else result
 
 
 async def _try(
@@ -149,7 +167,10 @@ def _without_keyframe(session: CameraSession, timeout_s: float) -> ProbeResult:
     packets = session.ingest.receivers[0].counters.packets if session.ingest else 0
     if not packets:
         return ProbeResult(
-            False, "no_keyframe", f"the camera accepts, but sends no video in {timeout_s:g} s"
+            False,
+            "no_keyframe",
+            f"the camera accepts, but sends no video in {timeout_s:g} s: see whether its encoder "
+            "is on, and whether a firewall stops the pictures",
         )
     return ProbeResult(
         False,

@@ -36,6 +36,7 @@ class Habits:
     raw_describe: bytes | None = None  # sent instead of the answer to DESCRIBE
     garbage: bytes = b""  # between two pictures
     pictures: int = 1000
+    keyframes: bool = True  # False: it never sends one
     picture_interval_s: float = 0.01
     then: str = "silence"  # after the last picture: silence, close, bye
     session_timeout_s: int = 60
@@ -226,7 +227,9 @@ class _Connection:
         self.writer.write((end.join(lines) + end + end).encode() + body)
 
     async def _send(self) -> None:
-        groups = packets_of(pictures(Codec.H264, self.habits.pictures), sequence=0)
+        made = pictures(Codec.H264, self.habits.pictures)
+        kept = [one for one in made if self.habits.keyframes or not one.keyframe]
+        groups = packets_of(kept, sequence=0)
         sent = 0
         for group in groups:
             if self.udp is None and self.habits.silent_by_tcp:

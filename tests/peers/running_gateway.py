@@ -99,10 +99,10 @@ async def stop(process: asyncio.subprocess.Process) -> int:
         return await process.wait()
 
 
-async def command(data: Path, *arguments: str) -> tuple[int, str]:
-    """``gridsight ARGUMENTS --data DATA``: its exit status and what it said."""
+async def gridsight(*arguments: str) -> tuple[int, str]:
+    """``gridsight ARGUMENTS``: its exit status and what it said."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway.cli", *arguments, "--data", str(data)),
+        *(sys.executable, "-m", "gateway.cli", *arguments),
         cwd=REPOSITORY,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -110,6 +110,11 @@ async def command(data: Path, *arguments: str) -> tuple[int, str]:
     output, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode()
+
+
+async def command(data: Path, *arguments: str) -> tuple[int, str]:
+    """As :func:`gridsight`, for the data directory ``data``."""
+    return await gridsight(*arguments, "--data", str(data))
 
 
 @contextlib.asynccontextmanager
