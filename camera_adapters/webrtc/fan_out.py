@@ -10,8 +10,12 @@ import structlog
 
 from camera_adapters.codecs import CodecError
 from camera_adapters.stream import AccessUnit, Interruption, Stream, Track
-from camera_adapters.webrtc.packet_batch import PacketBatch
+from camera_adapters.webrtc.batch_log import BatchLog
+from camera_adapters.webrtc.cohort import Cohort, Member, key_of
+from camera_adapters.webrtc.ice_lite import Address
+from camera_adapters.webrtc.packet_batch import Scratch
 from camera_adapters.webrtc.packetise import can_carry, packetise
+from camera_adapters.webrtc.udp_mux import UdpSocket
 from camera_adapters.webrtc.wheel import Paced, Wheel
 
 _log = structlog.get_logger(__name__)
@@ -20,47 +24,8 @@ VIDEO, AUDIO = 0, 1
 """The ``track_index`` of batches: every viewer has at most one RTP stream of each."""
 
 
-class Watcher(Paced, Protocol):
+class Watcher(Paced, Member, Protocol):
     """What a FanOut knows of a viewer."""
-
-    def close(self, reason: str) -> None:
-        """End it."""
-
-
-class BatchLog:
-    """The batches since the last keyframe, numbered on for ever.
-
-    ``first`` is the number of ``batches[0]``, ``end`` the number the next one gets. ``joinable``:
-    the log begins with a keyframe, so that a decoder can start there.
-    """
-
-    __slots__ = ("batches", "end", "first", "joinable", "size", "size_limit")
-
-    def __init__(self, size_limit: int) -> None:
-        self.batches: list[PacketBatch] = []
-        self.first = 0
-        self.end = 0
-        self.size = 0
-        self.size_limit = size_limit
-        self.joinable = False
-
-    def append(self, batch: PacketBatch) -> None:
-        """Add the next batch; a keyframe starts the log anew, and so does outgrowing the limit."""
-        if batch.keyframe:
-            self.clear()
-            self.joinable = True
-        elif self.size + batch.size > self.size_limit:
-            self.clear()
-        self.batches.append(batch)
-        self.size += batch.size
-        self.end += 1
-
-    def clear(self) -> None:
-        """Forget the batches; numbers go on."""
-        self.batches = []
-        self.first = self.end
-        self.size = 0
-        self.joinable = False
 
 
 class FanOut:
@@ -78,6 +43,9 @@ class FanOut:
         self.viewers: list[Watcher] = []
         self.log = BatchLog(stream.gop_bytes_limit)
         self.claims = 0
+        # Who is sent to: the cohorts, and the viewers that are in none.
+        self._cohorts: list[Cohort] = []
+        self._apart: list[Watcher] = []
         self._wheel = wheel
         self._loop = asyncio.get_running_loop()
         self.tracks: dict[int, tuple[int, Track]] = {}
@@ -91,12 +59,47 @@ class FanOut:
     def add(self, viewer: Watcher) -> None:
         """The viewer is ready for pictures, and given those of the log."""
         self.viewers = [*self.viewers, viewer]
+        self._apart = [*self._apart, viewer]
         if self.log.batches:
             self._wheel.wake((viewer,))
 
     def remove(self, viewer: Watcher) -> None:
         """The viewer is gone."""
+        self.leave_cohort(viewer)
         self.viewers = [one for one in self.viewers if one is not viewer]
+        self._apart = [one for one in self._apart if one is not viewer]
+
+    def join_cohort(
+        self, viewer: Watcher, path: tuple[UdpSocket, Address], scratch: Scratch
+    ) -> None:
+        """The viewer has sent everything in the log: from now on a cohort sends for it."""
+        port, address = path
+        if not port.offload:
+            return
+        key = key_of(viewer.outgoing, port)
+        end = self.log.end
+        for cohort in self._cohorts:
+            if cohort.key == key and cohort.has_room_at(end):
+                break
+        else:
+            cohort = Cohort(key, port, self.log, scratch)
+            self._cohorts = [*self._cohorts, cohort]
+        cohort.join(viewer, address)
+        self._apart = [one for one in self._apart if one is not viewer]
+
+    def leave_cohort(self, viewer: Watcher) -> None:
+        """The viewer sends for itself again, if it does not already."""
+        cohort = viewer.cohort
+        if cohort is None:
+            return
+        cohort.leave(viewer)
+        self.note_apart(viewer)
+        if not cohort.members:
+            self._cohorts = [one for one in self._cohorts if one is not cohort]
+
+    def note_apart(self, viewer: Watcher) -> None:
+        """The viewer's cohort has put it out."""
+        self._apart = [*self._apart, viewer]
 
     def wake(self, viewer: Watcher) -> None:
         """The viewer has moved its place in the log."""
@@ -147,8 +150,10 @@ class FanOut:
             self._newest_at_s = now_s
         for batch in batches:
             self.log.append(batch)
-        if self.viewers:
-            self._wheel.wake(self.viewers)
+        if self._cohorts:
+            self._wheel.wake(self._cohorts)
+        if self._apart:
+            self._wheel.wake(self._apart)
 
     def on_interrupted(self, interruption: Interruption) -> None:
         """See Sink. Viewers stay: the camera may be back in a second."""

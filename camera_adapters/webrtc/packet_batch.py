@@ -35,6 +35,9 @@ PAYLOAD_SIZE_LIMIT = PACKET_SIZE_LIMIT - HEADER_SIZE
 RUN_PACKETS_LIMIT = 60
 RUN_BYTES_LIMIT = 60_000
 
+SCRATCH_BYTES = 4 * 64 * 1024
+SCRATCH_PACKETS_LIMIT = 512
+
 PayloadParts = tuple[bytes, bytes | memoryview]
 
 
@@ -46,7 +49,7 @@ class PacketRun:
     carries the marker bit (RFC 3550 §5.1).
     """
 
-    __slots__ = ("_images", "count", "ends_picture", "last_size", "packet_size", "size")
+    __slots__ = ("_arrays", "_images", "count", "ends_picture", "last_size", "packet_size", "size")
 
     def __init__(
         self, count: int, packet_size: int, last_size: int, ends_picture: bool, image: bytearray
@@ -56,6 +59,7 @@ class PacketRun:
         self.last_size = last_size
         self.ends_picture = ends_picture
         self.size = (count - 1) * packet_size + last_size
+        self._arrays: dict[int, npt.NDArray[np.uint8]] = {}
         self._images: dict[int, tuple[Any, int]] = {
             TAG_SIZE_LIMIT: (ffi.from_buffer(image), len(image))
         }
@@ -68,6 +72,14 @@ class PacketRun:
         found = self._images.get(tag_size)
         if found is None:
             found = self._images[tag_size] = self._spaced(tag_size)
+        return found
+
+    def array(self, tag_size: int) -> npt.NDArray[np.uint8]:
+        """The same as an array of bytes."""
+        found = self._arrays.get(tag_size)
+        if found is None:
+            address, _ = self.image(tag_size)
+            found = self._arrays[tag_size] = np.frombuffer(ffi.buffer(address), np.uint8)
         return found
 
     def payload(self, index: int) -> memoryview:
@@ -189,19 +201,31 @@ class Slots:
 
 
 class Scratch:
-    """Where one run at a time is made ready for one peer. One for each event loop.
+    """Where runs are made ready for peers, a few rows at a time. One for each event loop.
 
-    ``sizes`` holds the packets' lengths, which libsrtp reads and grows by the tag.
+    ``address`` is that of the memory, as a number; ``sizes`` holds the packets'
+    lengths, which libsrtp reads and grows by the tag.
     """
 
-    __slots__ = ("_slots", "base", "memory", "size_addresses", "sizes", "view")
+    __slots__ = (
+        "_slots",
+        "address",
+        "base",
+        "memory",
+        "size_addresses",
+        "size_array",
+        "sizes",
+        "view",
+    )
 
     def __init__(self) -> None:
-        self.base = ffi.new("unsigned char[]", RUN_BYTES_LIMIT + 4096)
+        self.base = ffi.new("unsigned char[]", SCRATCH_BYTES)
+        self.address = int(ffi.cast("uintptr_t", self.base))
         self.memory = ffi.buffer(self.base)
         self.view = memoryview(self.memory)
-        self.sizes = ffi.new("int[]", RUN_PACKETS_LIMIT)
-        self.size_addresses = tuple(self.sizes + index for index in range(RUN_PACKETS_LIMIT))
+        self.sizes = ffi.new("int[]", SCRATCH_PACKETS_LIMIT)
+        self.size_array = np.frombuffer(ffi.buffer(self.sizes), np.intc)
+        self.size_addresses = tuple(self.sizes + index for index in range(SCRATCH_PACKETS_LIMIT))
         self._slots: dict[int, Slots] = {}
 
     def slots(self, stride: int) -> Slots:

@@ -25,6 +25,9 @@ class PeerEvents(Protocol):
     def on_secured(self, srtp: SrtpSession) -> None:
         """The handshake is done: media may be sent."""
 
+    def on_moved(self) -> None:
+        """``path`` has changed."""
+
     def on_rtcp(self, packet: bytes) -> None:
         """An authentic RTCP packet."""
 
@@ -67,6 +70,7 @@ class Transport:
         response = self.ice.answer(message, address, self._mux.now_s())
         if self.ice.selected != before:
             self.path = (port, address)
+            self._events.on_moved()
             self._flush()
         return response
 

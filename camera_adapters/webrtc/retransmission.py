@@ -8,7 +8,9 @@ from camera_adapters.webrtc.srtp import REPLAY_WINDOW, RtpStream
 HISTORY_S = 2.0
 """A receiver that misses a packet for longer needs a keyframe, not the packet."""
 
-_RING_SIZE = 256
+RING_SIZE = 256
+"""Runs remembered."""
+
 _RESEND_INTERVAL_S = 0.02
 
 
@@ -35,25 +37,24 @@ class SendHistory:
         self._stream = stream
         self._again = retransmission_stream
         self._next = 0
-        self._first: list[int] = [0] * _RING_SIZE
-        self._runs: list[PacketRun | None] = [None] * _RING_SIZE
-        self._timestamps: list[int] = [0] * _RING_SIZE
-        self._transport: list[int] = [0] * _RING_SIZE
-        self._sent_at_s: list[float] = [0.0] * _RING_SIZE
+        self._first: list[int] = [0] * RING_SIZE
+        self._runs: list[PacketRun | None] = [None] * RING_SIZE
+        self._timestamps: list[int] = [0] * RING_SIZE
+        self._transport: list[int] = [0] * RING_SIZE
+        self._sent_at_s: list[float] = [0.0] * RING_SIZE
         self._resent_at_s: dict[int, float] = {}
 
-    def note(self, run: PacketRun, timestamp: int, at_s: float) -> None:
-        """Remember a run that the stream is about to number and send."""
+    def note(
+        self, run: PacketRun, timestamp: int, at_s: float, sequence: int, transport_number: int
+    ) -> None:
+        """Remember a run and its first packet's numbers, as they are about to be sent."""
         at = self._next
-        self._next = (at + 1) % _RING_SIZE
-        stream = self._stream
-        self._first[at] = stream.next_sequence
+        self._next = (at + 1) % RING_SIZE
+        self._first[at] = sequence
         self._runs[at] = run
         self._timestamps[at] = timestamp
         self._sent_at_s[at] = at_s
-        transport = stream.transport_sequence
-        if transport is not None:
-            self._transport[at] = transport.next
+        self._transport[at] = transport_number
 
     def again(self, number: int, at_s: float) -> memoryview | None:
         """The packet with this 16-bit sequence number, encrypted for sending once more.
@@ -66,8 +67,8 @@ class SendHistory:
         if at_s - self._resent_at_s.get(sequence, -1.0) < _RESEND_INTERVAL_S:
             return None
         at = self._next
-        for _ in range(_RING_SIZE):
-            at = (at - 1) % _RING_SIZE
+        for _ in range(RING_SIZE):
+            at = (at - 1) % RING_SIZE
             run = self._runs[at]
             if run is None or at_s - self._sent_at_s[at] > HISTORY_S:
                 return None

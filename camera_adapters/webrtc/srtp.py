@@ -22,15 +22,15 @@ from camera_adapters.webrtc.packet_batch import (
     Slots,
 )
 
-_protect = lib.srtp_protect
+protect_packet = lib.srtp_protect
 _memmove = ffi.memmove
 
 REPLAY_WINDOW = 256
 """How far back libsrtp encrypts a number again, for the few viewers without RTX: over a second at
 2 Mbit/s. It shifts a bitmap of this size for every packet; 8,192 cost a tenth of all the time."""
 
-_HEADER = struct.Struct(f"!BBHII{EXTENSION_BLOCK_SIZE}s")
-_WITH_BLOCK = 0x90  # version 2, header extension present
+RTP_HEADER = struct.Struct(f"!BBHII{EXTENSION_BLOCK_SIZE}s")
+WITH_BLOCK = 0x90  # version 2, header extension present
 
 # Up to so many packets, writing each header by itself is cheaper than numpy's four calls.
 _FEW = 6
@@ -137,15 +137,15 @@ class RtpStream:
     """
 
     __slots__ = (
-        "_extension_block",
         "_header",
         "_header_view",
         "_scratch",
-        "_srtp",
+        "extension_block",
         "next_sequence",
         "octets_sent",
         "packets_sent",
         "payload_type",
+        "srtp",
         "ssrc",
         "transport_sequence",
     )
@@ -161,9 +161,9 @@ class RtpStream:
         extension_block: bytes,
         transport_sequence: TransportSequence | None = None,
     ) -> None:
-        self._srtp = srtp
+        self.srtp = srtp
         self._scratch = scratch
-        self._extension_block = extension_block
+        self.extension_block = extension_block
         self._header = bytearray(HEADER_SIZE)
         self._header_view = np.frombuffer(self._header, f"V{HEADER_SIZE}")
         self.transport_sequence = transport_sequence
@@ -199,8 +199,8 @@ class RtpStream:
         The view is into the scratch buffer: valid until the next call. Raises SrtpError.
         """
         scratch = self._scratch
-        tag_size = self._srtp.tag_size
-        handle = self._srtp.handle
+        tag_size = self.srtp.tag_size
+        handle = self.srtp.handle
         count = run.count
         stride = run.packet_size + tag_size
         source, source_size = run.image(tag_size)
@@ -209,14 +209,14 @@ class RtpStream:
         if count == 1:
             self._write_header(run, timestamp & 0xFFFFFFFF)
             sizes[0] = run.last_size
-            failed = _protect(handle, scratch.base, sizes)
+            failed = protect_packet(handle, scratch.base, sizes)
         else:
             slots = scratch.slots(stride)
             self._write_headers(slots, stride, run, timestamp & 0xFFFFFFFF)
             _memmove(sizes, _full_sizes[run.packet_size], count * _INT_SIZE)
             sizes[count - 1] = run.last_size
             failed = any(
-                map(_protect, repeat(handle, count), slots.addresses, scratch.size_addresses)
+                map(protect_packet, repeat(handle, count), slots.addresses, scratch.size_addresses)
             )
         if failed:
             raise SrtpError("encryption failed")
@@ -227,15 +227,15 @@ class RtpStream:
 
     def _write_header(self, run: PacketRun, timestamp: int) -> None:
         memory = self._scratch.view
-        _HEADER.pack_into(
+        RTP_HEADER.pack_into(
             memory,
             0,
-            _WITH_BLOCK,
+            WITH_BLOCK,
             self.payload_type | 0x80 if run.ends_picture else self.payload_type,
             self.next_sequence & 0xFFFF,
             timestamp,
             self.ssrc,
-            self._extension_block,
+            self.extension_block,
         )
         transport = self.transport_sequence
         if transport is not None:
@@ -252,27 +252,27 @@ class RtpStream:
         if count <= _FEW:
             position = 0
             for number in range(sequence, sequence + count):
-                _HEADER.pack_into(
+                RTP_HEADER.pack_into(
                     memory,
                     position,
-                    _WITH_BLOCK,
+                    WITH_BLOCK,
                     kind,
                     number & 0xFFFF,
                     timestamp,
                     self.ssrc,
-                    self._extension_block,
+                    self.extension_block,
                 )
                 position += stride
         else:
-            _HEADER.pack_into(
+            RTP_HEADER.pack_into(
                 self._header,
                 0,
-                _WITH_BLOCK,
+                WITH_BLOCK,
                 kind,
                 0,
                 timestamp,
                 self.ssrc,
-                self._extension_block,
+                self.extension_block,
             )
             slots.headers[:count] = self._header_view
             slots.sequence_numbers[:count] = _NUMBERS[sequence : sequence + count]

@@ -7,6 +7,7 @@ who has not passed a check is listened to, and nothing is sent to an address tha
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import ipaddress
 import socket
@@ -22,7 +23,7 @@ from camera_adapters.webrtc.ice_lite import Address, Candidate, peer_ufrag
 
 _log = structlog.get_logger(__name__)
 
-_UDP_SEGMENT = 103
+UDP_SEGMENT = 103
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0
 _IPV6_MTU_DISCOVER = 23
 _BUFFER_BYTES = 4 * 1024 * 1024
@@ -30,6 +31,9 @@ _READS_LIMIT = 64
 _READ_TURN_S = 0.002
 _ADDRESSES_LIMIT = 16
 _PORT_ATTEMPTS = 20
+
+_sendmmsg = ctypes.CDLL(None).sendmmsg
+_sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
 _NO_OFFLOAD = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT})
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
@@ -95,7 +99,7 @@ class UdpSocket:
         if self.offload:
             ancillary = self._ancillary.get(segment_size)
             if ancillary is None:
-                ancillary = [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", segment_size))]
+                ancillary = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", segment_size))]
                 self._ancillary[segment_size] = ancillary
             try:
                 self._sendmsg((run,), ancillary, 0, address)
@@ -113,6 +117,14 @@ class UdpSocket:
             self.send(run[start : start + segment_size], address)
             for start in range(0, len(run), segment_size)
         )
+
+    def send_messages(self, address: int, count: int) -> int:
+        """Send ``count`` of ``struct mmsghdr`` that lie at ``address``; how many the kernel took.
+
+        Fewer than all: the next one says why when it is sent by itself.
+        """
+        sent: int = _sendmmsg(self.socket.fileno(), address, count, socket.MSG_DONTWAIT)
+        return max(0, sent)
 
     def _note(self, error: OSError) -> None:
         if error.errno in _NO_ROOM:

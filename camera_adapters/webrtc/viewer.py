@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from camera_adapters.webrtc.cohort import Cohort
 from camera_adapters.webrtc.fan_out import AUDIO, VIDEO, FanOut, why_not_continued
 from camera_adapters.webrtc.feedback import (
     FeedbackError,
@@ -18,6 +19,7 @@ from camera_adapters.webrtc.feedback import (
     round_trip_s,
     sender_report,
 )
+from camera_adapters.webrtc.outgoing import Outgoing
 from camera_adapters.webrtc.packet_batch import PacketBatch, PacketRun, Scratch
 from camera_adapters.webrtc.peer import Transport
 from camera_adapters.webrtc.retransmission import SendHistory
@@ -58,20 +60,6 @@ class ViewerStatistics:
     transport_missing: int = 0
 
 
-class _Outgoing:
-    """One of the viewer's RTP streams, its history, and its place in time."""
-
-    __slots__ = ("clock_rate", "history", "newest", "rtp", "timestamp_base")
-
-    def __init__(self, rtp: RtpStream, history: SendHistory | None, clock_rate: int) -> None:
-        self.rtp = rtp
-        self.history = history
-        self.clock_rate = clock_rate
-        self.timestamp_base = secrets.randbits(32)
-        # Of the batch last sent, before the base is added.
-        self.newest = -(1 << 62)
-
-
 class Viewer:
     """A peer that watches. ``ice_session`` names its ICE session (used as ETag).
 
@@ -85,7 +73,6 @@ class Viewer:
         "_keyframe_at_s",
         "_negotiated",
         "_on_closed",
-        "_outgoing",
         "_promised",
         "_replay_end",
         "_replay_newest",
@@ -95,7 +82,10 @@ class Viewer:
         "_statistics",
         "_wait_past",
         "closed",
+        "cohort",
+        "outgoing",
         "queued",
+        "seat",
         "transport",
     )
 
@@ -109,12 +99,14 @@ class Viewer:
         self.transport: Transport
         self.queued = False
         self.closed = False
+        self.cohort: Cohort | None = None
+        self.seat = 0
         self._fan_out = fan_out
         self._scratch = scratch
         self._negotiated = negotiated
         self._on_closed = on_closed
         self._promised = fan_out.tracks
-        self._outgoing: list[_Outgoing | None] = [None, None]
+        self.outgoing: list[Outgoing | None] = [None, None]
         self._cursor = _WAITING
         self._run_index = 0
         self._replay_end = 0
@@ -132,11 +124,11 @@ class Viewer:
     @property
     def statistics(self) -> ViewerStatistics:
         """A snapshot for /metrics."""
-        sent = [one.rtp for one in self._outgoing if one is not None]
+        sent = [self._sent(index) for index in (VIDEO, AUDIO)]
         return replace(
             self._statistics,
-            packets_sent=sum(one.packets_sent for one in sent),
-            bytes_sent=sum(one.octets_sent for one in sent),
+            packets_sent=sum(packets for packets, _ in sent),
+            bytes_sent=sum(octets for _, octets in sent),
         )
 
     def close(self, reason: str) -> None:
@@ -145,7 +137,7 @@ class Viewer:
             return
         self.closed = True
         self._fan_out.remove(self)
-        ssrcs = [one.rtp.ssrc for one in self._outgoing if one is not None]
+        ssrcs = [one.rtp.ssrc for one in self.outgoing if one is not None]
         try:
             if ssrcs:
                 self.transport.send_rtcp(goodbye(ssrcs))
@@ -156,10 +148,14 @@ class Viewer:
 
     def pump(self, now_s: float) -> bool:
         """Send up to one burst from the log; True when more is waiting (see Paced)."""
-        if self.closed or self.transport.path is None:
+        path = self.transport.path
+        if self.closed or path is None or self.cohort is not None:
             return False
         try:
-            return self._pump(now_s)
+            more = self._pump(now_s)
+            if self._cursor == self._fan_out.log.end:
+                self._fan_out.join_cohort(self, path, self._scratch)
+            return more
         except Exception:
             # Whatever it is, it must not reach the Stream, nor the next viewer.
             _log.exception("a viewer could not be sent to")
@@ -185,7 +181,7 @@ class Viewer:
                     )
                 history = SendHistory(rtp, again)
             index = VIDEO if one.kind == "video" else AUDIO
-            self._outgoing[index] = _Outgoing(rtp, history, one.clock_rate)
+            self.outgoing[index] = Outgoing(rtp, history, one.clock_rate)
         # The camera may have changed its format while the viewer was still connecting.
         reason = why_not_continued(self._promised, self._fan_out.tracks)
         if reason is not None:
@@ -193,6 +189,15 @@ class Viewer:
             return
         self._replay()
         self._fan_out.add(self)
+
+    def on_moved(self) -> None:
+        """See PeerEvents."""
+        self._leave_cohort()
+
+    def on_unsent(self) -> None:
+        """See Member: as if the socket had refused our own send."""
+        self._fan_out.note_apart(self)
+        self._skip()
 
     def on_lost(self, reason: str) -> None:
         """See PeerEvents."""
@@ -204,7 +209,7 @@ class Viewer:
             feedback = parse_feedback(packet)
         except FeedbackError:
             return
-        video = self._outgoing[VIDEO]
+        video = self.outgoing[VIDEO]
         statistics = self._statistics
         for report in feedback.reports:
             if video is not None and report.ssrc == video.rtp.ssrc:
@@ -220,6 +225,7 @@ class Viewer:
         if video.rtp.ssrc in feedback.keyframe_wanted:
             statistics.keyframes_wanted += 1
             if now_s - self._keyframe_at_s >= _KEYFRAME_INTERVAL_S:
+                self._leave_cohort()
                 self._replay()
                 self._fan_out.wake(self)
 
@@ -228,16 +234,16 @@ class Viewer:
         self._resends_left = RESENDS_PER_S_LIMIT
         wall_us = time.time_ns() // 1000
         now_90k = self._fan_out.now_90k(now_s)
-        for one in self._outgoing:
-            if one is not None and one.rtp.packets_sent:
+        for index, one in enumerate(self.outgoing):
+            packets_sent, octets_sent = self._sent(index)
+            if one is not None and packets_sent:
                 timestamp = one.timestamp_base + now_90k * one.clock_rate // 90000
-                rtp = one.rtp
                 report = sender_report(
-                    rtp.ssrc,
+                    one.rtp.ssrc,
                     wall_us,
                     timestamp,
-                    rtp.packets_sent,
-                    rtp.octets_sent,
+                    packets_sent,
+                    octets_sent,
                     _CANONICAL_NAME,
                 )
                 try:
@@ -245,6 +251,30 @@ class Viewer:
                 except SrtpError:
                     self.close("failed")
                     return
+
+    def _sent(self, index: int) -> tuple[int, int]:
+        """Packets and payload octets sent in one of the RTP streams."""
+        one = self.outgoing[index]
+        if one is None:
+            return 0, 0
+        packets, octets = one.rtp.packets_sent, one.rtp.octets_sent
+        if self.cohort is not None:
+            more_packets, more_octets = self.cohort.sent_to(self, index)
+            return packets + more_packets, octets + more_octets
+        return packets, octets
+
+    def _leave_cohort(self) -> None:
+        """Send for oneself again, from where the cohort is."""
+        cohort = self.cohort
+        if cohort is not None:
+            self._cursor, self._run_index = cohort.cursor, cohort.run_index
+            self._fan_out.leave_cohort(self)
+
+    def _skip(self) -> None:
+        """Not all of a picture could be sent: go on at the next keyframe."""
+        self._statistics.pictures_skipped += 1
+        self._wait_past = self._fan_out.log.first
+        self._cursor = _WAITING
 
     def _stream(
         self,
@@ -290,7 +320,7 @@ class Viewer:
                 self._cursor = _WAITING
                 return False
             cursor = log.first
-        outgoing = self._outgoing
+        outgoing = self.outgoing
         batches = log.batches
         room = BURST_BYTES
         while cursor < log.end:
@@ -310,9 +340,7 @@ class Viewer:
                     self._cursor = cursor
                     return True
                 if not self._send(one, run, timestamp, now_s):
-                    self._statistics.pictures_skipped += 1
-                    self._wait_past = log.first
-                    self._cursor = _WAITING
+                    self._skip()
                     return False
                 room -= size
                 self._run_index += 1
@@ -321,7 +349,7 @@ class Viewer:
         self._cursor = cursor
         return False
 
-    def _timestamp(self, one: _Outgoing, batch: PacketBatch, cursor: int) -> int:
+    def _timestamp(self, one: Outgoing, batch: PacketBatch, cursor: int) -> int:
         """The batch's RTP time stamp for this viewer, later than any before it."""
         if self._run_index:
             return one.timestamp_base + one.newest
@@ -331,13 +359,15 @@ class Viewer:
         one.newest = max(time, one.newest + 1)
         return one.timestamp_base + one.newest
 
-    def _send(self, one: _Outgoing, run: PacketRun, timestamp: int, now_s: float) -> bool:
+    def _send(self, one: Outgoing, run: PacketRun, timestamp: int, now_s: float) -> bool:
         path = self.transport.path
         if path is None:
             return False
         rtp = one.rtp
         if one.history is not None:
-            one.history.note(run, timestamp, now_s)
+            transport = rtp.transport_sequence
+            number = 0 if transport is None else transport.next
+            one.history.note(run, timestamp, now_s, rtp.next_sequence, number)
         packets, stride = rtp.protect(run, timestamp)
         # If it does not leave, its numbers are spent all the same: encrypting something else under
         # them would use a nonce twice.
@@ -352,10 +382,11 @@ class Viewer:
         if seconds is not None:
             statistics.round_trip_ms = seconds * 1000
 
-    def _resend(self, one: _Outgoing, numbers: list[int], now_s: float) -> None:
+    def _resend(self, one: Outgoing, numbers: list[int], now_s: float) -> None:
         path = self.transport.path
         if one.history is None or path is None:
             return
+        self._leave_cohort()
         try:
             for number in numbers[: self._resends_left]:
                 packet = one.history.again(number, now_s)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camera_adapters.stream import Codec, Track
+from camera_adapters.webrtc.batch_log import BatchLog
 from camera_adapters.webrtc.fan_out import (
     AUDIO,
     VIDEO,
-    BatchLog,
     carried_tracks,
     why_not_continued,
 )

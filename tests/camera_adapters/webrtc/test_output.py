@@ -369,7 +369,9 @@ async def test_forged_datagrams_change_nothing(output: WebRtcOutput) -> None:
     assert watching.reasons == []
 
 
-async def test_a_full_socket_skips_to_the_next_keyframe(output: WebRtcOutput) -> None:
+async def test_a_full_socket_skips_to_the_next_keyframe(
+    output: WebRtcOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stream = stream_of()
     stream.publish(picture(0, keyframe=True))
     watching = await watch(output, stream)
@@ -382,8 +384,12 @@ async def test_a_full_socket_skips_to_the_next_keyframe(output: WebRtcOutput) ->
         raise BlockingIOError(errno.EAGAIN, "no room")
 
     working = port._sendto
+    assert watching.viewer.cohort is not None
     port._sendto = full  # type: ignore[assignment]
-    stream.publish(picture(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(udp_mux, "_sendmmsg", lambda *_: -1)
+        stream.publish(picture(1))
+    assert watching.viewer.cohort is None
     port._sendto = working
     stream.publish(picture(2))
     stream.publish(picture(3, keyframe=True))
