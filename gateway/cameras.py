@@ -51,7 +51,7 @@ class Page:
     """
 
     rows: sa.Select[tuple[object, ...]]
-    total: sa.Select[tuple[int]]
+    total: sa.Select[int]
 
 
 def select_page(
