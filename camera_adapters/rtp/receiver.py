@@ -181,7 +181,7 @@ class RtpReceiver:
             self._group_arrival_us = arrival_us
         start, packets = position, 0
         last_start = end - _INTERLEAVED.size
-        careful = not self._started or self.by_packet or self._splits_by_content
+        careful = self._is_careful()
         # A mask that no head can meet where marker bits are not believed.
         ending = 0x80 if self.ends_on_marker else 0x8000
         while position <= last_start:
@@ -204,7 +204,7 @@ class RtpReceiver:
                 self.receive_packet(data, position + 4, following, arrival_us)
                 ssrc, plain, heads, bodies = self.ssrc, self._plain, self._heads, self._bodies
                 expected, current = self._expected, self._timestamp
-                careful = not self._started or self.by_packet or self._splits_by_content
+                careful = self._is_careful()
                 ending = 0x80 if self.ends_on_marker else 0x8000
                 position = following
                 continue
@@ -227,6 +227,20 @@ class RtpReceiver:
         if last_start < position <= end - _INTERLEAVED_HEADER_BYTES:
             return self._receive_short(data, position, end, arrival_us)
         return position
+
+    def receive_batch(self, data: bytes, arrival_us: int) -> None:
+        """Take datagrams, each behind a frame's head as in TCP, with channel 0.
+
+        Unlike there, what is no RTP is a bad datagram, and the next is where it should be.
+        """
+        position, end = 0, len(data)
+        while True:
+            position = self.receive_interleaved(data, position, end, arrival_us)
+            if position >= end:
+                return
+            start = position + 4
+            position = start + (data[position + 2] << 8 | data[position + 3])
+            self.receive_packet(data, start, position, arrival_us)
 
     def _receive_short(self, data: bytes, position: int, end: int, arrival_us: int) -> int:
         """The last packet of a read, where it is too short for the loop."""
@@ -320,6 +334,10 @@ class RtpReceiver:
             self._last_report,
             max(delay, 0),
         )
+
+    def _is_careful(self) -> bool:
+        """Whether every packet must go through :meth:`receive_packet`, in order or not."""
+        return not self._started or self.by_packet or self._splits_by_content or bool(self._waiting)
 
     def _leave_loop(self, expected: int, timestamp: int, packets: int, octets: int) -> None:
         """Store what the loop over plain packets kept in local variables."""

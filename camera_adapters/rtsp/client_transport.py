@@ -226,7 +226,7 @@ class CameraSession(asyncio.Protocol):
             else:
                 self._pairs[index].listen(
                     {self._peer_host, transport.source} - {""},
-                    partial(self._on_datagram, index),
+                    partial(self._on_datagrams, index),
                     partial(self._on_report_datagram, index),
                 )
                 self._punch(index, transport)
@@ -238,13 +238,13 @@ class CameraSession(asyncio.Protocol):
             host = self._peer_host
             self._pairs[index].send(False, b"\x80\x00" + bytes(10), host, transport.server_rtp_port)
 
-    def _on_datagram(self, index: int, data: bytes) -> None:
+    def _on_datagrams(self, index: int, batch: bytes) -> None:
         assert self.ingest is not None
-        self.bytes_received += len(data)
+        self.bytes_received += len(batch)
         try:
-            self.ingest.receivers[index].receive_packet(data, 0, len(data), self._clock.now_us())
+            self.ingest.receivers[index].receive_batch(batch, self._clock.now_us())
         except Exception:
-            _log.exception("the camera session failed on a datagram")
+            _log.exception("the camera session failed on datagrams")
             self.end(Outcome("internal", "an internal error; see the log"))
 
     def _on_report_datagram(self, index: int, data: bytes) -> None:

@@ -87,6 +87,30 @@ def test_tiny_packets_in_any_cut(
     assert collected.receiver.counters.malformed == len(payloads) - len(whole)
 
 
+@given(
+    st.randoms(use_true_random=False),
+    st.lists(st.sampled_from([b"", b"\x80", b"\x80\x60\x00", b"\x00" * 30]), max_size=4),
+)
+def test_a_batch_of_datagrams_gives_what_they_give_one_by_one(
+    chance: random.Random, broken: list[bytes]
+) -> None:
+    datagrams = [one for number in range(12) for one in picture(65520 + number * 3, number * 3600)]
+    for one in broken:
+        datagrams.insert(chance.randrange(1, len(datagrams)), one)
+    for _ in range(chance.randrange(4)):
+        place = chance.randrange(1, len(datagrams) - 3)
+        datagrams.insert(place + chance.randrange(3), datagrams.pop(place))
+    single, batched = Collected(reordering=True), Collected(reordering=True)
+    single.take(*datagrams)
+    rest = datagrams
+    while rest:
+        size = chance.randrange(1, 20)
+        batch, rest = b"".join(map(interleaved, rest[:size])), rest[size:]
+        batched.receiver.receive_batch(batch, batched.now_us)
+    assert batched.contents() == single.contents()
+    assert batched.receiver.counters == single.receiver.counters
+
+
 def test_it_stops_at_another_channel_and_at_an_incomplete_frame() -> None:
     collected = Collected()
     first, second = interleaved(packet(b"a", 1, 0)), interleaved(packet(b"b", 2, 0))
