@@ -184,6 +184,13 @@ class Restream(BaseModel):
     expires_us: TimeUs
 
 
+class Restreams(BaseModel):
+    """``enabled`` is the setting: whether addresses can be handed out at all."""
+
+    enabled: bool
+    items: list[Restream]
+
+
 class Bookmark(BaseModel):
     """A moment, or with ``end_us`` a range."""
 

@@ -31,6 +31,9 @@ _CODES = {
 _ROW_STATUS = {
     "not_found": 404,
     "conflict": 409,
+    "area_has_areas": 409,
+    "area_has_cameras": 409,
+    "area_has_footage": 409,
     "name_taken": 409,
     "last_admin": 409,
     "invalid": 422,

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, field_validator
 
 from gateway.api.access import Caller, check, permitted_camera, record
-from gateway.api.answers import CreatedRestream, Listing, Restream
+from gateway.api.answers import CreatedRestream, Restreams
 from gateway.api.errors import ApiError, not_found, unavailable
 from gateway.api.live import ClientAbilities, Quality, choose
 from gateway.api.services import Services, ServicesDep
@@ -91,7 +91,7 @@ async def create_restream(
     }
 
 
-@router.get("", response_model=Listing[Restream])
+@router.get("", response_model=Restreams)
 async def list_restreams(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """The valid restreams of cameras on which the caller has the right."""
     statement = (
@@ -111,7 +111,10 @@ async def list_restreams(caller: Caller, services: ServicesDep) -> dict[str, Any
     names = ("id", "camera_id", "variant", "addresses", "user_name", "created_us", "expires_us")
     async with services.reader.connect() as connection:
         rows = (await connection.execute(statement)).mappings().all()
-    return {"items": [{name: row[name] for name in names} for row in rows]}
+    return {
+        "enabled": services.settings.restream.enabled,
+        "items": [{name: row[name] for name in names} for row in rows],
+    }
 
 
 @router.delete("/{restream_id}", status_code=204)

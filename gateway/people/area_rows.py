@@ -101,10 +101,15 @@ def delete(connection: sa.Connection, area_id: str) -> None:
     """Delete an empty area, and the grants in it."""
     _path(connection, area_id)
     if connection.execute(sa.select(areas.c.id).where(areas.c.parent_id == area_id)).first():
-        raise RowError("conflict", "the area still has areas below it: move or delete them first")
+        raise RowError("area_has_areas", "the area still has areas below it: move or delete them first")
     # Deleted cameras count too: their footage and audit records still need a place.
-    if connection.execute(sa.select(cameras.c.id).where(cameras.c.area_id == area_id)).first():
-        raise RowError("conflict", "the area still has cameras, or footage of deleted ones")
+    inside = connection.execute(
+        sa.select(cameras.c.deleted_us).where(cameras.c.area_id == area_id)
+    ).all()
+    if any(row.deleted_us is None for row in inside):
+        raise RowError("area_has_cameras", "the area still has cameras: move or delete them first")
+    if inside:
+        raise RowError("area_has_footage", "footage of deleted cameras is still kept in this area")
     connection.execute(sa.delete(grants).where(grants.c.area_id == area_id))
     connection.execute(sa.delete(areas).where(areas.c.id == area_id))
 
