@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -124,10 +125,16 @@ def wait_until() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A real ``gridsight serve --demo`` on a free port, its administrator's password changed."""
+    with serve_demo(tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway
+
+
+@contextlib.contextmanager
+def serve_demo(folder: Path, **environment: str) -> Iterator[Console]:
+    """As ``console``, with settings by the environment."""
     assert (REPOSITORY / "gateway/console/index.html").is_file(), (
         "the console is not built: run `make console`"
     )
-    folder = tmp_path_factory.mktemp("gateway")
     port = _free_port()
     output, log = folder / "serve.out", folder / "serve.log"
     with output.open("wb") as out, log.open("wb") as err:
@@ -139,6 +146,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
             stdout=out,
             stderr=err,
             cwd=folder,
+            env={**os.environ, **environment},
         )
     gateway = Console(
         url=f"http://127.0.0.1:{port}",

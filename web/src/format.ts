@@ -63,3 +63,7 @@ export function bitRate(bits_per_second: number | null | undefined): string {
   if (bits_per_second >= 1_000_000) return `${(bits_per_second / 1_000_000).toFixed(2)} Mbit/s`
   return `${Math.round(bits_per_second / 1000)} kbit/s`
 }
+
+/** "+8 h", "−42 s": how far a clock is ahead. */
+export const clockOffset = (offset_us: number): string =>
+  `${offset_us < 0 ? '−' : '+'}${duration(Math.abs(offset_us) / 1000)}`

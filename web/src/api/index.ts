@@ -11,15 +11,18 @@ import type {
   Layout,
   LayoutDocument,
   LiveSession,
+  CreatedRestream,
   Page,
   PlaybackSession,
   Quality,
+  Restream,
   Session,
   SystemState,
   Timeline,
   Tour,
   TourDocument,
   User,
+  VariantName,
 } from './types'
 
 const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
@@ -37,7 +40,7 @@ export const areas = {
   children: (parentId?: string): Promise<Page<Area>> => get('/api/areas', { parent_id: parentId }),
   create: (body: { parent_id: string | null; name: string; code?: string | null }): Promise<Area> =>
     post('/api/areas', body),
-  update: (id: string, body: Partial<{ name: string; code: string | null; parent_id: string | null }>): Promise<Area> =>
+  update: (id: string, body: Partial<{ name: string; code: string | null; parent_id: string | null }>): Promise<void> =>
     patch(path('areas', id), body),
   remove: (id: string): Promise<void> => remove(path('areas', id)),
 }
@@ -58,6 +61,7 @@ export const cameras = {
   create: (body: CameraEdit): Promise<Camera> => post('/api/cameras', body),
   update: (id: string, body: Partial<CameraEdit>): Promise<Camera> => patch(path('cameras', id), body),
   remove: (id: string): Promise<void> => remove(path('cameras', id)),
+  acceptClock: (id: string): Promise<void> => post(path('cameras', id, 'clock', 'accept'), {}),
   test: (body: { main_url: string; username?: string; password?: string }): Promise<CameraTest> =>
     post('/api/cameras/test', body),
   snapshotUrl: (id: string, width?: number): string =>
@@ -75,6 +79,18 @@ export const live = {
     body: { camera_id: string; quality: Quality; client: ClientAbilities; reason?: string },
     signal?: AbortSignal,
   ): Promise<LiveSession> => post('/api/live', body, signal),
+}
+
+export const restreams = {
+  /** `enabled` is the gateway's setting. */
+  list: (): Promise<{ enabled: boolean; items: Restream[] }> => get('/api/restreams'),
+  create: (body: {
+    camera_id: string
+    quality: VariantName
+    expires_in_s: number
+    addresses: string[]
+  }): Promise<CreatedRestream> => post('/api/restreams', body),
+  remove: (id: string): Promise<void> => remove(path('restreams', id)),
 }
 
 export const footage = {

@@ -43,6 +43,25 @@ export interface VariantState {
   has_b_frames?: boolean | null
   recording: boolean
   viewers: number
+  /** How far the camera's clock runs ahead of its footage's times, while nobody has accepted it. */
+  clock_offset_us?: number | null
+}
+
+export interface Restream {
+  id: string
+  camera_id: string
+  variant: string
+  addresses: string[]
+  user_name: string
+  created_us: number
+  expires_us: number
+}
+
+export interface CreatedRestream {
+  id: string
+  url: string
+  expires_us: number
+  addresses: string[]
 }
 
 export type VariantName = 'main' | 'sub'

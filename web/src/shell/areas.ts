@@ -7,6 +7,10 @@ export interface AreaChoice {
   name: string
   path: string
   depth: number
+  parent_id: string | null
+  code: string | null
+  child_count: number
+  camera_count: number
 }
 
 const MOST = 2000
@@ -34,10 +38,19 @@ export async function loadAreaChoices(): Promise<AreaChoice[]> {
   const walk = (parent: string | undefined, depth: number, path: string): void => {
     for (const area of childrenOf.get(parent) ?? []) {
       const own = path === '' ? area.name : `${path} / ${area.name}`
-      choices.push({ id: area.id, name: area.name, path: own, depth })
+      const { id, name, code, child_count, camera_count } = area
+      choices.push({ id, name, code, child_count, camera_count, path: own, depth, parent_id: parent ?? null })
       walk(area.id, depth + 1, own)
     }
   }
   walk(undefined, 0, '')
   return choices
+}
+
+/** `areas` without `id` and all below it: where that one may be moved to. */
+export function outside(areas: readonly AreaChoice[], id: string): AreaChoice[] {
+  const inside = new Set([id])
+  // Parents come before their children.
+  for (const area of areas) if (area.parent_id !== null && inside.has(area.parent_id)) inside.add(area.id)
+  return areas.filter((area) => !inside.has(area.id))
 }

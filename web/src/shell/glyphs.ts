@@ -46,6 +46,8 @@ export const GLYPHS = {
   key: 'M8 11a4 4 0 1 0 0 8a4 4 0 1 0 0-8M11 12l9-9M16 7l3 3',
   globe: 'M3 12a9 9 0 1 0 18 0a9 9 0 1 0-18 0M3 12h18M12 3c3 3 3 15 0 18c-3-3-3-15 0-18',
   anotherScreen: 'M3 4h13v10H3zM8 18h13V8M12 21h5',
+  passOn: 'M4 18v-3a5 5 0 0 1 5-5h11M15 5l5 5l-5 5',
+  clock: 'M3 12a9 9 0 1 0 18 0a9 9 0 1 0-18 0M12 7v5l3 2',
   warning: 'M12 3L2 21h20zM12 10v5M12 18v.2',
 } as const
 

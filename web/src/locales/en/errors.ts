@@ -23,4 +23,7 @@ export default {
   old_password_wrong: 'The current password is wrong; enter it again.',
   unplayable: 'This browser cannot play the format. Use a current browser, or the sub-stream.',
   unknown: 'That failed ({code}): {message}',
+  area_has_areas: 'This area still has areas below it: move or delete them first.',
+  area_has_cameras: 'This area still has cameras: move them to another area, or delete them, first.',
+  area_has_footage: 'Footage or records of deleted cameras are still kept in this area: it can be deleted when their retention has ended.',
 }

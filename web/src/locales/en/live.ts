@@ -9,6 +9,8 @@ export default {
   retrying: 'trying again…',
   retryNow: 'Try now',
   transcoded: 'transcoded',
+  clockOff: 'Camera clock off by {offset}',
+  clockOffHint: 'The time burnt into the picture is wrong; footage is kept under the gateway’s time and is right. Set time synchronisation (NTP) in the camera. If it is known, accept it on the Cameras page.',
   cause: {
     camera_offline: 'The camera is offline; the picture returns when it does',
     revoked: 'The right to watch was withdrawn',

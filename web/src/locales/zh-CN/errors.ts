@@ -23,4 +23,7 @@ export default {
   old_password_wrong: '当前密码不正确，请重新输入。',
   unplayable: '此浏览器无法播放该视频格式，请换用新版浏览器，或改看子码流。',
   unknown: '操作失败（{code}）：{message}',
+  area_has_areas: '此区域下还有下级区域，请先移走或删除它们。',
+  area_has_cameras: '此区域里还有摄像机，请先把它们改到别的区域，或删除。',
+  area_has_footage: '此区域里还留有已删除摄像机的录像或记录，要等保留期限到期后才能删除。',
 }

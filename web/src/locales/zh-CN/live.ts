@@ -9,6 +9,8 @@ export default {
   retrying: '正在重试…',
   retryNow: '立即重试',
   transcoded: '转码',
+  clockOff: '摄像机时钟偏差 {offset}',
+  clockOffHint: '画面上叠加的时间不准；录像按网关时间存放，不受影响。请在摄像机上设置校时（NTP）。已知晓可在“摄像机”页点“接受”。',
   cause: {
     camera_offline: '摄像机离线，恢复后画面自动出现',
     revoked: '观看权限已被收回',

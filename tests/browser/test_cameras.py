@@ -1,0 +1,191 @@
+"""The cameras page: areas, addresses for other players, a clock that is off; and the queue."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import REPOSITORY, Console, serve_demo
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SIZES = [(1366, 768), (390, 844)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def wrong_clock_url() -> Iterator[str]:
+    """A camera that says that it is eight hours later than it is."""
+    camera = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "tests/peers/wrong_clock_camera.py")],
+        stdout=subprocess.PIPE,
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        text=True,
+    )
+    assert camera.stdout is not None
+    yield camera.stdout.readline().strip()
+    camera.kill()
+    camera.wait()
+
+
+@pytest.fixture(scope="module")
+def restreaming_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A gateway of its own, where restreaming is on."""
+    with serve_demo(
+        tmp_path_factory.mktemp("restreaming"),
+        GRIDSIGHT_RESTREAM__ENABLED="true",
+        GRIDSIGHT_RESTREAM__PORT=str(free_port()),
+    ) as gateway:
+        yield gateway
+
+
+def add_camera(
+    console: Any, cameras: list[dict[str, Any]], name: str, url: str, **more: Any
+) -> Any:
+    body = {
+        "name": name,
+        "area_id": cameras[0]["area_id"],
+        "main_url": url,
+        "transport": "tcp",
+        "record": "continuous",
+        "enabled": True,
+        **more,
+    }
+    return console.call("POST", "/api/cameras", body)
+
+
+def test_a_clock_that_is_off_is_shown_everywhere_and_accepted(
+    console: Any,
+    cameras: list[dict[str, Any]],
+    new_page: Callable[..., Page],
+    wrong_clock_url: str,
+) -> None:
+    camera = add_camera(console, cameras, "钟楼", wrong_clock_url)
+    try:
+        page = new_page()
+        page.goto("/cameras")
+        row = page.locator("tbody tr").filter(has_text="钟楼")
+        expect(row).to_contain_text("摄像机时钟偏差 +8 小时", timeout=30_000)
+        tiles = [{"camera_id": camera["id"], "quality": "auto"}]
+        console.call("PUT", "/api/wall/1", {"document": {"grid": "2x2", "tiles": tiles}})
+        for locale, words in (
+            ("zh-CN", "摄像机时钟偏差 +8 小时"),
+            ("en", "Camera clock off by +8 h"),
+        ):
+            for width, height in SIZES:
+                size = {"width": width, "height": height}
+                other = new_page(locale=locale, viewport=size)
+                other.goto("/wall")
+                tile = other.locator(f'.tile[data-camera="{camera["id"]}"]')
+                expect(tile).to_contain_text(words, timeout=20_000)
+                other.goto(f"/playback?camera={camera['id']}")
+                expect(other.locator(".tile").first).to_contain_text(words, timeout=20_000)
+                other.context.close()
+        row.get_by_role("button", name="接受").click()
+        confirm = page.locator(".el-message-box")
+        expect(confirm).to_contain_text("NTP")
+        confirm.get_by_role("button", name="接受").click()
+        expect(page.get_by_text("已接受")).to_be_visible()
+        expect(row).not_to_contain_text("时钟偏差", timeout=20_000)
+        records = console.call("GET", f"/api/audit?camera_id={camera['id']}")["items"]
+        assert "camera.accept_clock" in [one["action"] for one in records]
+    finally:
+        console.call("DELETE", f"/api/cameras/{camera['id']}")
+
+
+def test_areas_are_added_renamed_moved_and_deleted_when_empty(
+    cameras: list[dict[str, Any]], page: Page, watch: Any
+) -> None:
+    watch.expected_errors.append("status of 409")
+    page.goto("/cameras")
+    page.get_by_role("button", name="管理区域").click()
+    areas = page.get_by_role("dialog", name="管理区域")
+    form = page.get_by_role("dialog", name="添加区域")
+
+    def add(name: str) -> None:
+        areas.get_by_role("button", name="添加区域").click()
+        form.locator('input[name="area-name"]').fill(name)
+        form.get_by_role("button", name="保存").click()
+        expect(areas.locator("li").filter(has_text=name)).to_be_visible()
+
+    def delete(name: str) -> None:
+        areas.locator("li").filter(has_text=name).get_by_role("button", name="删除").click()
+        page.locator(".el-message-box").get_by_role("button", name="删除").click()
+
+    add("甲镇")
+    add("乙村")
+    row = areas.locator("li").filter(has_text="乙村")
+    row.get_by_role("button", name="修改").click()
+    change = page.get_by_role("dialog", name="修改区域")
+    change.locator('input[name="area-name"]').fill("丙村")
+    change.locator(".el-select").click()
+    page.locator(".el-select-dropdown__item:visible").filter(has_text="甲镇").click()
+    change.get_by_role("button", name="保存").click()
+    expect(areas.locator("li").filter(has_text="甲镇")).to_contain_text("下级区域 1 个")
+    delete("甲镇")
+    expect(page.get_by_text("此区域下还有下级区域")).to_be_visible()
+    delete("丙村")
+    expect(areas.locator("li").filter(has_text="丙村")).to_have_count(0)
+    delete("甲镇")
+    expect(areas.locator("li").filter(has_text="甲镇")).to_have_count(0)
+    delete(cameras[0]["area_path"][-1])
+    expect(page.get_by_text("此区域里还有摄像机")).to_be_visible()
+
+
+def test_where_restreaming_is_off_the_dialog_says_so(
+    cameras: list[dict[str, Any]], page: Page
+) -> None:
+    page.goto("/cameras")
+    row = page.locator("tbody tr").filter(has_text=cameras[0]["name"])
+    row.get_by_role("button", name="转发给其他播放器").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("RTSP 转发没有启用")
+    expect(dialog).to_contain_text("restream")
+    expect(dialog.locator("textarea")).to_have_count(0)
+
+
+def test_an_address_for_other_players_is_made_played_and_withdrawn(
+    restreaming_console: Console, chromium: Browser
+) -> None:
+    page = chromium.new_page(
+        base_url=restreaming_console.url,
+        storage_state=restreaming_console.storage_state,  # type: ignore[arg-type]
+        locale="zh-CN",
+    )
+    page.goto("/cameras")
+    page.get_by_role("button", name="转发给其他播放器").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="生成地址").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("请至少填写一个地址")
+    dialog.locator("textarea").fill("127.0.0.1, gate")
+    dialog.get_by_role("button", name="生成地址").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("gate")
+    dialog.locator("textarea").fill("127.0.0.1")
+    dialog.get_by_role("button", name="生成地址").click()
+    address = dialog.locator("input.url")
+    expect(address).to_be_visible()
+    probe = ["ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-show_entries"]
+    probe += ["stream=codec_name", "-of", "csv=p=0", address.input_value()]
+    played = subprocess.run(probe, capture_output=True, text=True, timeout=40, check=False)
+    assert "h264" in played.stdout, played.stderr
+    dialog.get_by_role("button", name="复制").click()
+    expect(page.get_by_text("已复制")).to_be_visible()
+    expect(dialog.locator(".valid li")).to_contain_text("127.0.0.1")
+    dialog.get_by_role("button", name="收回").click()
+    expect(dialog.get_by_text("此摄像机没有生效的转发")).to_be_visible()
+    refused = subprocess.run(probe, capture_output=True, text=True, timeout=40, check=False)
+    assert refused.returncode != 0
+    page.close()
