@@ -109,7 +109,7 @@ class SrtpViewer(asyncio.DatagramProtocol):
         self._remote_password = lines["ice-pwd"].encode()
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=("127.0.0.1", 0)
+            lambda: self, local_addr=("::1" if ":" in words[4] else "127.0.0.1", 0)
         )
         self.check()
         await self.until(lambda: self._outbound is not None)

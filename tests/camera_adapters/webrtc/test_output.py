@@ -465,6 +465,24 @@ async def test_many_viewers_of_one_camera_all_get_everything(output: WebRtcOutpu
     assert len(stream.sinks) == 1
 
 
+async def test_the_whole_way_over_ipv6() -> None:
+    output = WebRtcOutput.open(advertise_addresses=("::1",))
+    try:
+        stream = stream_of()
+        stream.publish(picture(0, keyframe=True, size=5000))
+        clients = [(await watch(output, stream)).client for _ in range(3)]
+        for client in clients:
+            await client.until(lambda client=client: any(one.marker for one in client.packets))
+        assert all(viewer.cohort is not None for viewer in output.viewers)
+        for number in range(1, 6):
+            stream.publish(picture(number))
+        for client in clients:
+            await client.until(lambda client=client: 5 in numbers(client.packets))
+            assert numbers(client.packets) == [1, 2, 3, 4, 5]
+    finally:
+        output.close()
+
+
 async def test_h265_reaches_a_viewer_that_offers_it(
     output: WebRtcOutput, pedestrians_h265: Path
 ) -> None:
