@@ -53,8 +53,11 @@ async def forecast(
     free_bytes: int | None,
     default: RetentionPolicy,
     policies: Mapping[str, RetentionPolicy] | None = None,
+    capacity_bytes: int | None = None,
 ) -> Forecast:
-    """The forecast at ``now_us``. ``free_bytes``: what may still be filled (see Store.free_bytes).
+    """The forecast at ``now_us``. ``free_bytes``: what may still be filled (see Store.free_bytes);
+    ``capacity_bytes``: what all sources may keep together (see recorder.retention.Retention), which
+    leaves less to be filled.
 
     Each source grows by its daily rate until its policy's days or bytes; the storage is full when
     the sum of that outgrows the space.
@@ -69,6 +72,9 @@ async def forecast(
         used[source_id] = used.get(source_id, 0) + size_bytes
         if today - _RATE_DAYS <= day <= today:
             recent.setdefault(source_id, []).append((day, size_bytes))
+    if capacity_bytes is not None:
+        room_bytes = max(capacity_bytes - sum(used.values()), 0)
+        free_bytes = room_bytes if free_bytes is None else min(free_bytes, room_bytes)
     oldest = await connection.execute(
         sa.select(spans.c.source_id, sa.func.min(spans.c.start_us)).group_by(spans.c.source_id)
     )

@@ -71,6 +71,7 @@ class StorageWatch:
                 free_bytes=free_bytes,
                 default=default_policy(self._settings),
                 policies=await camera_policies(connection, self._settings),
+                capacity_bytes=self._settings.retention.bytes,
             )
         self.document = _document(found)
         return self.document

@@ -161,9 +161,20 @@ async def test_a_deletion_that_broke_off_is_finished(
 # The forecast
 
 
-async def look(engine: AsyncEngine, free_bytes: int | None, policy: RetentionPolicy) -> Any:
+async def look(
+    engine: AsyncEngine,
+    free_bytes: int | None,
+    policy: RetentionPolicy,
+    capacity_bytes: int | None = None,
+) -> Any:
     async with engine.connect() as connection:
-        return await forecast(connection, now_us=NOW, free_bytes=free_bytes, default=policy)
+        return await forecast(
+            connection,
+            now_us=NOW,
+            free_bytes=free_bytes,
+            default=policy,
+            capacity_bytes=capacity_bytes,
+        )
 
 
 async def test_a_storage_that_suffices_is_never_full(
@@ -206,3 +217,14 @@ async def test_unknown_space_is_not_guessed(
     engine: AsyncEngine, footage: dict[str, list[str]]
 ) -> None:
     assert (await look(engine, None, RetentionPolicy(days=30))).full_at_us is None
+
+
+@pytest.mark.parametrize("free_bytes", [None, 1 << 40], ids=["S3", "a large disk"])
+async def test_what_all_footage_may_take_is_a_storage_that_can_be_full(
+    engine: AsyncEngine, footage: dict[str, list[str]], free_bytes: int | None
+) -> None:
+    # 20 are kept already; by that limit 20 more may be.
+    found = await look(engine, free_bytes, RetentionPolicy(days=30), capacity_bytes=40 * SIZE)
+    assert found.free_bytes == 20 * SIZE
+    assert found.full_at_us == NOW + 10 * DAY_US
+    assert [breach.kept_days for breach in found.breaches] == [20.0, 20.0]
