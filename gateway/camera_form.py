@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gateway.secrets import seal
 
 _SCHEMES = ("rtsp", "rtsps")
 
@@ -50,15 +52,12 @@ def endpoint(url: str) -> tuple[str | None, int]:
 
 
 class _Form(BaseModel):
+    """What is the same of a new camera and of a change. Credentials inside the URLs move to their
+    own fields.
+    """
+
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-
-class CameraForm(_Form):
-    """A camera as it is created. Credentials inside the URLs move to their own fields."""
-
-    name: str = Field(min_length=1, max_length=200)
-    area_id: str = Field(max_length=40)
-    main_url: str = Field(min_length=1, max_length=2000)
     sub_url: str | None = Field(default=None, max_length=2000)
     username: str | None = Field(default=None, max_length=200)
     password: str | None = Field(default=None, max_length=200)
@@ -68,7 +67,7 @@ class CameraForm(_Form):
     retention_bytes: int | None = Field(default=None, ge=1)
     enabled: bool = True
 
-    @field_validator("main_url", "sub_url")
+    @field_validator("main_url", "sub_url", check_fields=False)
     @classmethod
     def _well_formed(cls, url: str | None) -> str | None:
         if url:
@@ -79,6 +78,14 @@ class CameraForm(_Form):
     def _move_credentials(self) -> Self:
         move_credentials(self)
         return self
+
+
+class CameraForm(_Form):
+    """A camera as it is created."""
+
+    name: str = Field(min_length=1, max_length=200)
+    area_id: str = Field(max_length=40)
+    main_url: str = Field(min_length=1, max_length=2000)
 
 
 class CameraChange(_Form):
@@ -87,29 +94,16 @@ class CameraChange(_Form):
     name: str = Field(default="", min_length=1, max_length=200)
     area_id: str = Field(default="", max_length=40)
     main_url: str = Field(default="", min_length=1, max_length=2000)
-    sub_url: str | None = Field(default=None, max_length=2000)
-    username: str | None = Field(default=None, max_length=200)
-    password: str | None = Field(default=None, max_length=200)
-    transport: Transport = "auto"
-    record: Record = "continuous"
-    retention_days: int | None = Field(default=None, ge=1, le=3650)
-    retention_bytes: int | None = Field(default=None, ge=1)
-    enabled: bool = True
-
-    @field_validator("main_url", "sub_url")
-    @classmethod
-    def _well_formed(cls, url: str | None) -> str | None:
-        if url:
-            split_credentials(url)
-        return url or None
-
-    @model_validator(mode="after")
-    def _move_credentials(self) -> Self:
-        move_credentials(self)
-        return self
 
 
-def move_credentials(form: CameraForm | CameraChange) -> None:
+def camera_columns(form: CameraForm, camera_id: str, secret: bytes) -> dict[str, Any]:
+    """The row of a new camera; its password sealed to its id."""
+    columns = form.model_dump(exclude={"password"})
+    sealed = None if not form.password else seal(secret, form.password, camera_id)
+    return {"id": camera_id, **columns, "password_sealed": sealed}
+
+
+def move_credentials(form: _Form) -> None:
     """Take user and password out of the URLs; fields of their own win."""
     for name in ("main_url", "sub_url"):
         url = getattr(form, name)

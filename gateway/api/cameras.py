@@ -20,7 +20,13 @@ from gateway.api.answers import CameraPage, CameraTestResult
 from gateway.api.errors import ApiError, invalid, not_found
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
-from gateway.camera_form import CameraChange, CameraForm, endpoint, split_credentials
+from gateway.camera_form import (
+    CameraChange,
+    CameraForm,
+    camera_columns,
+    endpoint,
+    split_credentials,
+)
 from gateway.cameras import Camera, read_cameras, select_cameras, select_page
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import new_id
@@ -157,19 +163,10 @@ async def test_camera(
             password = _stored_password(camera, services.secret)
     result = await probe(url, username or "", password or "")
     await record(services, request, caller, "camera.test", url=url, result=result.code)
-    answer = {"ok": result.ok, "code": result.code, "line": result.line}
+    answer: dict[str, Any] = {"ok": result.ok, "code": result.code, "line": result.line}
     if result.video is not None:
-        video = result.video if isinstance(result.video, dict) else asdict(result.video)
-        names = ("codec", "width", "height", "frames_per_second")
-        answer["video"] = {name: video.get(name) for name in names}
+        answer["video"] = asdict(result.video)
     return answer
-
-
-def camera_columns(form: CameraForm, camera_id: str, secret: bytes) -> dict[str, Any]:
-    """The row of a new camera; its password sealed to its id."""
-    columns = form.model_dump(exclude={"password"})
-    sealed = None if not form.password else seal(secret, form.password, camera_id)
-    return {"id": camera_id, **columns, "password_sealed": sealed}
 
 
 def _changed_columns(body: CameraChange, camera: Camera, secret: bytes) -> dict[str, Any]:

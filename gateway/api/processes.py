@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.cluster.interface import SUPERVISOR
 from gateway.control.channel import ControlClient, control_path
 from gateway.database.tables import processes
 from gateway.settings import Settings
 from recorder.tables import assignments
 
-SUPERVISOR = "supervisor"
 _CACHE_S = 1.0
 
 

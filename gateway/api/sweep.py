@@ -28,8 +28,9 @@ from gateway.database.tables import (
     viewing_sessions,
 )
 from gateway.identifiers import US_PER_S, now_us
+from gateway.people.areas import held_grants
 from gateway.people.authorize import Grant, rights_of
-from gateway.people.roles import WHOLE_COUNTY, Right, Role
+from gateway.people.roles import Right
 from gateway.people.sign_in import Lifetime
 from recorder.rows import RowError
 
@@ -152,10 +153,7 @@ async def _grants_of(services: Services, user_ids: set[str]) -> dict[str, list[G
     held: dict[str, list[Grant]] = defaultdict(list)
     async with services.reader.connect() as connection:
         for row in await connection.execute(statement):
-            if row.area_id == WHOLE_COUNTY:
-                held[row.user_id].append(Grant(Role(row.role), ""))
-            elif row.path is not None:
-                held[row.user_id].append(Grant(Role(row.role), row.path))
+            held[row.user_id].extend(held_grants([row]))
     return held
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+# The name of the supervisor's control channel.
+SUPERVISOR = "supervisor"
+
 ProcessState = Literal["starting", "running", "waiting", "stopped"]
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from camera_adapters.rtsp.probe import ProbeResult, probe
-from gateway.api.cameras import camera_columns
 from gateway.audit import AuditRecord, append
-from gateway.camera_form import CameraForm, split_credentials
+from gateway.camera_form import CameraForm, camera_columns, split_credentials
 from gateway.cameras import Camera, read_cameras, select_cameras
+from gateway.cluster.interface import SUPERVISOR
 from gateway.commands.camera_csv import CsvCamera, CsvFault, decode, read_cameras_csv
 from gateway.commands.rows import open_rows
-from gateway.commands.serve import SUPERVISOR
 from gateway.control.channel import ControlClient, control_path
 from gateway.database.engine import create_reader_engine
 from gateway.database.tables import cameras

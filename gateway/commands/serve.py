@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from gateway.cluster.interface import Cluster, StartError
+from gateway.cluster.interface import SUPERVISOR, Cluster, StartError
 from gateway.cluster.placement import Reconciler
 from gateway.cluster.supervisor import LocalSupervisor, local_processes
 from gateway.control.channel import ControlClient, ControlServer, control_path
@@ -22,7 +22,6 @@ from gateway.settings import Settings
 _log = structlog.get_logger(__name__)
 
 FIRST_ADMIN = "admin"
-SUPERVISOR = "supervisor"
 
 
 async def serve(settings: Settings) -> None:

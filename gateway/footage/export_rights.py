@@ -15,8 +15,9 @@ from gateway.database.tables import areas, grants, users
 from gateway.footage.playback_index import Range
 from gateway.footage.sessions import PlaybackSession, SessionRefused
 from gateway.identifiers import US_PER_S, now_us
-from gateway.people.authorize import Grant, Principal, authorize
-from gateway.people.roles import WHOLE_COUNTY, Right, Role
+from gateway.people.areas import held_grants
+from gateway.people.authorize import Principal, authorize
+from gateway.people.roles import Right
 from recorder.rows import RowError, RowWriter
 
 # A download that is resumed within this time is the same download.
@@ -92,17 +93,12 @@ class Exports:
             rows = (await connection.execute(statement)).all()
         if not rows:
             return None
-        held = [
-            Grant(Role(row.role), "" if row.area_id == WHOLE_COUNTY else row.path)
-            for row in rows
-            if row.role is not None and (row.area_id == WHOLE_COUNTY or row.path is not None)
-        ]
         first = rows[0]
         return Principal(
             user_id=user_id,
             name=first.name,
             display_name=first.display_name,
-            grants=tuple(held),
+            grants=held_grants(rows),
             must_change_password=first.must_change_password,
             session_expires_us=at_us + US_PER_S,
             token_hash="",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.database.tables import areas
+from gateway.people.authorize import Grant
+from gateway.people.roles import WHOLE_COUNTY, Role
 
 
 def subtree(column: sa.ColumnElement[str], path: str) -> sa.ColumnElement[bool]:
@@ -25,6 +27,26 @@ def subtree(column: sa.ColumnElement[str], path: str) -> sa.ColumnElement[bool]:
 def within(column: sa.ColumnElement[str], paths: Sequence[str]) -> sa.ColumnElement[bool]:
     """Rows that lie in any of the subtrees; none when there are none."""
     return sa.or_(sa.false(), *(subtree(column, path) for path in paths))
+
+
+class _GrantRow(Protocol):
+    @property
+    def role(self) -> Any: ...
+    @property
+    def area_id(self) -> Any: ...
+    @property
+    def path(self) -> Any: ...
+
+
+def held_grants(rows: Iterable[_GrantRow]) -> tuple[Grant, ...]:
+    """The grants in rows of ``role``, ``area_id`` and the area's ``path``. None comes of a row
+    without a role (an outer join), nor of an area that is gone.
+    """
+    return tuple(
+        Grant(Role(row.role), "" if row.area_id == WHOLE_COUNTY else row.path)
+        for row in rows
+        if row.role is not None and (row.area_id == WHOLE_COUNTY or row.path is not None)
+    )
 
 
 async def area_path(connection: AsyncConnection, area_id: str) -> str | None:

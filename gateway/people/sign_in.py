@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.database.tables import areas, grants, sign_in_sessions, users
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.account_rows import name_key
-from gateway.people.authorize import Grant, Principal
+from gateway.people.areas import held_grants
+from gateway.people.authorize import Principal
 from gateway.people.passwords import hash_in_thread, needs_rehash, verify_in_thread
-from gateway.people.roles import WHOLE_COUNTY, Role
 from gateway.settings import SignInSettings
 from recorder.rows import RowWriter
 
@@ -143,16 +143,11 @@ async def find_principal(reader: AsyncEngine, token: str) -> Principal | None:
     if not found:
         return None
     first = found[0]
-    held = [
-        Grant(Role(row.role), "" if row.area_id == WHOLE_COUNTY else row.path)
-        for row in found
-        if row.role is not None and (row.area_id == WHOLE_COUNTY or row.path is not None)
-    ]
     return Principal(
         user_id=first.id,
         name=first.name,
         display_name=first.display_name,
-        grants=tuple(held),
+        grants=held_grants(found),
         must_change_password=first.must_change_password,
         session_expires_us=first.expires_us,
         token_hash=digest,
