@@ -10,6 +10,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from gateway.api.access import find_caller
 from gateway.api.services import Services, ServicesDep
+from gateway.api.sockets import close, run_until_one_ends, same_origin
 from gateway.people.authorize import Principal
 from gateway.people.roles import Right
 
@@ -92,31 +93,12 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
         ):
             for camera_id, variant, state in services.states.all():
                 outbox.take_state(camera_id, variant, state)
-            await _serve(socket, services, outbox)
+            await run_until_one_ends(
+                _send(socket, outbox), _ping(socket, services, outbox), _read_to_end(socket)
+            )
     finally:
+        await close(socket)
         services.revocation_listeners.discard(outbox.take_revocation)
-
-
-def same_origin(socket: WebSocket) -> bool:
-    """Browsers say where a page that opens a WebSocket came from; others say nothing."""
-    origin = socket.headers.get("origin")
-    return origin is None or origin.partition("://")[2] == socket.headers.get("host")
-
-
-async def _serve(socket: WebSocket, services: Services, outbox: _Outbox) -> None:
-    tasks = [
-        asyncio.create_task(_send(socket, outbox)),
-        asyncio.create_task(_ping(socket, services, outbox)),
-        asyncio.create_task(_read_to_end(socket)),
-    ]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close()
 
 
 async def _send(socket: WebSocket, outbox: _Outbox) -> None:

@@ -6,20 +6,19 @@ the process verifies; the sign-in cookie is not passed on.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from http.cookies import CookieError, SimpleCookie
 
 import aiohttp
-from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import Response, StreamingResponse
 from starlette.datastructures import Headers
 
 from gateway.api.access import SESSION_COOKIE, client_address
 from gateway.api.errors import not_found, unavailable
-from gateway.api.events import same_origin
 from gateway.api.services import ServicesDep
+from gateway.api.sockets import close, run_until_one_ends, same_origin
 
 router = APIRouter(include_in_schema=False)
 
@@ -99,7 +98,10 @@ async def pass_websocket(socket: WebSocket, name: str, path: str, services: Serv
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(upstream.close)
         await socket.accept(upstream.protocol)
-        await _join(socket, upstream)
+        try:
+            await run_until_one_ends(_up(socket, upstream), _down(socket, upstream))
+        finally:
+            await close(socket, upstream.close_code or 1000)
 
 
 def _upstream_url(base: str, connection: Request | WebSocket) -> str:
@@ -135,21 +137,6 @@ async def _body(upstream: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     finally:
         # Cancelled by a browser that went away: closing stops what the process still sends.
         upstream.close()
-
-
-async def _join(socket: WebSocket, upstream: aiohttp.ClientWebSocketResponse) -> None:
-    tasks = [
-        asyncio.create_task(_up(socket, upstream)),
-        asyncio.create_task(_down(socket, upstream)),
-    ]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close(upstream.close_code or 1000)
 
 
 async def _up(socket: WebSocket, upstream: aiohttp.ClientWebSocketResponse) -> None:
