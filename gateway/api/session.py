@@ -80,12 +80,7 @@ async def open_session(
         await append(services.rows, [refused])
         raise ApiError(401, "wrong_password", str(error)) from None
     except TooManyAttempts as error:
-        raise ApiError(
-            429,
-            "too_many_attempts",
-            f"too many attempts: wait {error.retry_after_s} s",
-            {"retry_after_s": error.retry_after_s},
-        ) from None
+        raise _too_many(error.retry_after_s) from None
     await record(services, request, principal, "session.open")
     _set_cookie(request, response, token, services)
     return session_of(principal)
@@ -113,6 +108,15 @@ async def change_password(
     body: PasswordChange, caller: SignedIn, request: Request, services: ServicesDep
 ) -> None:
     """Change one's own password; every other sign-in of the account ends."""
+    # Who finds a screen unlocked shall not guess here what they cannot at the sign-in.
+    limits = services.settings.sign_in
+    retry_after_s = await services.rows.write(
+        "sign_in.attempt",
+        limits={f"change:{caller.user_id}": limits.attempts},
+        lock_s=limits.lock_s,
+    )
+    if retry_after_s > 0:
+        raise _too_many(retry_after_s)
     async with services.reader.connect() as connection:
         stored = await connection.scalar(
             sa.select(users.c.password_hash).where(users.c.id == caller.user_id)
@@ -133,6 +137,15 @@ async def change_password(
         keep_token_hash=caller.token_hash,
     )
     await record(services, request, caller, "session.password")
+
+
+def _too_many(retry_after_s: int) -> ApiError:
+    return ApiError(
+        429,
+        "too_many_attempts",
+        f"too many attempts: wait {retry_after_s} s",
+        {"retry_after_s": retry_after_s},
+    )
 
 
 def _set_cookie(request: Request, response: Response, token: str, services: Services) -> None:

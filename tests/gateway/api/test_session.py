@@ -36,6 +36,22 @@ async def test_the_first_sign_in_leads_to_a_new_password(county: County) -> None
         assert (await client.get("/api/session")).status_code == 401
 
 
+async def test_an_unlocked_screen_is_no_place_to_guess_the_password(county: County) -> None:
+    await county.user("wang", "viewer")
+    client = await county.sign_in("wang")
+    guess = {"old_password": "a guess", "new_password": "another horse 7"}
+    statuses = [
+        (await client.post("/api/session/password", json=guess)).status_code for _ in range(6)
+    ]
+    assert statuses == [422] * 5 + [429]
+    # Not even the right one, for a while.
+    right = {**guess, "old_password": PASSWORD}
+    response = await client.post("/api/session/password", json=right)
+    assert response.headers["Retry-After"]
+    assert response.json()["error"]["code"] == "too_many_attempts"
+    await client.aclose()
+
+
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(county: County) -> None:
     await county.user("wang", "viewer")
     async with stranger(county) as client:
