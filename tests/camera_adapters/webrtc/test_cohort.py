@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 
+from camera_adapters.webrtc import cohort as cohort_module
+from camera_adapters.webrtc import srtp
 from camera_adapters.webrtc.batch_log import BatchLog
 from camera_adapters.webrtc.cohort import MEMBERS_LIMIT, Cohort, key_of
 from camera_adapters.webrtc.outgoing import Outgoing
@@ -203,6 +206,47 @@ def test_one_to_whom_nothing_can_be_sent_leaves_and_the_others_get_everything() 
             assert [packet.payload for _, packet in watcher.received()] == whole
 
 
+def test_what_libsrtp_refuses_never_leaves_and_the_others_get_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ExitStack() as stack:
+        port = UdpSocket(stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)))
+        watchers = [Watcher(stack, SRTP_PROFILES[0], one, wide=False) for one in range(4)]
+        log = BatchLog(1 << 20)
+        cohort = Cohort(key_of(watchers[0].outgoing, port), port, log, SCRATCH)
+        for watcher in watchers:
+            cohort.join(watcher, watcher.socket.getsockname())
+        exhausted = watchers[1].video.rtp.srtp.handle
+
+        def protect(handle: Any, packet: Any, size: Any) -> int:
+            return 15 if handle == exhausted else srtp.protect_packet(handle, packet, size)
+
+        monkeypatch.setattr(cohort_module, "protect_packet", protect)
+        batch = batch_of(1, [700, 700, 90], keyframe=True)
+        log.append(batch)
+        cohort.pump(0.0)
+        assert [one.unsent for one in watchers] == [0, 1, 0, 0]
+        assert [[packet.payload for _, packet in one.received()] for one in watchers] == [
+            payloads_of(batch) if one is not watchers[1] else [] for one in watchers
+        ]
+
+
+def test_after_a_full_burst_the_rest_of_a_picture_waits_for_the_next_tick() -> None:
+    with ExitStack() as stack:
+        port = UdpSocket(stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)))
+        watcher = Watcher(stack, SRTP_PROFILES[0], 7, wide=False)
+        log = BatchLog(1 << 20)
+        cohort = Cohort(key_of(watcher.outgoing, port), port, log, SCRATCH)
+        cohort.join(watcher, watcher.socket.getsockname())
+        batch = batch_of(1, [PAYLOAD_SIZE_LIMIT] * 70, keyframe=True)
+        first, second = batch.runs
+        log.append(batch)
+        assert cohort.pump(0.0)
+        assert len(watcher.received()) == first.count
+        assert not cohort.pump(0.004)
+        assert len(watcher.received()) == second.count
+
+
 def test_behind_the_log_a_cohort_goes_on_at_the_next_keyframe() -> None:
     with ExitStack() as stack:
         port = UdpSocket(stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)))
@@ -242,8 +286,7 @@ def test_a_full_cohort_or_one_elsewhere_in_the_log_cannot_be_joined() -> None:
         assert cohort.has_room_at(log.end)
 
 
-@pytest.mark.parametrize("address", ["::1"])
-def test_members_are_reached_over_ipv6(address: str) -> None:
+def test_members_are_reached_over_ipv6() -> None:
     with ExitStack() as stack:
         bound = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
         port = UdpSocket(bound)
@@ -254,7 +297,7 @@ def test_members_are_reached_over_ipv6(address: str) -> None:
             watcher.socket = stack.enter_context(
                 socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
             )
-            watcher.socket.bind((address, 0))
+            watcher.socket.bind(("::1", 0))
             cohort.join(watcher, watcher.socket.getsockname())
         batch = batch_of(1, [700, 700, 90], keyframe=True)
         log.append(batch)
