@@ -94,12 +94,11 @@ class FanOut:
             return
         cohort.leave(viewer)
         self.note_apart(viewer)
-        if not cohort.members:
-            self._cohorts = [one for one in self._cohorts if one is not cohort]
 
     def note_apart(self, viewer: Watcher) -> None:
-        """The viewer's cohort has put it out."""
+        """The viewer is in a cohort no more."""
         self._apart = [*self._apart, viewer]
+        self._cohorts = [one for one in self._cohorts if one.members]
 
     def wake(self, viewer: Watcher) -> None:
         """The viewer has moved its place in the log."""
