@@ -12,11 +12,18 @@ import random
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
+
+from camera_adapters.rtsp.gathered_reads import GatheredReads, gathered_reads
 
 _ATTEMPTS = 200
 _FIRST_PORT = 16384
 _LAST_PORT = 65000
-_RECEIVE_BUFFER_BYTES = 1024 * 1024
+_RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+# What the kernel must grant for reads in rounds (it counts its own overhead too): a keyframe of a
+# megabyte comes within one. Where it grants less, packets are read as they come.
+_ENOUGH_FOR_ROUNDS_BYTES = 4 * 1024 * 1024
+_SO_RCVBUFFORCE = 33
 _DATAGRAM_BYTES_LIMIT = 65536
 # One camera's flood must not hold the loop: the rest is read at the next turn.
 _BYTES_PER_TURN = 512 * 1024
@@ -39,6 +46,7 @@ class DatagramPair:
         self.foreign = 0
         self._sockets = _bind_pair(local_address)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._reads: GatheredReads | None = None
 
     @property
     def ports(self) -> tuple[int, int]:
@@ -59,8 +67,20 @@ class DatagramPair:
         """
         self._loop = asyncio.get_running_loop()
         media, control = self._sockets
-        self._loop.add_reader(media.fileno(), self._read_packets, media, hosts, packets)
-        self._loop.add_reader(control.fileno(), self._read_reports, control, hosts, reports)
+        read_packets = partial(self._read_packets, media, hosts, packets)
+        granted = media.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        if granted >= _ENOUGH_FOR_ROUNDS_BYTES:
+            self._reads = gathered_reads(self._loop)
+            self._reads.add_reader(media.fileno(), read_packets)
+        else:
+            self._loop.add_reader(media.fileno(), read_packets)
+
+        def read_reports() -> None:
+            # A goodbye must not overtake the packets that came before it and wait for a round.
+            read_packets()
+            self._read_reports(control, hosts, reports)
+
+        self._loop.add_reader(control.fileno(), read_reports)
 
     def send(self, rtcp: bool, payload: bytes, host: str, port: int) -> None:
         """Send one datagram; failures are the network's and are passed over."""
@@ -69,6 +89,9 @@ class DatagramPair:
 
     def close(self) -> None:
         """Stop reading and give the ports back. May be called twice."""
+        if self._reads is not None:
+            self._reads.remove(self._sockets[0].fileno())
+            self._reads = None
         for one in self._sockets:
             if self._loop is not None and one.fileno() >= 0:
                 self._loop.remove_reader(one.fileno())
@@ -118,10 +141,18 @@ def _bind_pair(local_address: str) -> tuple[socket.socket, socket.socket]:
                 pair.append(one)
                 one.setblocking(False)
                 one.bind((local_address, number))
-            pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            _widen(pair[0])
             return pair[0], pair[1]
         except OSError as error:
             last = error
             for one in pair:
                 one.close()
     raise last or OSError("no free pair of UDP ports")
+
+
+def _widen(one: socket.socket) -> None:
+    """As large a receive buffer as the kernel grants; above its own limit with CAP_NET_ADMIN."""
+    try:
+        one.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
+    except OSError:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)

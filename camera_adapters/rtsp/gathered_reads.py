@@ -28,6 +28,8 @@ _READ_BYTES = 256 * 1024
 _HOLD_LIMIT_S = 0.004
 _CHECK_EVERY = 8
 
+# Reads a socket itself.
+Reader = Callable[[], None]
 # Takes what was read; b"" means that the peer has closed, or that reading failed.
 Taker = Callable[[bytes], None]
 
@@ -40,6 +42,7 @@ class GatheredReads:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._takers: dict[int, Taker] = {}
+        self._readers: dict[int, Reader] = {}
         self._ready: list[tuple[int, int]] = []
         self._handle: asyncio.Handle | None = None
         self._next_round = 0.0
@@ -49,25 +52,37 @@ class GatheredReads:
 
     def add(self, descriptor: int, taker: Taker) -> None:
         """Read this non-blocking socket from now on; nobody else may."""
-        self._poll.register(descriptor, select.EPOLLIN)
         self._takers[descriptor] = taker
-        if self._handle is None:
-            self._handle = self._loop.call_later(SHORTEST_ROUND_S, self._round)
+        self._register(descriptor)
+
+    def add_reader(self, descriptor: int, reader: Reader) -> None:
+        """Call ``reader`` in each round in which this socket has something: for datagrams.
+
+        Its receive buffer must hold what comes in :data:`LONGEST_ROUND_S`.
+        """
+        self._readers[descriptor] = reader
+        self._register(descriptor)
 
     def remove(self, descriptor: int) -> None:
         """Stop reading it; call this before it is closed. Unknown descriptors are ignored."""
-        if self._takers.pop(descriptor, None) is None:
+        known = self._takers.pop(descriptor, None) or self._readers.pop(descriptor, None)
+        if known is None:
             return
         with contextlib.suppress(OSError):
             self._poll.unregister(descriptor)
-        if not self._takers:
+        if not self._takers and not self._readers:
             if self._handle is not None:
                 self._handle.cancel()
             self._poll.close()
             _by_loop.pop(self._loop, None)
 
+    def _register(self, descriptor: int) -> None:
+        self._poll.register(descriptor, select.EPOLLIN)
+        if self._handle is None:
+            self._handle = self._loop.call_later(SHORTEST_ROUND_S, self._round)
+
     def _round(self) -> None:
-        count = len(self._takers)
+        count = len(self._takers) + len(self._readers)
         began = self._loop.time()
         self._ready = self._poll.poll(0, count)
         round_s = min(max(count * _ROUND_S_PER_CAMERA, SHORTEST_ROUND_S), LONGEST_ROUND_S)
@@ -77,31 +92,36 @@ class GatheredReads:
     def _read_ready(self) -> None:
         """Read what is ready, for a few milliseconds; then the loop has its turn."""
         ready, self._ready = self._ready, []
-        takers, buffer, buffers = self._takers, self._buffer, self._buffers
-        readv = os.readv
+        takers, readers = self._takers, self._readers
         ends = self._loop.time() + _HOLD_LIMIT_S
         for count, (descriptor, _) in enumerate(ready, 1):
-            taker = takers.get(descriptor)
-            if taker is None:
-                continue
+            taker, reader = takers.get(descriptor), readers.get(descriptor)
             try:
-                data = buffer[: readv(descriptor, buffers)].tobytes()
+                if taker is not None:
+                    taker(self._read(descriptor))
+                elif reader is not None:
+                    reader()
             except BlockingIOError:
                 continue
-            except OSError:
-                data = b""
-            try:
-                taker(data)
             except Exception:
                 _log.exception("a reader of a camera's socket failed")
                 self.remove(descriptor)
-            if not takers:
+            if not takers and not readers:
                 return
             if count % _CHECK_EVERY == 0 and self._loop.time() > ends:
                 self._ready = ready[count:]
                 self._handle = self._loop.call_later(0, self._read_ready)
                 return
         self._handle = self._loop.call_at(self._next_round, self._round)
+
+    def _read(self, descriptor: int) -> bytes:
+        """What has come; b"" at the end. Raises BlockingIOError when nothing has."""
+        try:
+            return self._buffer[: os.readv(descriptor, self._buffers)].tobytes()
+        except BlockingIOError:
+            raise
+        except OSError:
+            return b""
 
 
 def gathered_reads(loop: asyncio.AbstractEventLoop) -> GatheredReads:

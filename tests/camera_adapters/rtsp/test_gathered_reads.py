@@ -90,6 +90,33 @@ async def test_one_that_fails_is_left_out() -> None:
     failing.close()
 
 
+async def test_datagrams_are_read_by_their_own_reader_in_the_same_rounds() -> None:
+    stream = Reader()
+    own, peer = socket.socketpair(type=socket.SOCK_DGRAM)
+    own.setblocking(False)
+    received: list[bytes] = []
+    came = asyncio.Event()
+
+    def read() -> None:
+        received.append(own.recv(100))
+        came.set()
+
+    stream.reads.add_reader(own.fileno(), read)
+    for one in (b"a", b"b"):
+        came.clear()
+        peer.send(one)
+        async with asyncio.timeout(10):
+            await came.wait()
+    assert received == [b"a", b"b"]
+    stream.close()
+    loop = asyncio.get_running_loop()
+    assert loop in module._by_loop
+    stream.reads.remove(own.fileno())
+    assert loop not in module._by_loop
+    own.close()
+    peer.close()
+
+
 async def test_a_long_round_lets_the_loop_have_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_HOLD_LIMIT_S", -1.0)
     readers = [Reader() for _ in range(40)]

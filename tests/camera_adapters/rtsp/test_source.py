@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import structlog.testing
 
-from camera_adapters.rtsp import client_transport, source
+from camera_adapters.rtsp import client_transport, datagrams, source
 from camera_adapters.rtsp.source import RtspSource, SourceState
 from camera_adapters.stream import (
     AccessUnit,
@@ -116,6 +116,15 @@ async def test_a_camera_that_sends_nothing_by_tcp_is_tried_by_udp() -> None:
     async with MisbehavingCamera(Habits(silent_by_tcp=True)) as camera, Watched(camera.url) as w:
         await w.until(lambda w: len(w.units) >= 5)
         assert w.interruptions[0].cause is GapCause.CAMERA_SILENT
+
+
+async def test_udp_where_the_kernel_grants_no_room_for_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(datagrams, "_ENOUGH_FOR_ROUNDS_BYTES", 1 << 40)
+    async with MisbehavingCamera(Habits()) as camera, Watched(camera.url, transport="udp") as w:
+        await w.until(lambda w: len(w.units) >= 12)
+        assert (w.source.counters.lost, w.source.counters.damaged) == (0, 0)
 
 
 async def test_udp_with_a_lost_packet() -> None:
