@@ -15,6 +15,7 @@ from gateway.api.answers import LiveSession
 from gateway.api.errors import ApiError, unavailable
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import open_viewing
+from gateway.cameras import Camera
 from gateway.control.channel import ControlError
 from gateway.people.roles import Right
 
@@ -84,10 +85,8 @@ async def open_live(
         camera, decision = await permitted_camera(connection, caller, Right.LIVE, body.camera_id)
     if not camera.enabled:
         raise ApiError(409, "camera_disabled", "this camera is switched off in its configuration")
-    choice = choose(
-        services.states.of(camera.id), body.quality, body.client, camera.sub_url is not None
-    )
     shard = await _shard(services, camera.id)
+    choice = await _choose_knowing(services, shard, camera, body)
     session_id, ticket = await open_viewing(
         services,
         caller,
@@ -116,7 +115,7 @@ async def open_live(
         "whep_url": f"/s/{shard}/whep?{query}",
         "mse_url": f"/s/{shard}/mse?{query}",
         "transcoded": choice.transcoded,
-        "queue": await _queue(services) if choice.transcoded else None,
+        "queue": await _queue(services, camera.id) if choice.transcoded else None,
     }
 
 
@@ -152,7 +151,33 @@ async def _shard(services: Services, camera_id: str) -> str:
     return shard
 
 
-async def _queue(services: Services) -> dict[str, int] | None:
+async def _choose_knowing(services: Services, shard: str, camera: Camera, body: LiveForm) -> Choice:
+    """:func:`choose`, having a camera pulled first of which nobody knows yet what it sends."""
+    states = dict(services.states.of(camera.id))
+    has_sub = camera.sub_url is not None
+    choice = choose(states, body.quality, body.client, has_sub)
+    while not choice.transcoded:
+        state = states.get(choice.variant, {})
+        if "codec" in state or state.get("state") in ("offline", "refused"):
+            break
+        try:
+            formats = await services.processes.client(shard).call(
+                "stream.formats", camera_id=camera.id, variant=choice.variant
+            )
+        except (ConnectionError, TimeoutError, ControlError):
+            break
+        if "codec" not in formats:
+            break
+        states[choice.variant] = {**state, **formats}
+        choice = choose(states, body.quality, body.client, has_sub)
+    return choice
+
+
+async def _queue(services: Services, camera_id: str) -> dict[str, int] | None:
+    made = services.states.of(camera_id).get("h264", {})
+    if "queue" in made:
+        waiting: dict[str, int] = made["queue"]
+        return waiting
     try:
         status = await services.processes.client("transcoder").call("transcode.status")
     except (ConnectionError, TimeoutError, ControlError):

@@ -12,7 +12,8 @@ from gateway.control.channel import ControlError
 from gateway.live.snapshot import Keyframe, Snapshots, newest_keyframe
 from gateway.shard.clock_watch import ClockWatch
 from gateway.shard.shard import MediaShard
-from gateway.shard.waiting import keyframe_comes
+from gateway.shard.variant_state import track_facts
+from gateway.shard.waiting import keyframe_comes, run_begins
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.wire import track_to_wire, units_to_wire
 from recorder.recorder import Recorder
@@ -20,6 +21,7 @@ from recorder.spool import SegmentGone
 
 # Shorter than the callers' own patience, so that they hear why.
 SNAPSHOT_WAIT_S = 8.0
+FORMATS_WAIT_S = 5.0
 _READ_BYTES_LIMIT = 64 * 1024 * 1024
 _UNITS_WAITING_LIMIT = 500
 
@@ -49,7 +51,7 @@ def footage_calls(recorder: Recorder) -> dict[str, Handler]:
 
 
 def media_calls(shard: MediaShard, snapshots: Snapshots) -> dict[str, Handler]:
-    """``snapshot.*`` and ``stream.units``; an on-demand camera is pulled for them."""
+    """``snapshot.*`` and ``stream.*``; an on-demand camera is pulled for them."""
 
     async def keyframe(camera_id: str, variant: str) -> dict[str, Any]:
         return (await _keyframe(_stream(shard, camera_id, variant))).to_message()
@@ -73,7 +75,18 @@ def media_calls(shard: MediaShard, snapshots: Snapshots) -> dict[str, Handler]:
         finally:
             stream.detach(tap)
 
-    return {"snapshot.keyframe": keyframe, "snapshot.jpeg": jpeg, "stream.units": units}
+    async def formats(camera_id: str, variant: str) -> dict[str, Any]:
+        stream = _stream(shard, camera_id, variant)
+        if not stream.running:
+            await run_begins(stream, FORMATS_WAIT_S)
+        return track_facts(stream.tracks)
+
+    return {
+        "stream.formats": formats,
+        "snapshot.keyframe": keyframe,
+        "snapshot.jpeg": jpeg,
+        "stream.units": units,
+    }
 
 
 def live_calls(

@@ -50,13 +50,13 @@ def derived_state(live: LiveVariant, *, viewers: int) -> dict[str, Any]:
     if live.queue is not None:
         described["queue"] = {"position": live.queue.position, "length": live.queue.length}
     if stream.running:
-        described.update(_track_facts(stream.tracks))
+        described.update(track_facts(stream.tracks))
     return described
 
 
 def _formats(stream: Stream, rates: SourceRates) -> dict[str, Any]:
     # The formats of the last run tell what an idle camera will send when it is pulled.
-    facts = _track_facts(stream.tracks)
+    facts = track_facts(stream.tracks)
     if stream.running:
         facts.update(
             frames_per_second=rates.frames_per_second,
@@ -66,7 +66,8 @@ def _formats(stream: Stream, rates: SourceRates) -> dict[str, Any]:
     return facts
 
 
-def _track_facts(tracks: tuple[Track, ...]) -> dict[str, Any]:
+def track_facts(tracks: tuple[Track, ...]) -> dict[str, Any]:
+    """What is known of a run's formats, by the names of VariantState."""
     facts: dict[str, Any] = {}
     for track in tracks:
         if track.kind == "video":

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,11 +44,12 @@ def wrong_clock_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def restreaming_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A gateway of its own, where restreaming is on."""
+    """A gateway of its own, where restreaming is on and one stream at a time is transcoded."""
     with serve_demo(
         tmp_path_factory.mktemp("restreaming"),
         GRIDSIGHT_RESTREAM__ENABLED="true",
         GRIDSIGHT_RESTREAM__PORT=str(free_port()),
+        GRIDSIGHT_TRANSCODER__WORKERS="1",
     ) as gateway:
         yield gateway
 
@@ -189,3 +191,60 @@ def test_an_address_for_other_players_is_made_played_and_withdrawn(
     refused = subprocess.run(probe, capture_output=True, text=True, timeout=40, check=False)
     assert refused.returncode != 0
     page.close()
+
+
+@pytest.fixture
+def h265_urls(pedestrians_h265: Path) -> Iterator[list[str]]:
+    """Two cameras that send H.265, by GStreamer's server."""
+    peer = REPOSITORY / "tests/peers/gstreamer_camera.py"
+    command = ["/usr/bin/python3", str(peer), str(pedestrians_h265), "h265"]
+    servers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    yield [server.stdout.readline().strip() for server in servers if server.stdout is not None]
+    for server in servers:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.mark.gstreamer
+def test_who_waits_for_the_transcoder_sees_the_place_and_starts_by_itself(
+    restreaming_console: Console, chromium: Browser, h265_urls: list[str]
+) -> None:
+    console = restreaming_console
+    known = console.call("GET", "/api/cameras?limit=10")["items"]
+    names = ("甲口", "乙口")
+    added = [
+        add_camera(console, known, name, url, record="off")
+        for name, url in zip(names, h265_urls, strict=True)
+    ]
+    tiles = [{"camera_id": camera["id"], "quality": "main"} for camera in added]
+    console.call("PUT", "/api/wall/1", {"document": {"grid": "2x2", "tiles": tiles}})
+    page = chromium.new_page(
+        base_url=console.url,
+        storage_state=console.storage_state,  # type: ignore[arg-type]
+        locale="zh-CN",
+    )
+    page.add_init_script(
+        "RTCRtpReceiver.getCapabilities = () => ({codecs: [], headerExtensions: []})"
+    )
+    failed: list[str] = []
+    page.on(
+        "response",
+        lambda answer: (
+            failed.append(f"{answer.status} {answer.url}") if answer.status == 422 else None
+        ),
+    )
+    page.goto("/wall")
+    waiting = page.locator('.tile[data-phase="queued"]')
+    playing = page.locator('.tile[data-phase="playing"]')
+    expect(playing).to_have_count(1, timeout=40_000)
+    expect(waiting).to_contain_text("第 1 位，共 1 位", timeout=20_000)
+    waiter = waiting.get_attribute("data-camera")
+    assert failed == []
+    playing.hover()
+    playing.get_by_role("button", name="移出窗格").click()
+    expect(page.locator(f'.tile[data-camera="{waiter}"]')).to_have_attribute(
+        "data-phase", "playing", timeout=60_000
+    )
+    page.close()
+    for camera in added:
+        console.call("DELETE", f"/api/cameras/{camera['id']}")

@@ -45,6 +45,8 @@ export interface VariantState {
   viewers: number
   /** How far the camera's clock runs ahead of its footage's times, while nobody has accepted it. */
   clock_offset_us?: number | null
+  /** Of a variant that the transcoder makes, while it waits for a place. */
+  queue?: { position: number; length: number } | null
 }
 
 export interface Restream {
@@ -81,7 +83,7 @@ export interface Camera {
   main_url: string
   sub_url: string | null
   rights: Right[]
-  states: { main?: VariantState; sub?: VariantState }
+  states: { main?: VariantState; sub?: VariantState; h264?: VariantState }
 }
 
 export interface CameraEdit {
@@ -232,7 +234,7 @@ export interface AuditRecord {
 }
 
 export type ServerEvent =
-  | ({ type: 'camera_state'; camera_id: string; variant: VariantName } & VariantState)
+  | ({ type: 'camera_state'; camera_id: string; variant: VariantName | 'h264' } & VariantState)
   | { type: 'session_revoked'; session_id: string }
   | { type: 'forecast'; full_at_us?: number | null; breaches?: unknown[] }
   | { type: 'ping' }

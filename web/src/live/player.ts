@@ -26,6 +26,11 @@ export type LivePhase =
   /** The gateway will not serve this; tried again only once a minute. */
   | 'refused'
 
+export interface QueuePlace {
+  position: number
+  length: number
+}
+
 export interface LiveState {
   phase: LivePhase
   since_ms: number
@@ -36,7 +41,7 @@ export interface LiveState {
   transport: 'webrtc' | 'mse' | null
   variant: string | null
   transcoded: boolean
-  queue: { position: number; length: number } | null
+  queue: QueuePlace | null
 }
 
 export interface LivePlayerOptions {
@@ -46,6 +51,8 @@ export interface LivePlayerOptions {
   onState(state: LiveState): void
   /** Whether the gateway says that the camera delivers; null when not known. */
   cameraDelivers?(): boolean | null
+  /** The camera's place in the queue for the transcoder, while the gateway says that it waits. */
+  placeInQueue?(): QueuePlace | null
 }
 
 const POSTER_WIDTH = 640
@@ -56,6 +63,8 @@ const REFUSED_RETRY_MS = 60_000
 /** A camera that is known to be away is announced when it is back; asking more often is noise. */
 const AWAY_RETRY_MS = 60_000
 const QUALITY_RETRY_MS = 15_000
+/** Asking again keeps the place in the queue. */
+const QUEUE_RETRY_MS = 500
 /** Trying again soon would change nothing. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'not_allowed',
@@ -206,7 +215,7 @@ export class LivePlayer {
     const abort = new AbortController()
     this.abort = abort
     if (!keepPlaying) {
-      const again = this.state.phase === 'interrupted'
+      const again = this.state.phase === 'interrupted' || this.state.phase === 'queued'
       this.tell(
         again
           ? { retry_at_ms: null }
@@ -220,7 +229,7 @@ export class LivePlayer {
         abort.signal,
       )
       if (abort.signal.aborted) return
-      const { queue } = session
+      const queue = session.queue ?? this.placeInQueue(session.transcoded)
       // Queued: the connection is opened all the same, its pictures come when the place is free.
       if (!keepPlaying) this.tell({ queue, ...(queue === null ? {} : { phase: 'queued' }) })
       if (session.transport === 'webrtc' && able.webrtc) await this.openWebRtc(session, abort)
@@ -238,6 +247,12 @@ export class LivePlayer {
 
   private attemptFailed(error: unknown): void {
     const code = error instanceof ApiError ? error.code : 'unplayable'
+    const queue = code === 'no_media' ? this.placeInQueue(true) : null
+    if (queue !== null) {
+      this.tell({ phase: 'queued', queue, cause: null, detail: null, retry_at_ms: null })
+      this.retryTimer = window.setTimeout(() => void this.attempt(), QUEUE_RETRY_MS)
+      return
+    }
     const detail = error instanceof Error ? error.message : null
     if (REFUSALS.has(code)) {
       this.connection?.close()
@@ -247,6 +262,10 @@ export class LivePlayer {
       return
     }
     this.interrupted(code, detail)
+  }
+
+  private placeInQueue(transcoded: boolean): QueuePlace | null {
+    return transcoded ? (this.options.placeInQueue?.() ?? null) : null
   }
 
   private waitingTime(cause: string): number {
@@ -385,10 +404,16 @@ export class LivePlayer {
       if (grew) this.pictureShown()
       return
     }
+    const queue = this.placeInQueue(this.state.transcoded)
+    if (queue !== null) {
+      this.connectedAt_ms = now_ms // its turn has not come: no reason to begin anew
+      this.tell({ phase: 'queued', queue })
+      return
+    }
     const waited_ms = now_ms - Math.max(this.lastPicture_ms, this.connectedAt_ms)
     // A source that nobody recorded is only now being pulled: its first picture takes longer.
-    if (waited_ms < (this.state.phase === 'opening' ? RESTART_MS : STALL_MS)) return
-    if (this.state.phase === 'playing' || this.state.phase === 'opening') {
+    if (waited_ms < (this.state.phase !== 'playing' ? RESTART_MS : STALL_MS)) return
+    if (['playing', 'opening', 'queued'].includes(this.state.phase)) {
       this.tell({
         phase: 'interrupted',
         cause: delivers === false ? 'camera_offline' : 'no_picture',
