@@ -90,7 +90,7 @@ async def test_cameras_are_spread_and_a_killed_shard_comes_back_with_a_gap(
 
     async def back() -> bool:
         one = (await gateway.processes())["shard-1"]
-        return one["state"] == "running" and one["process_id"] != before
+        return bool(one["state"] == "running" and one["process_id"] != before)
 
     await gateway.until(back)
     await gateway.until(all_record)
