@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -247,4 +248,78 @@ def test_who_waits_for_the_transcoder_sees_the_place_and_starts_by_itself(
     )
     page.close()
     for camera in added:
+        console.call("DELETE", f"/api/cameras/{camera['id']}")
+
+
+def test_a_tile_says_at_once_that_its_camera_is_known_to_be_away(
+    console: Any, cameras: list[dict[str, Any]], page: Page, watch: Any, wait_until: Any
+) -> None:
+    watch.expected_errors.append("status of 409")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        camera = add_camera(
+            console, cameras, "河堤", f"rtsp://127.0.0.1:{closed.getsockname()[1]}/"
+        )
+        path = f"/api/cameras/{camera['id']}"
+        try:
+            wait_until(
+                "the camera's state",
+                lambda: console.call("GET", path)["states"]["main"]["state"] == "offline",
+            )
+            tiles = [{"camera_id": camera["id"], "quality": "auto"}]
+            console.call("PUT", "/api/wall/1", {"document": {"grid": "1x1", "tiles": tiles}})
+            page.goto("/wall")
+            tile = page.locator(".tile").first
+            expect(tile).to_have_attribute("data-phase", "opening")
+            expect(tile).to_contain_text("摄像机离线")
+        finally:
+            page.goto("/system")  # a tile whose camera is deleted would say so
+            console.call("DELETE", path)
+
+
+@pytest.mark.gstreamer
+def test_playback_that_waits_for_the_transcoder_shows_the_place_and_starts_by_itself(
+    restreaming_console: Console, chromium: Browser, h265_urls: list[str], wait_until: Any
+) -> None:
+    console = restreaming_console
+    known = console.call("GET", "/api/cameras?limit=10")["items"]
+    seen = add_camera(console, known, "丙口", h265_urls[0], record="off")
+    kept = add_camera(console, known, "丁口", h265_urls[1])
+    context = chromium.new_context(
+        base_url=console.url,
+        storage_state=console.storage_state,  # type: ignore[arg-type]
+        locale="zh-CN",
+    )
+    context.add_init_script(
+        "RTCRtpReceiver.getCapabilities = () => ({codecs: [], headerExtensions: []});"
+        "const able = MediaSource.isTypeSupported.bind(MediaSource);"
+        "MediaSource.isTypeSupported = type => !/hvc1|hev1/.test(type) && able(type);"
+    )
+    now_us = time.time_ns() // 1000
+    line = f"/api/timeline?camera_id={kept['id']}&start_us={now_us}&end_us={now_us + 600_000_000}"
+    span = wait_until(
+        "ten seconds of footage",
+        lambda: next(
+            (
+                one
+                for one in console.call("GET", f"{line}&resolution_us=2000000")["spans"]
+                if one["end_us"] - one["start_us"] > 10_000_000
+            ),
+            None,
+        ),
+    )
+    tiles = [{"camera_id": seen["id"], "quality": "main"}]
+    console.call("PUT", "/api/wall/1", {"document": {"grid": "1x1", "tiles": tiles}})
+    wall = context.new_page()
+    wall.goto("/wall")
+    expect(wall.locator('.tile[data-phase="playing"]')).to_have_count(1, timeout=40_000)
+    page = context.new_page()
+    page.goto(f"/playback?camera={kept['id']}&at={span['start_us'] + 1_000_000}")
+    tile = page.locator(".tile").first
+    expect(tile).to_have_attribute("data-state", "queued", timeout=20_000)
+    expect(tile).to_contain_text("第 1 位")
+    wall.close()
+    expect(tile).to_have_attribute("data-state", "ready", timeout=60_000)
+    context.close()
+    for camera in (seen, kept):
         console.call("DELETE", f"/api/cameras/{camera['id']}")
