@@ -35,13 +35,11 @@ _SOUNDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a camera sends, and GStreamer's elements for it."""
+    """What a camera sends."""
 
     video: Codec
     sound: tuple[str, ...]
     sound_facts: tuple[str, str, int]
-    see: str
-    hear: str
 
 
 FORMATS = {
@@ -49,16 +47,12 @@ FORMATS = {
         Codec.H265,
         ("-c:a", "aac", "-ar", "44100", "-ac", "2"),
         ("aac", "44100", 2),
-        "rtph265depay ! h265parse ! avdec_h265",
-        "rtpmp4gdepay ! aacparse ! avdec_aac",
     ),
     "h264-opus": Format(
         Codec.H264,
         ("-c:a", "libopus", "-ar", "48000", "-ac", "1"),
         # An Opus stream's own channels do not show in its description (RFC 7587 §7).
         ("opus", "48000", 2),
-        "rtph264depay ! h264parse ! avdec_h264",
-        "rtpopusdepay ! opusdec",
     ),
 }
 
@@ -154,19 +148,12 @@ async def test_ffmpeg_gets_what_was_sent(camera: Camera, transport: Transport) -
 @pytest.mark.gstreamer
 @pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="needs GStreamer")
 @TRANSPORTS
-async def test_gstreamer_plays_picture_and_sound(camera: Camera, transport: Transport) -> None:
-    form = camera.format
-    pipeline = (
-        f"rtspsrc location={camera.url} protocols={transport} name=camera "
-        f"camera. ! application/x-rtp,media=video ! {form.see} ! "
-        "identity name=seen eos-after=20 silent=false ! fakesink "
-        f"camera. ! application/x-rtp,media=audio ! {form.hear} ! "
-        "identity name=heard eos-after=20 silent=false ! fakesink"
-    )
-    out = await run("gst-launch-1.0", "-v", *pipeline.split())
-    chained = [line for line in out.splitlines() if "chain" in line]
-    assert sum("seen" in line for line in chained) >= 19
-    assert sum("heard" in line for line in chained) >= 19
+async def test_gstreamer_decodes_picture_and_sound(camera: Camera, transport: Transport) -> None:
+    """It ends by itself, and successfully, once both sinks have shown twenty."""
+    # GStreamer takes the transport from the scheme.
+    url = camera.url.replace("rtsp:", "rtspt:" if transport == "tcp" else "rtspu:")
+    sinks = [f"{kind}-sink=identity eos-after=20 ! fakesink" for kind in ("video", "audio")]
+    assert "Got EOS" in await run("gst-launch-1.0", "playbin", f"uri={url}", *sinks)
 
 
 class Collector:

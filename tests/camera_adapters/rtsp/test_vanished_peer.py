@@ -73,12 +73,12 @@ def far_camera() -> Iterator[FarCamera]:
     try:
         try:
             _ip("link", "add", link, "type", "veth", "peer", "name", "far0", "netns", namespace)
+            _ip("addr", "add", f"{ours}/24", "dev", link)
+            _ip("link", "set", link, "up")
+            _ip("-n", namespace, "addr", "add", f"{theirs}/24", "dev", "far0")
+            _ip("-n", namespace, "link", "set", "far0", "up")
         except subprocess.CalledProcessError as error:
             pytest.skip(f"virtual links cannot be made here: {error.stderr.strip()}")
-        _ip("addr", "add", f"{ours}/24", "dev", link)
-        _ip("link", "set", link, "up")
-        _ip("-n", namespace, "addr", "add", f"{theirs}/24", "dev", "far0")
-        _ip("-n", namespace, "link", "set", "far0", "up")
         camera = subprocess.Popen(
             ["ip", "netns", "exec", namespace, sys.executable, str(_CAMERA), theirs],
             stdout=subprocess.PIPE,
