@@ -135,7 +135,7 @@ class RawReader:
         return len(data)
 
     def frames(self, channel: int = 0) -> list[bytes]:
-        """Packets of a channel received so far."""
+        """Whole packets of a channel received so far."""
         return [packet for number, packet in self._interleaved() if number == channel]
 
     def channels(self) -> list[int]:
@@ -148,9 +148,11 @@ class RawReader:
         while position + 4 <= len(self.received):
             assert self.received[position] == 0x24
             size = int.from_bytes(self.received[position + 2 : position + 4], "big")
-            packet = bytes(self.received[position + 4 : position + 4 + size])
-            found.append((self.received[position + 1], packet))
-            position += 4 + size
+            end = position + 4 + size
+            if end > len(self.received):
+                break
+            found.append((self.received[position + 1], bytes(self.received[position + 4 : end])))
+            position = end
         return found
 
 
