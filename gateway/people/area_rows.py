@@ -101,7 +101,9 @@ def delete(connection: sa.Connection, area_id: str) -> None:
     """Delete an empty area, and the grants in it."""
     _path(connection, area_id)
     if connection.execute(sa.select(areas.c.id).where(areas.c.parent_id == area_id)).first():
-        raise RowError("area_has_areas", "the area still has areas below it: move or delete them first")
+        raise RowError(
+            "area_has_areas", "the area still has areas below it: move or delete them first"
+        )
     # Deleted cameras count too: their footage and audit records still need a place.
     inside = connection.execute(
         sa.select(cameras.c.deleted_us).where(cameras.c.area_id == area_id)
