@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -13,6 +15,7 @@ from camera_adapters.codecs.nal import to_annex_b
 from camera_adapters.stream import AccessUnit, Codec, Track
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.video import VideoTranscoder, output_size, output_track
+from tests.peers.media_file import make_media, read_media
 
 
 def decode(track: Track, units: list[AccessUnit]) -> list[av.VideoFrame]:
@@ -44,6 +47,21 @@ def test_h265_becomes_constrained_baseline_h264_with_every_picture(h265, live) -
     assert len(frames) == 100
     originals = decode(h265.track, h265.units[:100])
     assert min(map(psnr, frames, originals)) > 28
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+@pytest.mark.parametrize("encoder", ["libx264", "libx265"])
+def test_live_loses_no_picture_of_a_source_with_b_frames(tmp_path: Path, encoder: str) -> None:
+    source = ("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25", "-t", "2")
+    codec = ("-c:v", encoder, "-bf", "3", "-g", "25", "-preset", "veryfast")
+    quiet = ("-x265-params", "log-level=none") if encoder == "libx265" else ()
+    tracks, units = read_media(make_media(tmp_path / "b.mp4", *source, *codec, *quiet))
+    assert tracks[0].reorder_depth > 0
+    transcoder = VideoTranscoder(tracks[0], live=True)
+    made = [picture for unit in units for picture in transcoder.push([unit])]
+    made += transcoder.finish()
+    assert [picture.pts_90k for picture in made] == sorted(unit.pts_90k for unit in units)
+    assert [picture.dts_90k for picture in made] == [picture.pts_90k for picture in made]
 
 
 def test_each_keyframe_stays_one(h265) -> None:
