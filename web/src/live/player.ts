@@ -1,19 +1,17 @@
 /**
  * Keeps one camera playing in one video element, whatever restarts underneath.
  *
- * Opens a live session, connects by WebRTC, falls back to MSE when no connection stands within
- * three seconds, watches that pictures really arrive, and starts again with a back-off when they
- * do not. What it is doing, why and since when, is told through `onState`.
+ * Opens a live session, has `LiveTransport` carry it, watches that pictures really arrive, and
+ * starts again with a back-off when they do not. What it is doing, why and since when, is told
+ * through `onState`.
  */
-import { live as api, type ClientAbilities } from '@/api'
+import { live as api } from '@/api'
 import { ApiError, isAbort } from '@/api/errors'
 import type { LiveSession, Quality } from '@/api/types'
 
-import { abilities, playsMediaSource } from './abilities'
 import { BackOff } from './back_off'
-import { MseSession } from './mse'
 import type { LiveStatistics } from './statistics'
-import { WhepSession } from './whep'
+import { abilitiesHere, LiveTransport, type TransportFailure } from './transport'
 
 export type LivePhase =
   | 'paused'
@@ -55,14 +53,13 @@ export interface LivePlayerOptions {
   placeInQueue?(): QueuePlace | null
 }
 
-const POSTER_WIDTH = 640
-const WEBRTC_PATIENCE_MS = 3000
 const STALL_MS = 2500
 const RESTART_MS = 6000
 const REFUSED_RETRY_MS = 60_000
 /** A camera that is known to be away is announced when it is back; asking more often is noise. */
 const AWAY_RETRY_MS = 60_000
 const QUALITY_RETRY_MS = 15_000
+const LOST_RETRY_MS = 250
 /** Asking again keeps the place in the queue. */
 const QUEUE_RETRY_MS = 500
 /** Trying again soon would change nothing. */
@@ -75,17 +72,6 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'camera_disabled',
 ])
 const AWAY_CAUSES: ReadonlySet<string> = new Set(['no_media', 'no_picture', 'camera_offline'])
-const OFFER_REFUSED: ReadonlySet<number> = new Set([400, 406, 415, 422])
-const WEBRTC_BLOCKED_FOR_MS = 5 * 60_000
-
-/** Learnt by one tile, true for all: this network lets no WebRTC through. */
-let webRtcBlockedUntil_ms = 0
-
-export function forgetBlockedWebRtc(): void {
-  webRtcBlockedUntil_ms = 0
-}
-
-type Connection = WhepSession | MseSession
 
 export class LivePlayer {
   private state: LiveState = {
@@ -99,12 +85,11 @@ export class LivePlayer {
     transcoded: false,
     queue: null,
   }
-  private connection: Connection | null = null
-  /** Being set up, while `connection` may still be playing. */
-  private pending: Connection | null = null
+  private transport: LiveTransport | null = null
+  /** Being set up, while `transport` may still be playing. */
+  private pending: LiveTransport | null = null
   private abort: AbortController | null = null
   private retryTimer = 0
-  private patienceTimer = 0
   private readonly tickTimer: number
   private readonly backOff = new BackOff()
   private frames = 0
@@ -138,7 +123,7 @@ export class LivePlayer {
   retryNow(force = false): void {
     // A connection that stands brings the picture back by itself; `tick` sees to it.
     if (!this.running || this.state.phase === 'opening' || this.pending !== null) return
-    if (this.connection?.connected === true && !force) return
+    if (this.transport?.connected === true && !force) return
     this.backOff.reset()
     void this.attempt()
   }
@@ -150,7 +135,7 @@ export class LivePlayer {
   }
 
   async statistics(): Promise<LiveStatistics | null> {
-    return this.connection === null ? null : await this.connection.statistics()
+    return this.transport === null ? null : await this.transport.statistics()
   }
 
   dispose(): void {
@@ -174,43 +159,25 @@ export class LivePlayer {
     if (!this.disposed) this.options.onState(this.state)
   }
 
-  /** The picture on the screen stays, as the element's poster, until its successor's first. */
-  private keepPicture(): void {
-    const { video } = this.options
-    if (video.videoWidth === 0 || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return
-    const canvas = document.createElement('canvas')
-    canvas.width = Math.min(POSTER_WIDTH, video.videoWidth)
-    canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth)
-    canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height)
-    video.poster = canvas.toDataURL('image/jpeg', 0.7)
-  }
-
   private drop(): void {
     window.clearTimeout(this.retryTimer)
-    window.clearTimeout(this.patienceTimer)
     this.abort?.abort()
     this.abort = null
     this.pending?.close()
     this.pending = null
-    this.connection?.close()
-    this.connection = null
-  }
-
-  private clientAbilities(): ClientAbilities {
-    const able = abilities()
-    return webRtcBlockedUntil_ms > Date.now() && playsMediaSource() ? { ...able, webrtc: false } : able
+    this.transport?.close()
+    this.transport = null
   }
 
   /** `keepPlaying`: leave what plays on the screen until its successor is connected. */
   private async attempt(keepPlaying = false): Promise<void> {
     window.clearTimeout(this.retryTimer)
-    window.clearTimeout(this.patienceTimer)
     this.abort?.abort()
     this.pending?.close()
     this.pending = null
     if (!keepPlaying) {
-      this.connection?.close()
-      this.connection = null
+      this.transport?.close()
+      this.transport = null
     }
     const abort = new AbortController()
     this.abort = abort
@@ -223,7 +190,7 @@ export class LivePlayer {
       )
     }
     try {
-      const able = this.clientAbilities()
+      const able = abilitiesHere()
       const session = await api.open(
         { camera_id: this.options.camera_id, quality: this.options.quality, client: able },
         abort.signal,
@@ -232,11 +199,13 @@ export class LivePlayer {
       const queue = session.queue ?? this.placeInQueue(session.transcoded)
       // Queued: the connection is opened all the same, its pictures come when the place is free.
       if (!keepPlaying) this.tell({ queue, ...(queue === null ? {} : { phase: 'queued' }) })
-      if (session.transport === 'webrtc' && able.webrtc) await this.openWebRtc(session, abort)
-      else this.openMse(session)
+      const transport = this.carry(session)
+      await transport.open(able, this.transport === null, abort.signal)
     } catch (error) {
       if (abort.signal.aborted || isAbort(error)) return
-      if (keepPlaying && this.connection !== null) {
+      this.pending?.close()
+      this.pending = null
+      if (keepPlaying && this.transport !== null) {
         // The better stream is not to be had just now; the one that plays is better than none.
         this.retryTimer = window.setTimeout(() => void this.attempt(true), QUALITY_RETRY_MS)
         return
@@ -255,8 +224,8 @@ export class LivePlayer {
     }
     const detail = error instanceof Error ? error.message : null
     if (REFUSALS.has(code)) {
-      this.connection?.close()
-      this.connection = null
+      this.transport?.close()
+      this.transport = null
       this.tell({ phase: 'refused', cause: code, detail, retry_at_ms: null })
       this.retryTimer = window.setTimeout(() => void this.attempt(), REFUSED_RETRY_MS)
       return
@@ -275,116 +244,50 @@ export class LivePlayer {
 
   /** Says why, and tries again after the back-off. */
   private interrupted(cause: string, detail: string | null, wait_ms = this.waitingTime(cause)): void {
-    window.clearTimeout(this.patienceTimer)
     this.pending?.close()
     this.pending = null
-    this.connection?.close()
-    this.connection = null
+    this.transport?.close()
+    this.transport = null
     this.tell({ phase: 'interrupted', cause, detail, retry_at_ms: Date.now() + wait_ms })
     window.clearTimeout(this.retryTimer)
     if (this.running) this.retryTimer = window.setTimeout(() => void this.attempt(), wait_ms)
   }
 
-  private adopt(connection: Connection): void {
-    window.clearTimeout(this.patienceTimer)
-    this.pending = null
-    const former = this.connection
-    this.connection = connection
-    this.connectedAt_ms = Date.now()
-    if (former !== null && former !== connection) former.close()
-  }
-
-  private async openWebRtc(session: LiveSession, abort: AbortController): Promise<void> {
-    const opened_ms = Date.now()
-    const show = (): void => {
-      const { video } = this.options
-      if (video.srcObject !== peer.stream) {
-        this.keepPicture()
-        video.removeAttribute('src')
-        video.srcObject = peer.stream
-      }
-      video.play().catch(() => undefined)
-    }
-    const peer = new WhepSession({
-      connected: () => {
-        if (this.pending !== peer && this.connection !== peer) return
-        this.adopt(peer)
-        this.tell({ transport: 'webrtc', variant: session.variant, transcoded: session.transcoded })
-        show()
-      },
-      failed: () => {
-        // Once connected and then lost: the shard went. Never connected: the network is closed.
-        if (this.connection === peer) this.interrupted('connection_lost', null, 250)
-        else if (this.pending === peer) this.fallBack(session, opened_ms)
-      },
-    })
-    this.pending = peer
-    try {
-      await peer.open(session.whep_url, abort.signal)
-    } catch (error) {
-      peer.close()
-      if (this.pending === peer) this.pending = null
-      // What one transport cannot carry (B-frames, a profile), the other may.
-      if (error instanceof ApiError && OFFER_REFUSED.has(error.status) && playsMediaSource()) {
-        this.openMse(session)
-        return
-      }
-      throw error
-    }
-    // Nothing is on the screen that would be lost by looking early, and the first picture counts.
-    if (this.connection === null && this.pending === peer) show()
-    // Counted from the answer: until then it was the camera or the transcoder that took its time.
-    if (this.pending === peer) {
-      this.patienceTimer = window.setTimeout(() => {
-        if (this.pending === peer) this.fallBack(session, opened_ms)
-      }, WEBRTC_PATIENCE_MS)
-    }
-  }
-
-  private fallBack(session: LiveSession, opened_ms: number): void {
-    if (!playsMediaSource()) {
-      this.interrupted('webrtc_blocked', null)
-      return
-    }
-    webRtcBlockedUntil_ms = Date.now() + WEBRTC_BLOCKED_FOR_MS
-    window.clearTimeout(this.patienceTimer)
-    this.pending?.close()
-    this.pending = null
-    // The ticket in the addresses is good for 30 s.
-    if (Date.now() - opened_ms < 20_000) this.openMse(session)
-    else void this.attempt()
-  }
-
-  private openMse(session: LiveSession): void {
-    if (!playsMediaSource()) {
-      this.interrupted('webrtc_blocked', null)
-      return
-    }
-    // An element plays one source: the former goes first.
-    this.connection?.close()
-    this.connection = null
-    this.keepPicture()
-    const connection = new MseSession(this.options.video, session.mse_url, {
-      connected: () => {
-        if (this.connection !== connection) return
+  private carry(session: LiveSession): LiveTransport {
+    const current = (): boolean => this.pending === transport || this.transport === transport
+    const transport = new LiveTransport(this.options.video, session, {
+      takesOver: (name) => {
+        if (!current()) return
+        const former = this.transport
+        this.pending = null
+        this.transport = transport
         this.connectedAt_ms = Date.now()
-        this.options.video.play().catch(() => undefined)
+        if (former !== transport) former?.close()
+        this.tell({ transport: name, variant: session.variant, transcoded: session.transcoded })
+      },
+      connected: () => {
+        if (this.transport === transport) this.connectedAt_ms = Date.now()
       },
       interrupted: (cause, detail) => {
-        if (this.connection === connection) this.tell({ phase: 'interrupted', cause, detail, retry_at_ms: null })
+        if (this.transport === transport) this.tell({ phase: 'interrupted', cause, detail, retry_at_ms: null })
       },
       failed: (cause) => {
-        if (this.connection !== connection) return
-        if (cause === 'not_allowed') this.attemptFailed(new ApiError('not_allowed', 'the session was ended', 403))
-        else this.interrupted(cause === 'unplayable' ? 'unplayable' : 'connection_lost', null)
+        if (current()) this.transportFailed(cause)
       },
     })
-    this.adopt(connection)
-    this.tell({ transport: 'mse', variant: session.variant, transcoded: session.transcoded })
+    this.pending = transport
+    return transport
+  }
+
+  private transportFailed(cause: TransportFailure): void {
+    if (cause === 'ticket_spent') void this.attempt(this.transport !== null)
+    else if (cause === 'not_allowed') this.attemptFailed(new ApiError(cause, 'the session was ended', 403))
+    else if (cause === 'connection_lost') this.interrupted(cause, null, LOST_RETRY_MS)
+    else this.interrupted(cause, null)
   }
 
   private readonly pictureShown = (): void => {
-    if (this.connection === null) return
+    if (this.transport === null) return
     this.lastPicture_ms = Date.now()
     this.backOff.reset()
     if (this.state.phase !== 'playing') {
@@ -393,7 +296,7 @@ export class LivePlayer {
   }
 
   private tick(): void {
-    if (!this.running || this.connection === null) return
+    if (!this.running || this.transport === null) return
     const frames = this.options.video.getVideoPlaybackQuality().totalVideoFrames
     const now_ms = Date.now()
     const delivers = this.options.cameraDelivers?.() ?? null
