@@ -159,12 +159,16 @@ export class LivePlayer {
     if (!this.disposed) this.options.onState(this.state)
   }
 
+  private dropPending(): void {
+    this.pending?.close()
+    this.pending = null
+  }
+
   private drop(): void {
     window.clearTimeout(this.retryTimer)
     this.abort?.abort()
     this.abort = null
-    this.pending?.close()
-    this.pending = null
+    this.dropPending()
     this.transport?.close()
     this.transport = null
   }
@@ -173,8 +177,7 @@ export class LivePlayer {
   private async attempt(keepPlaying = false): Promise<void> {
     window.clearTimeout(this.retryTimer)
     this.abort?.abort()
-    this.pending?.close()
-    this.pending = null
+    this.dropPending()
     if (!keepPlaying) {
       this.transport?.close()
       this.transport = null
@@ -203,8 +206,7 @@ export class LivePlayer {
       await transport.open(able, this.transport === null, abort.signal)
     } catch (error) {
       if (abort.signal.aborted || isAbort(error)) return
-      this.pending?.close()
-      this.pending = null
+      this.dropPending()
       if (keepPlaying && this.transport !== null) {
         // The better stream is not to be had just now; the one that plays is better than none.
         this.retryTimer = window.setTimeout(() => void this.attempt(true), QUALITY_RETRY_MS)
@@ -244,8 +246,7 @@ export class LivePlayer {
 
   /** Says why, and tries again after the back-off. */
   private interrupted(cause: string, detail: string | null, wait_ms = this.waitingTime(cause)): void {
-    this.pending?.close()
-    this.pending = null
+    this.dropPending()
     this.transport?.close()
     this.transport = null
     this.tell({ phase: 'interrupted', cause, detail, retry_at_ms: Date.now() + wait_ms })
