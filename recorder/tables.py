@@ -10,6 +10,7 @@ in :mod:`recorder.index` and compared by :mod:`recorder.check`:
 4. ``daily_usage`` is the sum of the bytes of the rows, by the UTC day of their start;
    ``runs.segments`` counts the rows of a run, and a run goes with its last.
 5. A row in state ``deleting`` has no effective range; its object may or may not be there.
+6. A stored row that meets a row of ``held_ranges`` is ``held``, whenever it was stored.
 """
 
 from __future__ import annotations
@@ -145,4 +146,29 @@ daily_usage = sa.Table(
     sqlite_with_rowid=False,
 )
 
-TABLES = (sources, assignments, runs, segments, spans, gaps, clock_offsets, daily_usage)
+# Footage that no policy deletes, stored already or still to come.
+held_ranges = sa.Table(
+    "held_ranges",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    # All sources of a camera, of today and tomorrow; or the one source.
+    sa.Column("camera_id", sa.Text),
+    sa.Column("source_id", sa.Text),
+    sa.Column("start_us", sa.BigInteger, nullable=False),
+    sa.Column("end_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("(camera_id IS NULL) <> (source_id IS NULL)", name="whose"),
+    sa.Index("ix_held_ranges_camera_id", "camera_id", "start_us"),
+    sa.Index("ix_held_ranges_source_id", "source_id", "start_us"),
+)
+
+TABLES = (
+    sources,
+    assignments,
+    runs,
+    segments,
+    spans,
+    gaps,
+    clock_offsets,
+    daily_usage,
+    held_ranges,
+)
