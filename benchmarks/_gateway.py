@@ -56,6 +56,8 @@ def running_gateway() -> Iterator[RunningGateway]:
             **os.environ,
             "GRIDSIGHT_DATA_DIRECTORY": str(Path(folder) / "data"),
             "GRIDSIGHT_LISTEN__PORT": "0",
+            "GRIDSIGHT_ACCOUNTABILITY__LIVE_PURPOSE": "false",
+            "GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON": "false",
             "GRIDSIGHT_LOG__LEVEL": "error",
         }
         process = subprocess.Popen(

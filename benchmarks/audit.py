@@ -16,7 +16,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.measure import percentile, quick_requested, report
-from gateway.audit import AuditRecord, CheckpointWriter, append, append_rows, signing_key, verify
+from gateway.audit import AuditRecord, append, append_rows
+from gateway.audit.checkpoints import CheckpointWriter, signing_key
+from gateway.audit.verify import verify
 from gateway.database.engine import create_writer_engine
 from gateway.database.migrate import load_tables
 from gateway.settings import Settings

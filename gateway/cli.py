@@ -270,7 +270,8 @@ def user_disable(name: str, config: ConfigOption = None, data: DataOption = None
 @audit_app.command("verify")
 def audit_verify(config: ConfigOption = None, data: DataOption = None) -> None:
     """Check the whole register: neither an edit nor a cut tail goes unseen."""
-    from gateway.audit import signing_key, verify
+    from gateway.audit.checkpoints import signing_key
+    from gateway.audit.verify import verify
     from gateway.database.engine import create_sync_reader_engine
     from gateway.secrets import cluster_secret
 

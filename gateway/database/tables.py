@@ -1,4 +1,5 @@
-"""The gateway's tables. Footage has its own in ``recorder/tables.py``, on the same metadata.
+"""The gateway's tables. Footage has its own in ``recorder/tables.py``, and what belongs to one part
+of the gateway is in ``*_tables.py`` beside this file, all on the same metadata.
 
 Times are UTC microseconds (``*_us``). Ids are opaque text. Schema changes are Alembic revisions in
 ``migrations/versions``; ``tests/gateway/database/test_migrations.py`` compares both.
@@ -8,6 +9,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from gateway.database.audit_tables import audit_log as audit_log
+from gateway.database.grant_tables import camera_places as camera_places
+from gateway.database.grant_tables import grants as grants
 from recorder.rows import metadata
 
 areas = sa.Table(
@@ -15,9 +19,14 @@ areas = sa.Table(
     metadata,
     sa.Column("id", sa.String(40), primary_key=True),
     sa.Column("parent_id", sa.String(40), sa.ForeignKey("areas.id"), nullable=True),
+    # Trees over the same cameras: townships, departments, police jurisdictions, source platforms.
+    # Children have their parent's.
+    sa.Column("axis", sa.String(16), nullable=False, server_default="area"),
     sa.Column("name", sa.String(200), nullable=False),
-    # The administrative division code (GB/T 2260) or any other; searchable, not unique.
+    # The administrative division code (GB/T 2260) on the axis 'area', people's own elsewhere.
     sa.Column("code", sa.String(40), nullable=True),
+    # What it is found by: see gateway.people.search_key.
+    sa.Column("search_key", sa.Text, nullable=False, server_default=""),
     # Ids from the root down to this area, each followed by a slash: "a/b/c/". A subtree is a
     # prefix, so that "may he see this camera" needs no recursion.
     sa.Column("path", sa.String(1000), nullable=False, unique=True),
@@ -25,15 +34,21 @@ areas = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     # When this area was last hung elsewhere; tells readers to forget the paths that they know.
     sa.Column("moved_us", sa.BigInteger, nullable=True),
+    sa.CheckConstraint("axis IN ('area', 'department', 'police', 'platform')", name="axis"),
     sa.Index("ix_areas_parent_id", "parent_id", "position"),
+    sa.Index("ix_areas_axis", "axis", "code", unique=True),
 )
 
 cameras = sa.Table(
     "cameras",
     metadata,
     sa.Column("id", sa.String(40), primary_key=True),
+    # Its home, on the axis 'area'; further places are in `camera_places`.
     sa.Column("area_id", sa.String(40), sa.ForeignKey("areas.id"), nullable=False),
     sa.Column("name", sa.String(200), nullable=False),
+    # What people file it under; lists are imported again by it.
+    sa.Column("number", sa.String(40), nullable=True),
+    sa.Column("search_key", sa.Text, nullable=False, server_default=""),
     # URLs are kept without credentials; `password_sealed` is made by gateway.secrets.seal().
     sa.Column("main_url", sa.String(2000), nullable=False),
     sa.Column("sub_url", sa.String(2000), nullable=True),
@@ -53,6 +68,14 @@ cameras = sa.Table(
     sa.CheckConstraint("record IN ('continuous', 'off')", name="record"),
     # All that a page of cameras is chosen, counted and sorted by: see gateway.cameras.
     sa.Index("ix_cameras_area_id", "area_id", "deleted_us", "name", "id"),
+    # A deleted camera's number may be used again.
+    sa.Index(
+        "ix_cameras_number",
+        "number",
+        unique=True,
+        sqlite_where=sa.text("deleted_us IS NULL"),
+        postgresql_where=sa.text("deleted_us IS NULL"),
+    ),
 )
 
 users = sa.Table(
@@ -68,16 +91,9 @@ users = sa.Table(
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("password_changed_us", sa.BigInteger, nullable=False),
+    # The account's home: who administers that area administers it. Null is the county.
+    sa.Column("area_id", sa.String(40), sa.ForeignKey("areas.id"), nullable=True),
     sa.Column("deleted_us", sa.BigInteger, nullable=True),
-)
-
-grants = sa.Table(
-    "grants",
-    metadata,
-    sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), primary_key=True),
-    sa.Column("role", sa.String(20), primary_key=True),
-    # "*" is the whole county, today's areas and tomorrow's.
-    sa.Column("area_id", sa.String(40), primary_key=True),
 )
 
 sign_in_sessions = sa.Table(
@@ -116,31 +132,11 @@ viewing_sessions = sa.Table(
     sa.Column("opened_us", sa.BigInteger, nullable=False),
     # When it was revoked, or found to be over; null while it may be open.
     sa.Column("ended_us", sa.BigInteger, nullable=True),
+    # When it was last found open, and up to when its process has said what was watched: what lies
+    # between is put into the register by others when the process dies.
+    sa.Column("seen_us", sa.BigInteger, nullable=True),
+    sa.Column("reported_us", sa.BigInteger, nullable=True),
     sa.Index("ix_viewing_sessions_ended_us", "ended_us", "user_id"),
-)
-
-audit_log = sa.Table(
-    "audit_log",
-    metadata,
-    # One hash chain per writer; `sequence` counts from 1 without a hole. See gateway.audit.
-    sa.Column("writer", sa.String(40), primary_key=True),
-    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("at_us", sa.BigInteger, nullable=False),
-    sa.Column("user_id", sa.String(40), nullable=True),
-    sa.Column("user_name", sa.String(100), nullable=True),
-    sa.Column("address", sa.String(64), nullable=True),
-    sa.Column("action", sa.String(40), nullable=False),
-    sa.Column("camera_id", sa.String(40), nullable=True),
-    sa.Column("area_path", sa.String(1000), nullable=True),
-    sa.Column("start_us", sa.BigInteger, nullable=True),
-    sa.Column("end_us", sa.BigInteger, nullable=True),
-    sa.Column("reason", sa.String(500), nullable=True),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("previous_hash", sa.String(64), nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False),
-    sa.Index("ix_audit_log_at_us", "at_us"),
-    sa.Index("ix_audit_log_camera_id", "camera_id", "at_us"),
-    sa.Index("ix_audit_log_user_id", "user_id", "at_us"),
 )
 
 bookmarks = sa.Table(

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from gateway.audit import CheckpointWriter
+from gateway.audit.checkpoints import CheckpointWriter
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlClient, ControlError, ControlServer, control_path
 from gateway.database.engine import create_writer_engine
@@ -28,14 +28,15 @@ WRITER = "writer"
 # Modules that declare row operations. Imported by the writer, and by nobody for this purpose.
 _OPERATION_MODULES = (
     "recorder.index",
-    "gateway.audit",
+    "gateway.audit.records",
     "gateway.camera_rows",
     "gateway.cluster.rows",
-    "gateway.demo.rows",
     "gateway.demo.rows",
     "gateway.keepsake_rows",
     "gateway.people.account_rows",
     "gateway.people.area_rows",
+    "gateway.people.purpose_rows",
+    "gateway.people.grant_rows",
 )
 
 _REFUSED = "refused."

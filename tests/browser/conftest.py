@@ -146,7 +146,7 @@ def serve_demo(folder: Path, **environment: str) -> Iterator[Console]:
             stdout=out,
             stderr=err,
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**os.environ, "GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON": "false", **environment},
         )
     gateway = Console(
         url=f"http://127.0.0.1:{port}",

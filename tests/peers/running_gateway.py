@@ -68,6 +68,7 @@ async def start(data: Path, **variables: str) -> tuple[asyncio.subprocess.Proces
     there is an administrator already. ``variables``: settings, without their prefix.
     """
     environment = {name: value for name, value in os.environ.items() if "GRIDSIGHT" not in name}
+    environment["GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON"] = "false"
     environment |= {f"GRIDSIGHT_{name}": value for name, value in variables.items()}
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -28,12 +28,14 @@ from gateway.identifiers import new_id, now_us
 from gateway.people.passwords import hash_password
 from gateway.people.sign_in import token_hash
 from gateway.secrets import cluster_secret
-from gateway.settings import LogSettings, Settings
+from gateway.settings import AccountabilitySettings, LogSettings, Settings
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
 from recorder.rows import LocalRowWriter
 
 PASSWORD = "correct horse 9"
+# These tests are of other things than the purpose of a look.
+UNASKED = AccountabilitySettings(live_purpose=False, playback_reason=False)
 _PASSWORD_HASH = hash_password(PASSWORD)
 
 
@@ -131,7 +133,11 @@ def _without_sync(connection: Any, _: Any) -> None:
 
 @pytest.fixture
 async def county(tmp_path: Path) -> AsyncIterator[County]:
-    settings = Settings(data_directory=tmp_path, log=LogSettings(level="warning"))
+    settings = Settings(
+        data_directory=tmp_path,
+        log=LogSettings(level="warning"),
+        accountability=UNASKED,
+    )
     load_operations()
     engine = create_writer_engine(settings)
     # Nobody pulls the plug in these tests, and each writes some fifty times.
