@@ -1,8 +1,11 @@
 /** Every call of docs/http-api.md that the console makes, typed. */
+import { livePurpose, type Purpose } from '@/purpose/scope'
+
 import { get, patch, post, put, remove, request } from './client'
 import type {
   Area,
   AuditRecord,
+  Axis,
   Bookmark,
   Camera,
   CameraEdit,
@@ -29,16 +32,18 @@ const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponen
 
 export const session = {
   read: (): Promise<Session> => request('GET', '/api/session', { quietly: true }),
-  signIn: (name: string, password: string): Promise<Session> =>
-    request('POST', '/api/session', { body: { name, password }, quietly: true }),
+  signIn: (name: string, password: string, code?: string): Promise<Session> =>
+    request('POST', '/api/session', { body: { name, password, code }, quietly: true }),
   signOut: (): Promise<void> => request('DELETE', '/api/session', { quietly: true }),
   changePassword: (old_password: string, new_password: string): Promise<void> =>
     request('POST', '/api/session/password', { body: { old_password, new_password }, quietly: true }),
 }
 
 export const areas = {
-  children: (parentId?: string): Promise<Page<Area>> => get('/api/areas', { parent_id: parentId }),
-  create: (body: { parent_id: string | null; name: string; code?: string | null }): Promise<Area> =>
+  /** Without a parent, the topmost of the axis. */
+  children: (parentId?: string, axis?: Axis): Promise<Page<Area>> =>
+    get('/api/areas', { parent_id: parentId, axis }),
+  create: (body: { parent_id: string | null; axis: Axis; name: string; code?: string | null }): Promise<Area> =>
     post('/api/areas', body),
   update: (id: string, body: Partial<{ name: string; code: string | null; parent_id: string | null }>): Promise<void> =>
     patch(path('areas', id), body),
@@ -76,9 +81,10 @@ export interface ClientAbilities {
 
 export const live = {
   open: (
-    body: { camera_id: string; quality: Quality; client: ClientAbilities; reason?: string },
+    body: { camera_id: string; quality: Quality; client: ClientAbilities },
     signal?: AbortSignal,
-  ): Promise<LiveSession> => post('/api/live', body, signal),
+  ): Promise<LiveSession> =>
+    livePurpose.open((purpose) => post('/api/live', { ...body, purpose }, signal)),
 }
 
 export const restreams = {
@@ -110,7 +116,7 @@ export const footage = {
       start_us: number
       end_us: number
       client: { mse_h265: boolean }
-      reason?: string
+      purpose?: Purpose
     },
     signal?: AbortSignal,
   ): Promise<PlaybackSession> => post('/api/playback', body, signal),

@@ -70,7 +70,11 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'invalid',
   'revoked',
   'camera_disabled',
+  'purpose_required',
+  'case_required',
 ])
+/** Only somebody can change these: trying again by itself would ask the same question again. */
+const ASKED: ReadonlySet<string> = new Set(['purpose_required', 'case_required'])
 const AWAY_CAUSES: ReadonlySet<string> = new Set(['no_media', 'no_picture', 'camera_offline'])
 
 export class LivePlayer {
@@ -128,6 +132,14 @@ export class LivePlayer {
     void this.attempt()
   }
 
+  /** Ends it for good, and leaves no picture. */
+  refuse(cause: string): void {
+    this.running = false
+    this.drop()
+    this.blacken()
+    this.tell({ phase: 'refused', cause, detail: null, retry_at_ms: null, queue: null })
+  }
+
   setQuality(quality: Quality): void {
     if (this.options.quality === quality) return
     this.options.quality = quality
@@ -146,6 +158,15 @@ export class LivePlayer {
     this.drop()
     this.options.video.srcObject = null
     this.options.video.removeAttribute('poster')
+  }
+
+  /** The last picture is as little theirs to see as the next. */
+  private blacken(): void {
+    const { video } = this.options
+    video.removeAttribute('poster')
+    video.srcObject = null
+    video.removeAttribute('src')
+    video.load()
   }
 
   private tell(change: Partial<LiveState>): void {
@@ -228,8 +249,9 @@ export class LivePlayer {
     if (REFUSALS.has(code)) {
       this.transport?.close()
       this.transport = null
+      this.blacken()
       this.tell({ phase: 'refused', cause: code, detail, retry_at_ms: null })
-      this.retryTimer = window.setTimeout(() => void this.attempt(), REFUSED_RETRY_MS)
+      if (!ASKED.has(code)) this.retryTimer = window.setTimeout(() => void this.attempt(), REFUSED_RETRY_MS)
       return
     }
     this.interrupted(code, detail)

@@ -13,6 +13,10 @@ export default {
   clockOffHint: 'The time burnt into the picture is wrong; footage is kept under the gateway’s time and is right. Set time synchronisation (NTP) in the camera. If it is known, accept it on the Cameras page.',
   cause: {
     camera_offline: 'The camera is offline; the picture returns when it does',
+    purpose_required: 'No purpose was stated for this shift: press “Try now” to state it',
+    case_required: 'No purpose was stated for this shift: press “Try now” to state it',
+    masked_unavailable: 'No room to mask this picture just now; trying again. It is never shown unmasked',
+    mark_removed: 'The viewer’s mark was removed from the picture, so it was stopped',
     revoked: 'The right to watch was withdrawn',
     camera_disabled: 'The camera is switched off; enable it on the Cameras page',
     no_media: 'The camera sends no picture yet; trying again',

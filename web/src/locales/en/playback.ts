@@ -25,8 +25,6 @@ export default {
   restore: 'Restore',
   keyframesOnly: 'Keyframes only',
   openLive: 'Watch live',
-  reason: 'Reason',
-  reasonHint: 'Optional; kept in the audit log',
   goTo: 'Go to',
   go: 'Go',
   badTime: 'That is not a time. Write year-month-day hour:minute:second, such as {example}',
@@ -128,6 +126,8 @@ export default {
     unsupported: 'This browser cannot play this codec. Use a recent Chrome or Edge',
     undecodable: 'The picture cannot be decoded. Try again or go to another moment',
     no_footage: 'No footage in this range',
+    purpose_required: 'Say first why you look at this footage',
+    masked_unavailable: 'No room to mask this picture just now; it is never shown unmasked. Tried again by itself',
   },
   causes: {
     camera_offline: 'Camera offline',

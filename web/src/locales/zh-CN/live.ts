@@ -13,6 +13,10 @@ export default {
   clockOffHint: '画面上叠加的时间不准；录像按网关时间存放，不受影响。请在摄像机上设置校时（NTP）。已知晓可在“摄像机”页点“接受”。',
   cause: {
     camera_offline: '摄像机离线，恢复后画面自动出现',
+    purpose_required: '尚未填写本班查看用途，请按“立即重试”填写',
+    case_required: '尚未填写本班查看用途，请按“立即重试”填写',
+    masked_unavailable: '遮挡处理的资源已用完，正在重试；不会显示未遮挡的画面',
+    mark_removed: '画面上的观看者标识被移除，播放已停止',
     revoked: '观看权限已被收回',
     camera_disabled: '摄像机已停用，可在“摄像机”页启用',
     no_media: '摄像机还没有送来画面，正在重试',

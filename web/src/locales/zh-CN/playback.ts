@@ -25,8 +25,6 @@ export default {
   restore: '还原',
   keyframesOnly: '仅关键帧',
   openLive: '看实时',
-  reason: '查看事由',
-  reasonHint: '可不填，写入审计日志',
   goTo: '跳转到',
   go: '跳转',
   badTime: '时间格式不对，请按“年-月-日 时:分:秒”填写，例如 {example}',
@@ -128,6 +126,8 @@ export default {
     unsupported: '此浏览器不能播放该编码，请改用新版 Chrome 或 Edge',
     undecodable: '画面解码失败，请重试或换一个时间点',
     no_footage: '此时段没有录像',
+    purpose_required: '请先填写查看录像的用途',
+    masked_unavailable: '遮挡处理的资源已用完，请稍候；为保护隐私，不会显示未遮挡的画面',
   },
   causes: {
     camera_offline: '摄像机离线',

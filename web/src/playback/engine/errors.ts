@@ -12,6 +12,8 @@ export type PlaybackErrorCode =
   | 'unsupported'
   | 'undecodable'
   | 'no_footage'
+  | 'purpose_required'
+  | 'masked_unavailable'
 
 export interface QueuePlace {
   position: number
@@ -33,7 +35,7 @@ export class PlaybackError extends Error {
 
   /** Whether asking again, unchanged, may succeed. */
   get passing(): boolean {
-    return this.code === 'unavailable' || this.code === 'unreachable' || this.code === 'queued'
+    return this.code === 'unavailable' || this.code === 'masked_unavailable' || this.code === 'unreachable' || this.code === 'queued'
   }
 }
 
@@ -65,6 +67,8 @@ export async function errorOfResponse(response: Response): Promise<PlaybackError
 export function codeOf(status: number, code: string): PlaybackErrorCode {
   if (code === 'queued') return 'queued'
   if (code === 'revoked') return 'session_ended'
+  if (code === 'purpose_required' || code === 'case_required') return 'purpose_required'
+  if (code === 'masked_unavailable') return 'masked_unavailable'
   if (status === 401) return 'sign_in_required'
   if (status === 403) return 'not_allowed'
   if (status === 404 || status === 410) return 'not_found'

@@ -2,6 +2,8 @@
 
 import { get, post } from '@/api/client'
 import { ApiError } from '@/api/errors'
+import type { PurposeScope } from '@/purpose/scope'
+
 import { codeOf, errorOfResponse, isAbort, PlaybackError } from './errors'
 import type { Fragment, IndexAnswer, Interval, PlaybackAnswer, Run, TimelineAnswer } from './wire'
 
@@ -41,7 +43,6 @@ export interface SessionRequest {
   camera_ids: string[]
   start_us: number
   end_us: number
-  reason?: string
 }
 
 /** An open playback session: who may see which minutes, on which footage server. */
@@ -50,10 +51,11 @@ export interface FootageSession extends Interval {
   base_urls: Map<string, string>
 }
 
-/** Ask the API for a ticket and open the session with it. Raises PlaybackError. */
+/** Ask the API for a ticket, saying why, and open the session with it. Raises PlaybackError. */
 export async function openSession(
   wanted: SessionRequest,
   mse_h265: boolean,
+  purpose: PurposeScope,
   signal?: AbortSignal,
 ): Promise<FootageSession> {
   const body = {
@@ -61,9 +63,10 @@ export async function openSession(
     start_us: Math.floor(wanted.start_us),
     end_us: Math.ceil(wanted.end_us),
     client: { mse_h265 },
-    ...(wanted.reason ? { reason: wanted.reason } : {}),
   }
-  const answer = await typed(post<PlaybackAnswer>('/api/playback', body, signal))
+  const answer = await typed(
+    purpose.open((purpose) => post<PlaybackAnswer>('/api/playback', { ...body, purpose }, signal)),
+  )
   await typed(
     post(`/s/${encodeURIComponent(answer.server)}/sessions`, { ticket: answer.ticket }, signal),
   )

@@ -6,6 +6,7 @@ import { PlaybackError } from './errors'
 import { nearestFootage, openSession, type FootageSession } from './footage_api'
 import type { CameraState, Target } from './follower'
 import type { Interval } from './wire'
+import type { PurposeScope } from '@/purpose/scope'
 
 export const MOST_CAMERAS = 9
 /** The longest that one camera may keep the others waiting. */
@@ -42,7 +43,8 @@ export interface GroupOptions {
   start_us: number
   /** The session to ask for around an instant: the minutes that go into the audit log. */
   range(us: number): Interval
-  reason?: () => string
+  /** Why somebody looks: told with every session, asked for where the gateway wants it. */
+  purpose: PurposeScope
   mse_h265?: boolean
   skip_gaps?: boolean
   onChange?: () => void
@@ -240,6 +242,12 @@ export class GroupPlayer {
     for (const camera of this.cameras) camera.retry()
   }
 
+  /** A session of its own for what is said now about why. */
+  purposeChanged(): void {
+    this.error = null
+    void this.open()
+  }
+
   close(): void {
     this.closed = true
     if (this.timer !== null) clearInterval(this.timer)
@@ -262,9 +270,9 @@ export class GroupPlayer {
           camera_ids: this.cameras.map((camera) => camera.camera_id),
           start_us: range.start_us,
           end_us: range.end_us,
-          reason: this.options.reason?.(),
         },
         this.options.mse_h265 ?? playsH265(),
+        this.options.purpose,
       )
       if (this.closed) return
       this.session = session
