@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.database.tables import areas, cameras
+from gateway.audit import append_rows
+from gateway.database.tables import areas, camera_places, cameras
 from gateway.identifiers import now_us
 from gateway.people.area_rows import ensure as ensure_area
 from recorder.rows import RowError, row_operation
@@ -59,10 +60,34 @@ def delete(connection: sa.Connection, camera_id: str) -> None:
         raise RowError("not_found", "there is no such camera")
 
 
+@row_operation("cameras.place")
+def place(
+    connection: sa.Connection,
+    camera_id: str,
+    area_ids: list[str],
+    records: list[dict[str, Any]] | None = None,
+) -> None:
+    """Have the camera stand in exactly these areas beside its home. May be repeated."""
+    # Readers know by this that they must look where it stands.
+    change(connection, camera_id, {})
+    home = connection.scalar(sa.select(cameras.c.area_id).where(cameras.c.id == camera_id))
+    connection.execute(sa.delete(camera_places).where(camera_places.c.camera_id == camera_id))
+    for area_id in sorted(set(area_ids) - {home}):
+        _axis(connection, area_id)
+        connection.execute(sa.insert(camera_places).values(camera_id=camera_id, area_id=area_id))
+    append_rows(connection, records or [])
+
+
 def _require_area(connection: sa.Connection, area_id: str) -> None:
-    found = connection.execute(sa.select(areas.c.id).where(areas.c.id == area_id))
-    if found.one_or_none() is None:
+    if _axis(connection, area_id) != "area":
+        raise RowError("invalid", "a camera's home is a township or village, on the axis 'area'")
+
+
+def _axis(connection: sa.Connection, area_id: str) -> str:
+    axis: str | None = connection.scalar(sa.select(areas.c.axis).where(areas.c.id == area_id))
+    if axis is None:
         raise RowError("invalid", f"there is no area {area_id}")
+    return axis
 
 
 @row_operation("cameras.import")

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.database.tables import areas, cameras
+from gateway.database.tables import areas, camera_places, cameras
+from gateway.people.authorize import AreaPlace
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera's row and its area's path. A :class:`gateway.people.authorize.Place`."""
+    """A camera's row and the paths of its areas. A :class:`gateway.people.authorize.Place`.
+
+    ``area_path`` is its home's; ``area_paths`` has that first, then its further places'.
+    """
 
     id: str
     area_id: str
     area_path: str
+    area_paths: tuple[str, ...]
     name: str
     main_url: str
     sub_url: str | None
@@ -35,9 +41,9 @@ class Camera:
 def select_cameras() -> sa.Select[tuple[object, ...]]:
     """Every column of :class:`Camera`, for a WHERE of the caller's."""
     columns = [
-        areas.c.path.label("area_path") if field.name == "area_path" else cameras.c[field.name]
-        for field in fields(Camera)
+        cameras.c[field.name] for field in fields(Camera) if not field.name.startswith("area_path")
     ]
+    columns += place_columns()
     return sa.select(*columns).select_from(cameras.join(areas, areas.c.id == cameras.c.area_id))
 
 
@@ -76,7 +82,44 @@ async def read_cameras(
     connection: AsyncConnection, statement: sa.Select[tuple[object, ...]]
 ) -> list[Camera]:
     """The cameras that a :func:`select_cameras` statement finds."""
-    return [Camera(**row) for row in (await connection.execute(statement)).mappings()]
+    rows = (await connection.execute(statement)).mappings()
+    return [
+        Camera(**{**row, "area_paths": place_of(row["area_path"], row["area_paths"]).area_paths})
+        for row in rows
+    ]
+
+
+def place_columns() -> list[sa.ColumnElement[Any]]:
+    """Of ``cameras`` joined with ``areas``: what :func:`place_of` reads."""
+    place = areas.alias("place")
+    further = (
+        sa.select(sa.func.aggregate_strings(place.c.path, " "))
+        .select_from(camera_places.join(place, place.c.id == camera_places.c.area_id))
+        .where(camera_places.c.camera_id == cameras.c.id)
+        .correlate(cameras)
+        .scalar_subquery()
+    )
+    return [areas.c.path.label("area_path"), further.label("area_paths")]
+
+
+def place_of(area_path: str, area_paths: str | None) -> AreaPlace:
+    """The place in a row of :func:`place_columns`."""
+    return AreaPlace(area_path, tuple(sorted((area_paths or "").split())))
+
+
+async def read_places(
+    connection: AsyncConnection, *where: sa.ColumnElement[bool]
+) -> dict[str, AreaPlace]:
+    """Where cameras stand, by id, of those that meet conditions on ``cameras``."""
+    statement = (
+        sa.select(cameras.c.id, *place_columns())
+        .select_from(cameras.join(areas, areas.c.id == cameras.c.area_id))
+        .where(*where)
+    )
+    return {
+        row.id: place_of(row.area_path, row.area_paths)
+        for row in await connection.execute(statement)
+    }
 
 
 async def find_cameras(

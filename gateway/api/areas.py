@@ -13,7 +13,9 @@ from gateway.api.answers import Area, CreatedArea, Listing
 from gateway.api.errors import not_found
 from gateway.api.services import ServicesDep
 from gateway.database.tables import areas, cameras
+from gateway.identifiers import now_us
 from gateway.people.areas import within
+from gateway.people.authorize import AreaPlace
 from gateway.people.roles import Right
 
 router = APIRouter(prefix="/api/areas", tags=["areas"])
@@ -42,7 +44,7 @@ async def list_areas(
     caller: Caller, services: ServicesDep, parent_id: str | None = None
 ) -> dict[str, Any]:
     """The areas below ``parent_id``; without it, the topmost that the caller may see."""
-    visible = caller.areas_with()
+    visible = caller.areas_with(None, now_us())
     below = areas.alias("below")
     child_count = (
         sa.select(sa.func.count())
@@ -80,7 +82,7 @@ async def list_areas(
     async with services.reader.connect() as connection:
         if parent_id is not None:
             path = await connection.scalar(sa.select(areas.c.path).where(areas.c.id == parent_id))
-            if path is None or not caller.rights_in(path):
+            if path is None or not caller.rights_at(AreaPlace(path), now_us()):
                 raise not_found("area")
         rows = (await connection.execute(statement)).mappings().all()
     return {"items": [dict(row) for row in rows]}

@@ -13,6 +13,7 @@ from gateway.api.answers import AuditPage
 from gateway.api.errors import ApiError
 from gateway.api.services import ServicesDep
 from gateway.database.tables import audit_log, cameras
+from gateway.identifiers import now_us
 from gateway.people.areas import within
 from gateway.people.roles import Right
 
@@ -47,7 +48,7 @@ async def list_audit(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
     """Records of the areas in which the caller is auditor, newest first. Reading leaves one too."""
-    paths = caller.areas_with(Right.AUDIT)
+    paths = caller.areas_with(Right.AUDIT, now_us())
     if not paths:
         raise ApiError(403, "not_allowed", "you do not have the right to read the audit log")
     statement = (

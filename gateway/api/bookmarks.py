@@ -13,9 +13,11 @@ from gateway.api.access import Caller, check, permitted_camera, record
 from gateway.api.answers import Bookmark, Listing
 from gateway.api.errors import invalid, not_found
 from gateway.api.services import ServicesDep
+from gateway.cameras import place_columns, place_of
 from gateway.database.tables import areas, bookmarks, cameras, users
-from gateway.people.areas import within
-from gateway.people.authorize import AreaPlace, Principal
+from gateway.identifiers import now_us
+from gateway.people.areas import cameras_within
+from gateway.people.authorize import Principal
 from gateway.people.roles import Right
 
 router = APIRouter(prefix="/api/bookmarks", tags=["bookmarks"])
@@ -42,9 +44,7 @@ class BookmarkChange(BaseModel):
 
 def select_bookmarks() -> sa.Select[Any]:
     """Bookmarks with their author's name and their camera's place."""
-    return sa.select(
-        bookmarks, users.c.display_name.label("author"), areas.c.path.label("area_path")
-    ).select_from(
+    return sa.select(bookmarks, users.c.display_name.label("author"), *place_columns()).select_from(
         bookmarks.join(users, users.c.id == bookmarks.c.author_id)
         .join(cameras, cameras.c.id == bookmarks.c.camera_id)
         .join(areas, areas.c.id == cameras.c.area_id)
@@ -67,7 +67,7 @@ async def list_bookmarks(
 ) -> dict[str, Any]:
     """Bookmarks on cameras that the caller may play back, in order of time."""
     statement = select_bookmarks().where(
-        within(areas.c.path, caller.areas_with(Right.PLAYBACK)),
+        cameras_within(caller.areas_with(Right.PLAYBACK, now_us())),
         bookmarks.c.at_us >= start_us,
         bookmarks.c.at_us < end_us,
     )
@@ -138,9 +138,9 @@ async def _own_bookmark(
     connection: AsyncConnection, caller: Principal, bookmark_id: str
 ) -> sa.Row[Any]:
     row = await _bookmark(connection, bookmark_id)
-    rights = caller.rights_in(row.area_path)
-    if Right.PLAYBACK not in rights:
+    place = place_of(row.area_path, row.area_paths)
+    if Right.PLAYBACK not in caller.rights_at(place, now_us()):
         raise not_found("bookmark")
     own = Right.BOOKMARK if row.author_id == caller.user_id else Right.CONFIGURE
-    check(caller, own, AreaPlace(row.area_path))
+    check(caller, own, place)
     return row

@@ -28,10 +28,10 @@ from gateway.camera_form import (
     split_credentials,
 )
 from gateway.cameras import Camera, read_cameras, select_cameras, select_page
-from gateway.database.tables import areas, cameras
-from gateway.identifiers import new_id
-from gateway.people.areas import area_names, area_path, subtree, within
-from gateway.people.authorize import Principal
+from gateway.database.tables import cameras
+from gateway.identifiers import new_id, now_us
+from gateway.people.areas import area_names, area_path, cameras_within, standing_in
+from gateway.people.authorize import AreaPlace, Principal
 from gateway.people.roles import Right
 from gateway.secrets import SealError, seal, unseal
 
@@ -66,15 +66,15 @@ async def list_cameras(
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """Cameras that the caller may see, by name; ``area_id`` means its whole subtree."""
-    where = [within(areas.c.path, caller.areas_with())]
+    where = [cameras_within(caller.areas_with(None, now_us()))]
     if query:
         where.append(cameras.c.name.contains(query, autoescape=True))
     async with services.reader.connect() as connection:
         if area_id is not None:
             path = await area_path(connection, area_id)
-            if path is None or not caller.rights_in(path):
+            if path is None or not caller.rights_at(AreaPlace(path), now_us()):
                 raise not_found("area")
-            where.append(subtree(areas.c.path, path) if deep else cameras.c.area_id == area_id)
+            where.append(cameras_within([path]) if deep else standing_in(area_id))
         chosen = select_page(where, limit, None if cursor is None else _read_cursor(cursor))
         total = await connection.scalar(chosen.total)
         found = await read_cameras(connection, chosen.rows)
@@ -150,7 +150,7 @@ async def test_camera(
     body: CameraTest, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
     """Try an address, and say in one line what is wrong with it."""
-    if Right.CONFIGURE not in caller.all_rights():
+    if Right.CONFIGURE not in caller.all_rights(now_us()):
         raise ApiError(403, "not_allowed", "you do not have the right to configure cameras")
     url, username, password = split_credentials(body.main_url)
     username = body.username or username
@@ -196,7 +196,7 @@ async def _document(
 ) -> dict[str, Any]:
     statement = select_cameras().where(cameras.c.id == camera_id, cameras.c.deleted_us.is_(None))
     found = await read_cameras(connection, statement)
-    if not found or not caller.rights_in(found[0].area_path):
+    if not found or not caller.rights_at(found[0], now_us()):
         raise not_found("camera")
     return (await _documents(connection, services, caller, found))[0]
 
@@ -220,7 +220,7 @@ async def _documents(
             "sub_url": camera.sub_url,
             "username": camera.username,
             "has_password": camera.password_sealed is not None,
-            "rights": sorted(rights := caller.rights_in(camera.area_path)),
+            "rights": sorted(rights := caller.rights_at(camera, now_us())),
             "states": _states(camera, services),
         }
         | ({} if Right.CONFIGURE in rights else {"username": None})

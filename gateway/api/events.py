@@ -11,7 +11,8 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from gateway.api.access import find_caller
 from gateway.api.services import Services, ServicesDep
 from gateway.api.sockets import close, run_until_one_ends, same_origin
-from gateway.people.authorize import Principal
+from gateway.identifiers import now_us
+from gateway.people.authorize import COUNTY, Principal
 from gateway.people.roles import Right
 
 router = APIRouter(tags=["events"])
@@ -36,8 +37,8 @@ class _Outbox:
 
     def take_state(self, camera_id: str, variant: str, state: dict[str, Any]) -> None:
         """A state has changed; kept if the caller may see the camera."""
-        path = self._services.states.area_path(camera_id)
-        if path is not None and self.principal.rights_in(path):
+        place = self._services.states.place(camera_id)
+        if place is not None and self.principal.rights_at(place, now_us()):
             self._states[camera_id, variant] = state
             self._filled.set()
 
@@ -49,7 +50,7 @@ class _Outbox:
 
     def take_storage(self, document: dict[str, Any]) -> None:
         """A new forecast; for those who may see the system."""
-        if Right.SYSTEM in self.principal.rights_in(""):
+        if Right.SYSTEM in self.principal.rights_at(COUNTY, now_us()):
             self._storage = document
             self._filled.set()
 

@@ -18,11 +18,11 @@ from gateway.api.answers import CreatedRestream, Restreams
 from gateway.api.errors import ApiError, not_found, unavailable
 from gateway.api.live import ClientAbilities, Quality, choose
 from gateway.api.services import Services, ServicesDep
+from gateway.cameras import place_columns, place_of
 from gateway.control.channel import ControlError
 from gateway.database.tables import areas, cameras, restreams
 from gateway.identifiers import US_PER_S, now_us
-from gateway.people.areas import within
-from gateway.people.authorize import AreaPlace
+from gateway.people.areas import cameras_within
 from gateway.people.roles import Right
 
 router = APIRouter(prefix="/api/restreams", tags=["restreams"])
@@ -102,7 +102,7 @@ async def list_restreams(caller: Caller, services: ServicesDep) -> dict[str, Any
             )
         )
         .where(
-            within(areas.c.path, caller.areas_with(Right.RESTREAM)),
+            cameras_within(caller.areas_with(Right.RESTREAM, now_us())),
             restreams.c.revoked_us.is_(None),
             restreams.c.expires_us > now_us(),
         )
@@ -125,7 +125,7 @@ async def revoke_restream(
     async with services.reader.connect() as connection:
         row = (
             await connection.execute(
-                sa.select(restreams.c.camera_id, areas.c.path)
+                sa.select(restreams.c.camera_id, *place_columns())
                 .select_from(
                     restreams.join(cameras, cameras.c.id == restreams.c.camera_id).join(
                         areas, areas.c.id == cameras.c.area_id
@@ -136,7 +136,7 @@ async def revoke_restream(
         ).one_or_none()
     if row is None:
         raise not_found("restream")
-    check(caller, Right.RESTREAM, AreaPlace(row.path))
+    check(caller, Right.RESTREAM, place_of(row.area_path, row.area_paths))
     await services.rows.write("restreams.revoke", restream_id=restream_id)
     shard = await services.processes.shard_of(row.camera_id)
     if shard is not None:
@@ -144,7 +144,7 @@ async def revoke_restream(
         # A shard that is away reads the rows when it is back.
         with contextlib.suppress(ConnectionError, TimeoutError, ControlError):
             await services.processes.client(shard).call("live.revoke", session_ids=[restream_id])
-    await record(services, request, caller, "restream.revoke", area=row.path, id=restream_id)
+    await record(services, request, caller, "restream.revoke", area=row.area_path, id=restream_id)
 
 
 async def _tell_shard(services: Services, shard: str) -> None:

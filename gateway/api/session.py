@@ -15,7 +15,7 @@ from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
 from gateway.audit import AuditRecord, append
 from gateway.database.tables import users
-from gateway.identifiers import US_PER_S
+from gateway.identifiers import US_PER_S, now_us
 from gateway.people.authorize import Principal
 from gateway.people.passwords import (
     WeakPassword,
@@ -52,7 +52,7 @@ def session_of(principal: Principal) -> dict[str, Any]:
             "name": principal.name,
             "display_name": principal.display_name,
         },
-        "rights": sorted(principal.all_rights()),
+        "rights": sorted(principal.all_rights(now_us())),
         "system_admin": any(grant.role == Role.SYSTEM_ADMIN for grant in principal.grants),
         "must_change_password": principal.must_change_password,
         "version": VERSION,

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.cameras import read_places
 from gateway.control.channel import ControlClient, ControlError
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
+from gateway.people.authorize import AreaPlace
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +58,7 @@ class ShardDirectory(Protocol):
 
 
 class CameraStates:
-    """States by camera and variant, and the area path of each camera, both a moment old at most."""
+    """States by camera and variant, and where each camera stands, both a moment old at most."""
 
     def __init__(self, reader: AsyncEngine, shards: ShardDirectory) -> None:
         self._reader = reader
@@ -65,7 +67,7 @@ class CameraStates:
         # What listeners were told last: they need not hear that a bit rate breathes.
         self._told: dict[tuple[str, str], dict[str, Any]] = {}
         self._owners: dict[str, str] = {}
-        self._area_paths: dict[str, str] = {}
+        self._places: dict[str, AreaPlace] = {}
         self._stamp: object = None
         self._listeners: set[Listener] = set()
         self._watchers: dict[str, asyncio.Task[None]] = {}
@@ -74,9 +76,9 @@ class CameraStates:
         """Variant → VariantState; empty while no shard has said anything."""
         return self._states.get(camera_id, {})
 
-    def area_path(self, camera_id: str) -> str | None:
-        """Where a camera lies, for filtering events; None for unknown ones."""
-        return self._area_paths.get(camera_id)
+    def place(self, camera_id: str) -> AreaPlace | None:
+        """Where a camera stands, for filtering events; None for unknown ones."""
+        return self._places.get(camera_id)
 
     def all(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Every known (camera id, variant, state)."""
@@ -165,14 +167,9 @@ class CameraStates:
             stamp = (*camera_stamp.one(), moved_us)
             if stamp == self._stamp:
                 return
-            rows = await connection.execute(
-                sa.select(cameras.c.id, areas.c.path)
-                .join(areas, areas.c.id == cameras.c.area_id)
-                .where(cameras.c.deleted_us.is_(None))
-            )
-            self._area_paths = {row.id: row.path for row in rows}
+            self._places = await read_places(connection, cameras.c.deleted_us.is_(None))
         self._stamp = stamp
-        for camera_id in self._states.keys() - self._area_paths.keys():
+        for camera_id in self._states.keys() - self._places.keys():
             for variant in self._states.pop(camera_id):
                 self._told.pop((camera_id, variant), None)
             self._owners.pop(camera_id, None)

@@ -18,25 +18,19 @@ import structlog
 from gateway.api.services import Services
 from gateway.api.viewing import revoke_sessions
 from gateway.audit import AuditRecord, append
+from gateway.cameras import read_places
 from gateway.control.channel import ControlError
-from gateway.database.tables import (
-    areas,
-    cameras,
-    grants,
-    sign_in_sessions,
-    users,
-    viewing_sessions,
-)
+from gateway.database.tables import cameras, sign_in_sessions, viewing_sessions
 from gateway.identifiers import US_PER_S, now_us
-from gateway.people.areas import held_grants
-from gateway.people.authorize import Grant, rights_of
+from gateway.people.authorize import Grant, Place, rights_of
+from gateway.people.grants import grants_of
 from gateway.people.roles import Right
 from gateway.people.sign_in import Lifetime
 from recorder.rows import RowError
 
 _log = structlog.get_logger(__name__)
 
-INTERVAL_S = 10.0
+INTERVAL_S = 3.0
 # A ticket is good for half of this; what no process holds after it was never opened, or is over.
 _OPENING_US = 60 * US_PER_S
 # As long as a footage server's cookie.
@@ -67,8 +61,10 @@ async def sweep(services: Services) -> list[str]:
     await _prolong(services, [row.token_hash for row in still_open if row.action == "live"])
     if not still_open:
         return []
-    held = await _grants_of(services, {row.user_id for row in still_open})
-    places = await _places_of(services, {one for row in still_open for one in row.camera_ids})
+    camera_ids = {one for row in still_open for one in row.camera_ids}
+    async with services.reader.connect() as connection:
+        held = await grants_of(connection, {row.user_id for row in still_open})
+        places = await read_places(connection, cameras.c.id.in_(camera_ids))
     forbidden = [
         row
         for row in still_open
@@ -85,7 +81,7 @@ async def sweep(services: Services) -> list[str]:
                     "session.withdrawn",
                     user_id=row.user_id,
                     camera_id=camera_id,
-                    area_path=places.get(camera_id),
+                    area_path=places[camera_id].area_path if camera_id in places else None,
                     detail={"session_id": row.id, "action": row.action},
                 )
                 for row in forbidden
@@ -140,34 +136,8 @@ async def _over(services: Services, rows: Iterable[sa.Row[tuple[object, ...]]]) 
     return over
 
 
-async def _grants_of(services: Services, user_ids: set[str]) -> dict[str, list[Grant]]:
-    statement = (
-        sa.select(grants.c.user_id, grants.c.role, grants.c.area_id, areas.c.path)
-        .select_from(
-            grants.join(users, users.c.id == grants.c.user_id).outerjoin(
-                areas, areas.c.id == grants.c.area_id
-            )
-        )
-        .where(users.c.enabled, grants.c.user_id.in_(user_ids))
-    )
-    held: dict[str, list[Grant]] = defaultdict(list)
-    async with services.reader.connect() as connection:
-        for row in await connection.execute(statement):
-            held[row.user_id].extend(held_grants([row]))
-    return held
-
-
-async def _places_of(services: Services, camera_ids: set[str]) -> dict[str, str]:
-    statement = (
-        sa.select(cameras.c.id, areas.c.path)
-        .join(areas, areas.c.id == cameras.c.area_id)
-        .where(cameras.c.id.in_(camera_ids))
-    )
-    async with services.reader.connect() as connection:
-        return {row.id: row.path for row in await connection.execute(statement)}
-
-
-def _rights(held: Iterable[Grant], path: str | None) -> frozenset[Right]:
-    if path is None:
+def _rights(held: Iterable[Grant], place: Place | None) -> frozenset[Right]:
+    if place is None:
         return frozenset()
-    return rights_of(grant for grant in held if grant.covers(path))
+    at_us = now_us()
+    return rights_of(grant for grant in held if grant.in_force(at_us) and grant.covers(place))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -19,7 +20,9 @@ def load_tables() -> sa.MetaData:
     """The metadata with every module's tables declared on it."""
     metadata = import_module("recorder.rows").metadata
     import_module("recorder.tables")
-    import_module("gateway.database.tables")
+    for module in iter_modules([str(Path(__file__).parent)]):
+        if module.name == "tables" or module.name.endswith("_tables"):
+            import_module(f"gateway.database.{module.name}")
     assert isinstance(metadata, sa.MetaData)
     return metadata
 
@@ -34,10 +37,28 @@ def alembic_config() -> Config:
 
 
 def upgrade(engine: sa.Engine) -> None:
-    """Run the missing revisions, in one transaction. Raises alembic's CommandError."""
+    """Run the missing revisions, in one transaction. Raises alembic's CommandError, and ValueError
+    for rows that a revision left pointing nowhere.
+    """
     from alembic import command
 
     config = alembic_config()
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        if is_sqlite:
+            # SQLite changes a table by making it anew: the old one must be let go although other
+            # tables refer to it. Inside a transaction this PRAGMA does nothing.
+            driver.execute("PRAGMA foreign_keys = OFF")  # type: ignore[attr-defined]
+        try:
+            with connection.begin():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                if is_sqlite:
+                    astray = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+                    if astray:
+                        raise ValueError(f"a migration left rows pointing nowhere: {astray[:5]}")
+        finally:
+            if is_sqlite:
+                driver.execute("PRAGMA foreign_keys = ON")  # type: ignore[attr-defined]

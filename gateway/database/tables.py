@@ -101,8 +101,15 @@ sign_in_sessions = sa.Table(
     metadata,
     # SHA-256 of the cookie: who reads the database cannot sign in with it.
     sa.Column("token_hash", sa.String(64), primary_key=True),
+    # By which people speak of it.
+    sa.Column("id", sa.String(40), nullable=False, unique=True),
     sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), nullable=False),
+    # How it was opened: see gateway.people.authorize.Method.
+    sa.Column("method", sa.String(16), nullable=False),
+    # The duty desk it is at.
+    sa.Column("desk_id", sa.String(40), sa.ForeignKey("desks.id"), nullable=True),
     sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("used_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
     sa.Column("address", sa.String(64), nullable=False),
     sa.Column("user_agent", sa.String(300), nullable=False),
@@ -113,8 +120,10 @@ sign_in_failures = sa.Table(
     "sign_in_failures",
     metadata,
     # "name:<key>" or "address:<ip>": both are limited, each on its own.
-    sa.Column("key", sa.String(200), primary_key=True),
+    sa.Column("key", sa.String(300), primary_key=True),
     sa.Column("attempts", sa.Integer, nullable=False),
+    # How often it was locked in a row: each lock lasts twice as long as the one before.
+    sa.Column("locks", sa.Integer, nullable=False),
     sa.Column("last_us", sa.BigInteger, nullable=False),
     sa.Column("locked_until_us", sa.BigInteger, nullable=False),
 )
@@ -201,6 +210,8 @@ restreams = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
     sa.Column("revoked_us", sa.BigInteger, nullable=True),
+    # Whether who handed it out may see beneath the camera's masks; else readers get it masked.
+    sa.Column("may_lift_masks", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_restreams_camera_id", "camera_id"),
 )
 

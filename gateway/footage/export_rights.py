@@ -6,17 +6,15 @@ asked of the grants as they are now, and each download is in the audit log befor
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.audit import AuditRecord, append
 from gateway.cameras import find_cameras
-from gateway.database.tables import areas, grants, users
 from gateway.footage.playback_index import Range
 from gateway.footage.sessions import PlaybackSession, SessionRefused
 from gateway.identifiers import US_PER_S, now_us
-from gateway.people.areas import held_grants
-from gateway.people.authorize import Principal, authorize
+from gateway.people.authorize import authorize
+from gateway.people.grants import principal_of_user
 from gateway.people.roles import Right
 from recorder.rows import RowError, RowWriter
 
@@ -40,9 +38,11 @@ class Exports:
         at_us = now_us()
         async with self._engine.connect() as connection:
             camera = (await find_cameras(connection, [camera_id], deleted=True)).get(camera_id)
+            principal = await principal_of_user(
+                connection, session.ticket.user_id, at_us + US_PER_S
+            )
         if camera is None:
             raise SessionRefused(404, "not_found", "there is no such camera")
-        principal = await self._principal(session.ticket.user_id, at_us)
         if not authorize(principal, Right.EXPORT, camera, at_us).allowed:
             raise SessionRefused(
                 403, "not_allowed", "you may look at this footage but not download it"
@@ -70,36 +70,3 @@ class Exports:
         if len(self._recorded) >= _DOWNLOADS_KEPT:
             self._recorded.clear()
         self._recorded[key] = at_us
-
-    async def _principal(self, user_id: str, at_us: int) -> Principal | None:
-        """The user with the grants of this moment; None when the account is closed."""
-        statement = (
-            sa.select(
-                users.c.name,
-                users.c.display_name,
-                users.c.must_change_password,
-                grants.c.role,
-                grants.c.area_id,
-                areas.c.path,
-            )
-            .select_from(
-                users.outerjoin(grants, grants.c.user_id == users.c.id).outerjoin(
-                    areas, areas.c.id == grants.c.area_id
-                )
-            )
-            .where(users.c.id == user_id, users.c.enabled)
-        )
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(statement)).all()
-        if not rows:
-            return None
-        first = rows[0]
-        return Principal(
-            user_id=user_id,
-            name=first.name,
-            display_name=first.display_name,
-            grants=held_grants(rows),
-            must_change_password=first.must_change_password,
-            session_expires_us=at_us + US_PER_S,
-            token_hash="",
-        )

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from gateway.audit import append_rows
 from gateway.database.tables import (
-    areas,
     grants,
     sign_in_failures,
     sign_in_sessions,
@@ -16,7 +15,8 @@ from gateway.database.tables import (
     viewing_sessions,
 )
 from gateway.identifiers import US_PER_S, new_id, now_us
-from gateway.people.roles import COUNTY_ROLES, WHOLE_COUNTY, Role
+from gateway.people.grant_rows import keep_an_admin, set_grants
+from gateway.people.roles import WHOLE_COUNTY, Role
 from recorder.rows import RowError, row_operation
 
 _FAILURES_KEPT_US = 24 * 3600 * US_PER_S
@@ -36,9 +36,13 @@ def create(
     display_name: str,
     password_hash: str,
     must_change_password: bool,
-    granted: list[dict[str, str]],
+    granted: list[dict[str, Any]],
+    area_id: str | None = None,
+    granted_by: str | None = None,
 ) -> str:
-    """Add an account; gives its id. ``granted``: role and area_id each."""
+    """Add an account; gives its id. ``area_id``: its home, None for the county. ``granted``: see
+    :func:`gateway.people.grant_rows.set_grants`.
+    """
     taken = sa.select(users.c.id).where(users.c.name_key == name_key(name))
     if connection.execute(taken).one_or_none() is not None:
         raise RowError("name_taken", f"there is already a user called {name}")
@@ -55,9 +59,10 @@ def create(
             enabled=True,
             created_us=at_us,
             password_changed_us=at_us,
+            area_id=area_id,
         )
     )
-    _set_grants(connection, user_id, granted)
+    set_grants(connection, user_id, granted, granted_by)
     return user_id
 
 
@@ -76,7 +81,8 @@ def change(
     user_id: str,
     display_name: str | None = None,
     enabled: bool | None = None,
-    granted: list[dict[str, str]] | None = None,
+    granted: list[dict[str, Any]] | None = None,
+    granted_by: str | None = None,
 ) -> None:
     """Change what is given; the last administrator cannot be taken away."""
     _require(connection, user_id)
@@ -88,10 +94,10 @@ def change(
     if values:
         connection.execute(sa.update(users).where(users.c.id == user_id).values(**values))
     if granted is not None:
-        _set_grants(connection, user_id, granted)
+        set_grants(connection, user_id, granted, granted_by)
     if enabled is False:
         close_all(connection, user_id)
-    _keep_an_admin(connection)
+    keep_an_admin(connection)
 
 
 @row_operation("accounts.set_password")
@@ -137,7 +143,7 @@ def delete(connection: sa.Connection, user_id: str) -> None:
         .values(enabled=False, deleted_us=now_us(), name_key=user_id, password_hash="")
     )
     close_all(connection, user_id)
-    _keep_an_admin(connection)
+    keep_an_admin(connection)
 
 
 @row_operation("sign_in.attempt")
@@ -159,7 +165,12 @@ def attempt(connection: sa.Connection, limits: dict[str, int], lock_s: int) -> i
         count = 1 if row is None or fresh else row.attempts + 1
         locked_until_us = at_us + lock_s * US_PER_S if count > allowed else 0
         wait_us = max(wait_us, locked_until_us - at_us)
-        values = {"attempts": count, "last_us": at_us, "locked_until_us": locked_until_us}
+        values = {
+            "attempts": count,
+            "locks": 0,
+            "last_us": at_us,
+            "locked_until_us": locked_until_us,
+        }
         if row is None:
             connection.execute(sa.insert(sign_in_failures).values(key=key, **values))
         else:
@@ -181,14 +192,18 @@ def open_session(
     address: str,
     user_agent: str,
     forgive: list[str],
+    method: str = "password",
 ) -> None:
     """Begin a session, and forget the failures under the keys of ``forgive``."""
     at_us = now_us()
     connection.execute(
         sa.insert(sign_in_sessions).values(
             token_hash=token_hash,
+            id=new_id("in"),
             user_id=user_id,
+            method=method,
             created_us=at_us,
+            used_us=at_us,
             expires_us=expires_us,
             address=address,
             user_agent=user_agent[:300],
@@ -266,26 +281,3 @@ def _require(connection: sa.Connection, user_id: str) -> None:
     )
     if found.one_or_none() is None:
         raise RowError("not_found", "there is no such user")
-
-
-def _set_grants(connection: sa.Connection, user_id: str, granted: list[dict[str, str]]) -> None:
-    connection.execute(sa.delete(grants).where(grants.c.user_id == user_id))
-    for role, area_id in {(grant["role"], grant["area_id"]) for grant in granted}:
-        if area_id != WHOLE_COUNTY:
-            if Role(role) in COUNTY_ROLES:
-                raise RowError("invalid", f"{role} is granted for the whole county ('*') only")
-            known = connection.execute(sa.select(areas.c.id).where(areas.c.id == area_id))
-            if known.one_or_none() is None:
-                raise RowError("invalid", f"there is no area {area_id}")
-        connection.execute(sa.insert(grants).values(user_id=user_id, role=role, area_id=area_id))
-
-
-def _keep_an_admin(connection: sa.Connection) -> None:
-    admin = (
-        sa.select(grants.c.user_id)
-        .join(users, users.c.id == grants.c.user_id)
-        .where(grants.c.role == Role.SYSTEM_ADMIN.value, users.c.enabled)
-        .limit(1)
-    )
-    if connection.execute(admin).one_or_none() is None:
-        raise RowError("last_admin", "this is the last system administrator: appoint another first")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from gateway.database.tables import areas, cameras, grants
+from gateway.database.tables import areas, camera_places, cameras, grants, users
 from gateway.identifiers import new_id, now_us
 from gateway.people.areas import subtree
 from recorder.rows import RowError, row_operation
 
 DEPTH_LIMIT = 12
+AXES = ("area", "department", "police", "platform")
 
 
 @row_operation("areas.create")
@@ -19,16 +20,24 @@ def create(
     name: str,
     code: str | None = None,
     position: int = 0,
+    axis: str | None = None,
 ) -> str:
-    """Add an area below ``parent_id``, or a root; gives its id."""
+    """Add an area below ``parent_id``, on its axis, or a root of ``axis`` ("area" unless given);
+    gives its id.
+    """
     area_id = new_id("area")
-    parent_path = _path(connection, parent_id) if parent_id is not None else ""
+    parent_path, parent_axis = "", axis or "area"
+    if parent_id is not None:
+        parent_path, parent_axis = _path(connection, parent_id), _axis(connection, parent_id)
+    if axis not in (None, parent_axis) or parent_axis not in AXES:
+        raise RowError("invalid", f"an area stands on its parent's axis, one of {', '.join(AXES)}")
     if parent_path.count("/") >= DEPTH_LIMIT:
         raise RowError("invalid", f"areas nest at most {DEPTH_LIMIT} deep")
     connection.execute(
         sa.insert(areas).values(
             id=area_id,
             parent_id=parent_id,
+            axis=parent_axis,
             name=name,
             code=code,
             path=f"{parent_path}{area_id}/",
@@ -82,6 +91,8 @@ def move(connection: sa.Connection, area_id: str, parent_id: str | None) -> None
     parent_path = _path(connection, parent_id) if parent_id is not None else ""
     if parent_path.startswith(old_path):
         raise RowError("invalid", "an area cannot be moved below itself")
+    if parent_id is not None and _axis(connection, parent_id) != _axis(connection, area_id):
+        raise RowError("invalid", "an area stays on its axis")
     new_path = f"{parent_path}{area_id}/"
     connection.execute(
         sa.update(areas).where(areas.c.id == area_id).values(parent_id=parent_id, moved_us=now_us())
@@ -112,8 +123,19 @@ def delete(connection: sa.Connection, area_id: str) -> None:
         raise RowError("area_has_cameras", "the area still has cameras: move or delete them first")
     if inside:
         raise RowError("area_has_footage", "footage of deleted cameras is still kept in this area")
+    placed = sa.select(camera_places.c.camera_id).where(camera_places.c.area_id == area_id)
+    if connection.execute(placed.limit(1)).first():
+        raise RowError("area_has_cameras", "cameras also stand in this area: take them out first")
+    homes = sa.select(users.c.id).where(users.c.area_id == area_id)
+    if connection.execute(homes.where(users.c.deleted_us.is_(None)).limit(1)).first():
+        raise RowError("area_has_users", "accounts have their home in this area: move them first")
+    connection.execute(sa.update(users).where(users.c.id.in_(homes)).values(area_id=None))
     connection.execute(sa.delete(grants).where(grants.c.area_id == area_id))
     connection.execute(sa.delete(areas).where(areas.c.id == area_id))
+
+
+def _axis(connection: sa.Connection, area_id: str) -> str:
+    return str(connection.scalar(sa.select(areas.c.axis).where(areas.c.id == area_id)))
 
 
 def _path(connection: sa.Connection, area_id: str) -> str:

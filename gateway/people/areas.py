@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.database.tables import areas
-from gateway.people.authorize import Grant
-from gateway.people.roles import WHOLE_COUNTY, Role
+from gateway.database.tables import areas, camera_places, cameras
 
 
 def subtree(column: sa.ColumnElement[str], path: str) -> sa.ColumnElement[bool]:
@@ -29,24 +27,33 @@ def within(column: sa.ColumnElement[str], paths: Sequence[str]) -> sa.ColumnElem
     return sa.or_(sa.false(), *(subtree(column, path) for path in paths))
 
 
-class _GrantRow(Protocol):
-    @property
-    def role(self) -> Any: ...
-    @property
-    def area_id(self) -> Any: ...
-    @property
-    def path(self) -> Any: ...
+def cameras_within(paths: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Cameras that stand in any of the subtrees, by their home or by a further place.
 
-
-def held_grants(rows: Iterable[_GrantRow]) -> tuple[Grant, ...]:
-    """The grants in rows of ``role``, ``area_id`` and the area's ``path``. None comes of a row
-    without a role (an outer join), nor of an area that is gone.
+    On ``cameras`` alone. Both ways are looked up in an index: an OR over them would read every
+    camera of the county.
     """
-    return tuple(
-        Grant(Role(row.role), "" if row.area_id == WHOLE_COUNTY else row.path)
-        for row in rows
-        if row.role is not None and (row.area_id == WHOLE_COUNTY or row.path is not None)
+    if "" in paths:
+        return sa.true()
+    home, place = areas.alias("home"), areas.alias("place")
+    by_home = (
+        sa.select(cameras.c.id)
+        .select_from(home.join(cameras, cameras.c.area_id == home.c.id))
+        .where(within(home.c.path, paths))
+        .correlate(None)
     )
+    by_place = (
+        sa.select(camera_places.c.camera_id)
+        .select_from(place.join(camera_places, camera_places.c.area_id == place.c.id))
+        .where(within(place.c.path, paths))
+    )
+    return cameras.c.id.in_(by_home.union_all(by_place))
+
+
+def standing_in(area_id: str) -> sa.ColumnElement[bool]:
+    """Cameras that stand in this very area, not below it. On ``cameras`` alone."""
+    by_place = sa.select(camera_places.c.camera_id).where(camera_places.c.area_id == area_id)
+    return sa.or_(cameras.c.area_id == area_id, cameras.c.id.in_(by_place))
 
 
 async def area_path(connection: AsyncConnection, area_id: str) -> str | None:

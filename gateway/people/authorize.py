@@ -1,33 +1,47 @@
 """The one decision: may this principal do this, here, now. Pure, so that it can be reasoned about.
 
 Every route and every ticket passes :func:`authorize`. An area is known by its path ("a/b/c/", the
-county is ""); a grant covers every path that begins with its own.
+county is ""); a grant covers every path that begins with its own. A camera stands in several areas
+(its township, a police jurisdiction, a department): a grant that covers one of them covers it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from gateway.people.roles import ROLE_RIGHTS, Right, Role
+from gateway.people.roles import PTZ_PRIORITY, ROLE_RIGHTS, Right, Role
 
 Refusal = Literal["sign_in_required", "password_change_required", "not_allowed", "not_found"]
 
 
 class Place(Protocol):
-    """Anything that lies in an area: an area itself, a camera."""
+    """Anything that lies in areas: an area itself, a camera."""
 
     @property
     def area_path(self) -> str:
-        """Ids from the root down to the area, each followed by a slash; "" is the county."""
+        """The home: ids from the root down to the area, each followed by a slash; "" is the county.
+
+        Audit records and titles speak of this one.
+        """
+
+    @property
+    def area_paths(self) -> tuple[str, ...]:
+        """Every area it stands in, the home first."""
 
 
 @dataclass(frozen=True, slots=True)
 class AreaPlace:
-    """A place that is nothing but its area."""
+    """A place that is nothing but its area, or its areas: ``further_paths`` beside the home."""
 
     area_path: str
+    further_paths: tuple[str, ...] = ()
+
+    @property
+    def area_paths(self) -> tuple[str, ...]:
+        """See :class:`Place`."""
+        return (self.area_path, *self.further_paths)
 
 
 COUNTY = AreaPlace("")
@@ -35,19 +49,36 @@ COUNTY = AreaPlace("")
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role in an area and all below it. ``area_path`` "" is the whole county."""
+    """A role in an area and all below it, for a time. ``area_path`` "" is the whole county.
+
+    In force from ``valid_from_us`` to just before ``valid_until_us``; None is without end.
+    """
 
     role: Role
     area_path: str
+    valid_from_us: int | None = None
+    valid_until_us: int | None = None
+    ptz_priority: int | None = None
+    id: str = ""
 
-    def covers(self, area_path: str) -> bool:
-        """Whether ``area_path`` is the granted area or lies below it."""
-        return area_path.startswith(self.area_path)
+    def covers(self, place: Place) -> bool:
+        """Whether the place stands in the granted area or below it."""
+        return any(path.startswith(self.area_path) for path in place.area_paths)
+
+    def in_force(self, now_us: int) -> bool:
+        """Whether it holds at that time."""
+        return (self.valid_from_us is None or self.valid_from_us <= now_us) and (
+            self.valid_until_us is None or now_us < self.valid_until_us
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who has signed in."""
+    """Somebody who has signed in, or another platform with its token (``kind`` "service").
+
+    ``scopes``: a token allows no more than these of what its account may do; None is no limit.
+    ``desk_session``: signed in by PIN at a duty desk, in this session of the desk.
+    """
 
     user_id: str
     name: str
@@ -56,22 +87,25 @@ class Principal:
     must_change_password: bool
     session_expires_us: int
     token_hash: str
+    kind: Literal["person", "service"] = "person"
+    scopes: frozenset[Right] | None = None
+    desk_session: str | None = None
 
-    def rights_in(self, area_path: str) -> frozenset[Right]:
-        """Every right that the grants give at ``area_path``."""
-        return rights_of(grant for grant in self.grants if grant.covers(area_path))
+    def rights_at(self, place: Place, now_us: int) -> frozenset[Right]:
+        """Every right that is held there and then."""
+        return self._within_scopes(rights_of(self._covering(place, now_us)))
 
-    def all_rights(self) -> frozenset[Right]:
+    def all_rights(self, now_us: int) -> frozenset[Right]:
         """Every right that is held anywhere."""
-        return rights_of(self.grants)
+        return self._within_scopes(rights_of(one for one in self.grants if one.in_force(now_us)))
 
-    def areas_with(self, right: Right | None = None) -> list[str]:
+    def areas_with(self, right: Right | None, now_us: int) -> list[str]:
         """The topmost area paths in which ``right`` (or any right) is held; [""] is everywhere."""
         paths = sorted(
             {
                 grant.area_path
                 for grant in self.grants
-                if right is None or right in ROLE_RIGHTS[grant.role]
+                if grant.in_force(now_us) and self._carries(grant, right)
             }
         )
         topmost: list[str] = []
@@ -79,6 +113,27 @@ class Principal:
             if not topmost or not path.startswith(topmost[-1]):
                 topmost.append(path)
         return topmost
+
+    def ptz_priority(self, place: Place, now_us: int) -> int:
+        """1–100, the highest of the grants that let steer there; 0 where none does."""
+        return max(
+            (
+                PTZ_PRIORITY if grant.ptz_priority is None else grant.ptz_priority
+                for grant in self._covering(place, now_us)
+                if self._carries(grant, Right.PTZ)
+            ),
+            default=0,
+        )
+
+    def _covering(self, place: Place, now_us: int) -> Iterator[Grant]:
+        return (one for one in self.grants if one.in_force(now_us) and one.covers(place))
+
+    def _carries(self, grant: Grant, right: Right | None) -> bool:
+        carried = self._within_scopes(ROLE_RIGHTS[grant.role])
+        return bool(carried) if right is None else right in carried
+
+    def _within_scopes(self, rights: frozenset[Right]) -> frozenset[Right]:
+        return rights if self.scopes is None else rights & self.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +163,7 @@ def authorize(principal: Principal | None, right: Right, place: Place, now_us: i
         return Decision("sign_in_required")
     if principal.must_change_password:
         return Decision("password_change_required")
-    rights = principal.rights_in(place.area_path)
+    rights = principal.rights_at(place, now_us)
     if not rights:
         # The county has no secret existence: there it is plainly not allowed.
         return Decision("not_found" if place.area_path else "not_allowed")

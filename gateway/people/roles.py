@@ -12,15 +12,19 @@ class Right(StrEnum):
 
     LIVE = "live"
     PLAYBACK = "playback"
+    SEARCH = "search"
     EXPORT = "export"
     PTZ = "ptz"
+    TALK = "talk"
     BOOKMARK = "bookmark"
     LIFT_MASKS = "lift_masks"
+    HOLD = "hold"
     RESTREAM = "restream"
     CONFIGURE = "configure"
+    GRANT = "grant"
     AUDIT = "audit"
-    SYSTEM = "system"
     USERS = "users"
+    SYSTEM = "system"
 
 
 class Role(StrEnum):
@@ -31,29 +35,41 @@ class Role(StrEnum):
     INVESTIGATOR = "investigator"
     AREA_ADMIN = "area_admin"
     AUDITOR = "auditor"
+    INSPECTOR = "inspector"
+    INTEGRATOR = "integrator"
     SYSTEM_ADMIN = "system_admin"
 
 
+_AT_THE_DESK = frozenset(
+    {Right.LIVE, Right.PLAYBACK, Right.SEARCH, Right.PTZ, Right.TALK, Right.BOOKMARK}
+)
+
 ROLE_RIGHTS: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.LIVE}),
-    Role.OPERATOR: frozenset({Right.LIVE, Right.PLAYBACK, Right.PTZ, Right.BOOKMARK}),
+    Role.OPERATOR: _AT_THE_DESK,
     Role.INVESTIGATOR: frozenset(
-        {Right.LIVE, Right.PLAYBACK, Right.EXPORT, Right.BOOKMARK, Right.LIFT_MASKS}
-    ),
-    Role.AREA_ADMIN: frozenset(
         {
             Right.LIVE,
             Right.PLAYBACK,
-            Right.PTZ,
+            Right.SEARCH,
+            Right.EXPORT,
             Right.BOOKMARK,
-            Right.RESTREAM,
-            Right.CONFIGURE,
+            Right.LIFT_MASKS,
+            Right.HOLD,
         }
     ),
+    Role.AREA_ADMIN: _AT_THE_DESK | {Right.RESTREAM, Right.CONFIGURE, Right.GRANT, Right.USERS},
     # Who watches the watchers needs no picture for it.
     Role.AUDITOR: frozenset({Right.AUDIT}),
+    # Reads everything and changes nothing, not even a bookmark.
+    Role.INSPECTOR: frozenset({Right.LIVE, Right.PLAYBACK, Right.AUDIT}),
+    # Another platform.
+    Role.INTEGRATOR: frozenset({Right.LIVE, Right.PLAYBACK, Right.RESTREAM}),
     Role.SYSTEM_ADMIN: frozenset(Right),
 }
 
 # Roles that make sense for the whole county only.
 COUNTY_ROLES = frozenset({Role.SYSTEM_ADMIN})
+
+# Who steers a camera gives way to a higher number. A grant without one has this.
+PTZ_PRIORITY = 50

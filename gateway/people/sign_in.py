@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.database.tables import areas, grants, sign_in_sessions, users
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.account_rows import name_key
-from gateway.people.areas import held_grants
 from gateway.people.authorize import Principal
+from gateway.people.grants import GRANT_COLUMNS, held_grants
 from gateway.people.passwords import hash_in_thread, needs_rehash, verify_in_thread
 from gateway.settings import SignInSettings
 from recorder.rows import RowWriter
@@ -124,9 +124,7 @@ async def find_principal(reader: AsyncEngine, token: str) -> Principal | None:
                     users.c.display_name,
                     users.c.must_change_password,
                     sign_in_sessions.c.expires_us,
-                    grants.c.role,
-                    grants.c.area_id,
-                    areas.c.path,
+                    *GRANT_COLUMNS,
                 )
                 .select_from(
                     sign_in_sessions.join(users, users.c.id == sign_in_sessions.c.user_id)

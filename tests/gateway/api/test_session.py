@@ -30,7 +30,14 @@ async def test_the_first_sign_in_leads_to_a_new_password(county: County) -> None
         assert (await client.post("/api/session/password", json=change)).status_code == 204
         assert (await client.get("/api/cameras")).status_code == 200
         session = (await client.get("/api/session")).json()
-        assert session["rights"] == ["bookmark", "live", "playback", "ptz"]
+        assert session["rights"] == [
+            "bookmark",
+            "live",
+            "playback",
+            "ptz",
+            "search",
+            "talk",
+        ]
         assert session["system_admin"] is False
         assert (await client.delete("/api/session")).status_code == 204
         assert (await client.get("/api/session")).status_code == 401

@@ -229,7 +229,13 @@ def populate(connection: sa.Connection) -> None:
             )
         )
         connection.execute(
-            sa.insert(tables.grants).values(user_id=user_id, role=role, area_id="area")
+            sa.insert(tables.grants).values(
+                id=f"grant_{user_id}_{role}",
+                user_id=user_id,
+                role=role,
+                area_id="area",
+                created_us=1,
+            )
         )
 
 

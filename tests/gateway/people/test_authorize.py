@@ -36,15 +36,15 @@ def test_a_place_without_any_right_is_not_known_to_exist(
     held: list[Grant], right: Right, path: str
 ) -> None:
     decision = authorize(somebody(*held), right, AreaPlace(path), NOW)
-    hidden = not somebody(*held).rights_in(path)
+    hidden = not somebody(*held).rights_at(AreaPlace(path), NOW)
     assert (decision.refusal == "not_found") == (hidden and path != "")
 
 
 @given(st.lists(grants, max_size=5), paths)
 def test_topmost_areas_cover_the_same_places(held: list[Grant], path: str) -> None:
     principal = somebody(*held)
-    topmost = principal.areas_with()
-    assert any(path.startswith(top) for top in topmost) == bool(principal.rights_in(path))
+    topmost = principal.areas_with(None, NOW)
+    assert any(path.startswith(top) for top in topmost) == bool(principal.rights_at(AreaPlace(path), NOW))
     assert not any(a != b and a.startswith(b) for a in topmost for b in topmost)
 
 
