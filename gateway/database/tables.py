@@ -145,6 +145,8 @@ viewing_sessions = sa.Table(
     # between is put into the register by others when the process dies.
     sa.Column("seen_us", sa.BigInteger, nullable=True),
     sa.Column("reported_us", sa.BigInteger, nullable=True),
+    # Whether its ticket shows what lies beneath masks.
+    sa.Column("may_lift_masks", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_viewing_sessions_ended_us", "ended_us", "user_id"),
 )
 
