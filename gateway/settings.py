@@ -217,6 +217,7 @@ class Settings(BaseSettings):
     restream: RestreamSettings = RestreamSettings()
     transcoder: TranscoderSettings = TranscoderSettings()
     sign_in: SignInSettings = SignInSettings()
+    accountability: AccountabilitySettings = AccountabilitySettings()
     passwords: PasswordSettings = PasswordSettings()
     oidc: OidcSettings = OidcSettings()
     desks: DeskSettings = DeskSettings()

@@ -58,6 +58,14 @@ def row_operation(name: str) -> Callable[[_OperationT], _OperationT]:
     return register
 
 
+def perform(connection: sa.Connection, operation: str, arguments: dict[str, Any]) -> Any:
+    """Run a declared write as a part of another. Raises RowError ``unknown_operation``."""
+    declared = _operations.get(operation)
+    if declared is None:
+        raise RowError("unknown_operation", f"no such write: {operation}")
+    return declared(connection, **arguments)
+
+
 class RowWriter(Protocol):
     """Where writes go. A returned result means that the write is durable."""
 
@@ -141,12 +149,9 @@ class LocalRowWriter:
 
     @staticmethod
     def _attempt(connection: sa.Connection, job: _Job) -> tuple[_Job, Any, BaseException | None]:
-        operation = _operations.get(job.operation)
-        if operation is None:
-            return job, None, RowError("unknown_operation", f"no such write: {job.operation}")
         savepoint = connection.begin_nested()
         try:
-            result = operation(connection, **job.arguments)
+            result = perform(connection, job.operation, job.arguments)
         except Exception as error:
             savepoint.rollback()
             return job, None, error

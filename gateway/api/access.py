@@ -12,7 +12,8 @@ from starlette.requests import HTTPConnection
 
 from gateway.api.errors import ApiError, not_found
 from gateway.api.services import Services, ServicesDep
-from gateway.audit import AuditRecord, append
+from gateway.audit import AuditRecord, ReasonGiven, append
+from gateway.audit import act as act_and_append
 from gateway.cameras import Camera, find_cameras
 from gateway.identifiers import now_us
 from gateway.people.areas import area_path
@@ -109,11 +110,14 @@ def audit_records(
     cameras: Sequence[Camera] = (),
     start_us: int | None = None,
     end_us: int | None = None,
-    reason: str | None = None,
+    reason: ReasonGiven | None = None,
     area: str | None = None,
     detail: dict[str, Any] | None = None,
 ) -> list[AuditRecord]:
     """One record for each camera, or one without a camera."""
+    by_what = {"service": True} if principal.kind == "service" else {}
+    if principal.desk_session is not None:
+        by_what = {"desk_session": principal.desk_session}
     common = AuditRecord(
         action,
         user_id=principal.user_id,
@@ -122,9 +126,8 @@ def audit_records(
         area_path=area,
         start_us=start_us,
         end_us=end_us,
-        reason=reason,
-        detail=detail or {},
-    )
+        detail={**by_what, **(detail or {})},
+    ).because(reason or ReasonGiven())
     return [
         replace(common, camera_id=camera.id, area_path=camera.area_path) for camera in cameras
     ] or [common]
@@ -139,14 +142,39 @@ async def record(
     cameras: Sequence[Camera] = (),
     area: str | None = None,
     start_us: int | None = None,
+    end_us: int | None = None,
+    reason: ReasonGiven | None = None,
     **detail: Any,
 ) -> None:
     """Append to the register; returns when it is durable."""
     records = audit_records(
         connection, principal, action,
-        cameras=cameras, area=area, start_us=start_us, detail=detail,
+        cameras=cameras, area=area, start_us=start_us, end_us=end_us, reason=reason, detail=detail,
     )  # fmt: skip
     await append(services.rows, records)
+
+
+async def act(
+    services: Services,
+    connection: HTTPConnection,
+    principal: Principal,
+    action: str,
+    operation: str,
+    arguments: dict[str, Any],
+    *,
+    cameras: Sequence[Camera] = (),
+    area: str | None = None,
+    result_as: str | None = None,
+    detail: dict[str, Any] | None = None,
+) -> Any:
+    """Run a row operation and write ``action`` into the register: both or neither, durably.
+
+    Gives the operation's result; ``result_as`` puts it into the record's detail too.
+    """
+    records = audit_records(
+        connection, principal, action, cameras=cameras, area=area, detail=detail
+    )  # fmt: skip
+    return await act_and_append(services.rows, operation, arguments, records, result_as=result_as)
 
 
 def client_address(connection: HTTPConnection) -> str:

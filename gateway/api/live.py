@@ -10,7 +10,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from gateway.api.access import Caller, audit_records, permitted_camera, record
+from gateway.accountability import Purpose, require_purpose
+from gateway.api.access import (
+    Caller,
+    audit_records,
+    client_address,
+    permitted_camera,
+    record,
+)
 from gateway.api.answers import LiveSession
 from gateway.api.errors import ApiError, unavailable
 from gateway.api.services import Services, ServicesDep
@@ -39,7 +46,7 @@ class LiveForm(BaseModel):
     camera_id: str = Field(max_length=40)
     quality: Quality = "auto"
     client: ClientAbilities = ClientAbilities()
-    reason: str | None = Field(default=None, max_length=500)
+    purpose: Purpose | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,9 @@ async def open_live(
         camera, decision = await permitted_camera(connection, caller, Right.LIVE, body.camera_id)
     if not camera.enabled:
         raise ApiError(409, "camera_disabled", "this camera is switched off in its configuration")
+    reason = await require_purpose(
+        services, caller, "live", body.purpose, address=client_address(request)
+    )
     shard = await _shard(services, camera.id)
     choice = await _choose_knowing(services, shard, camera, body)
     session_id, ticket = await open_viewing(
@@ -95,7 +105,7 @@ async def open_live(
             caller,
             "live.open",
             cameras=[camera],
-            reason=body.reason,
+            reason=reason,
             detail={"variant": choice.variant},
         ),
         process=shard,
@@ -130,8 +140,9 @@ async def snapshot(
     """The newest keyframe as a JPEG, not wider than ``width``."""
     async with services.reader.connect() as connection:
         camera, decision = await permitted_camera(connection, caller, Right.LIVE, camera_id)
+    reason = await require_purpose(services, caller, "live", None)
     shard = await _shard(services, camera.id)
-    await record(services, request, caller, "live.snapshot", cameras=[camera])
+    await record(services, request, caller, "live.snapshot", cameras=[camera], reason=reason)
     try:
         jpeg = await services.processes.client(shard).call(
             "snapshot.jpeg",

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from gateway.accountability import Purpose, require_purpose
 from gateway.api.access import Caller, audit_records, check
 from gateway.api.answers import PlaybackSession
 from gateway.api.errors import invalid, not_found, unavailable
@@ -35,7 +36,7 @@ class PlaybackForm(BaseModel):
     start_us: int = Field(ge=0, le=TIME_LIMIT_US)
     end_us: int = Field(ge=0, le=TIME_LIMIT_US)
     client: PlaybackAbilities = PlaybackAbilities()
-    reason: str | None = Field(default=None, max_length=500)
+    purpose: Purpose | None = None
 
 
 @router.post("/api/playback", response_model=PlaybackSession)
@@ -51,6 +52,7 @@ async def open_playback(
     if len(found) != len(camera_ids):
         raise not_found("camera")
     decisions = [check(caller, Right.PLAYBACK, found[camera_id]) for camera_id in camera_ids]
+    reason = await require_purpose(services, caller, "playback", body.purpose)
     servers = await services.processes.names("footage")
     if not servers:
         raise unavailable("no footage server is running: try again")
@@ -66,7 +68,7 @@ async def open_playback(
             cameras=[found[camera_id] for camera_id in camera_ids],
             start_us=body.start_us,
             end_us=body.end_us,
-            reason=body.reason,
+            reason=reason,
         ),
         process=server,
         action="playback",

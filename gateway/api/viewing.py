@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 
 import sqlalchemy as sa
 import structlog
@@ -42,7 +42,10 @@ async def open_viewing(
     session_id = new_id("ses")
     await services.rows.write(
         "viewing.open",
-        records=[asdict(one) for one in records],
+        records=[
+            replace(one, detail={**one.detail, "session_id": session_id}).to_message()
+            for one in records
+        ],
         id=session_id,
         user_id=principal.user_id,
         token_hash=principal.token_hash,

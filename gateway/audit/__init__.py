@@ -6,6 +6,6 @@ signed (Ed25519) and kept outside the database, by :mod:`gateway.audit.checkpoin
 :mod:`gateway.audit.verify` compares both and names what is wrong.
 """
 
-from gateway.audit.records import AuditRecord, ReasonGiven, append, append_rows
+from gateway.audit.records import AuditRecord, ReasonGiven, act, append, append_rows
 
-__all__ = ["AuditRecord", "ReasonGiven", "append", "append_rows"]
+__all__ = ["AuditRecord", "ReasonGiven", "act", "append", "append_rows"]

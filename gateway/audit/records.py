@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from gateway.database.audit_tables import audit_log
 from gateway.identifiers import now_us
-from recorder.rows import RowWriter, row_operation
+from recorder.rows import RowWriter, perform, row_operation
 
 GENESIS = "0" * 64
 LOCAL_WRITER = "local"
@@ -115,6 +115,46 @@ def append_rows(connection: sa.Connection, records: list[dict[str, Any]]) -> int
         row["hash"] = previous_hash = record_hash(row)
         connection.execute(_INSERT, row)
     return sequence
+
+
+async def act(
+    rows: RowWriter,
+    operation: str,
+    arguments: dict[str, Any],
+    records: Sequence[AuditRecord],
+    *,
+    result_as: str | None = None,
+) -> Any:
+    """Run a row operation and write its records, in one transaction: both or neither.
+
+    Gives the operation's result, which ``result_as`` also puts under that name into the records'
+    details (the id of what was made). Raises RowError, ConnectionError.
+    """
+    return await rows.write(
+        "audit.act",
+        operation=operation,
+        arguments=arguments,
+        records=[record.to_message() for record in records],
+        result_as=result_as,
+    )
+
+
+@row_operation("audit.act")
+def act_rows(
+    connection: sa.Connection,
+    operation: str,
+    arguments: dict[str, Any],
+    records: list[dict[str, Any]],
+    result_as: str | None = None,
+) -> Any:
+    """See :func:`act`."""
+    result = perform(connection, operation, arguments)
+    if result_as is not None:
+        records = [
+            {**one, "detail": {**(one.get("detail") or {}), result_as: result}} for one in records
+        ]
+    append_rows(connection, records)
+    return result
 
 
 def record_hash(row: dict[str, Any]) -> str:
