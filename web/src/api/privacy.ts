@@ -1,0 +1,66 @@
+/** Privacy masks and the report of what was deleted (docs/http-api.md). */
+import { get, post, put, urlOf } from './client'
+
+const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
+
+/** A share of the picture's width and height, from its top left corner. */
+export type Point = [x: number, y: number]
+
+export interface Mask {
+  name: string
+  points: Point[]
+}
+
+export interface Masks {
+  camera_id: string
+  version: number
+  masks: Mask[]
+  changed_us: number | null
+  changed_by: string | null
+}
+
+export const masks = {
+  read: (camera_id: string): Promise<Masks> => get(path('cameras', camera_id, 'masks')),
+  write: (camera_id: string, version: number, drawn: Mask[]): Promise<Masks> =>
+    put(path('cameras', camera_id, 'masks'), { version, masks: drawn }),
+  history: (camera_id: string): Promise<{ items: Masks[] }> => get(path('cameras', camera_id, 'masks', 'history')),
+}
+
+export interface RetentionReport {
+  at_us: number
+  default_days: number
+  days: { day: string; cause: string; segments: number; bytes: number; first_us: number | null; last_us: number | null }[]
+  cameras: {
+    camera_id: string
+    camera_name: string
+    area_path: string[]
+    required_days: number
+    kept_days: number
+    overdue_segments: number
+    held_segments: number
+    deleted_segments: number
+    deleted_bytes: number
+    oldest_us: number | null
+  }[]
+  derived: { kind: string; overdue: number }[]
+  next_cursor?: string | number | null
+}
+
+export interface RetentionProof {
+  at_us: number
+  looked_at: number
+  remaining: { key: string; reason: string }[]
+  ok: boolean
+}
+
+export interface RetentionQuery {
+  area_id?: string | undefined
+  days?: number
+  cursor?: string | number | undefined
+}
+
+export const retention = {
+  read: (query: RetentionQuery): Promise<RetentionReport> => get('/api/retention', { ...query }),
+  csvUrl: (query: RetentionQuery): string => urlOf('/api/retention', { ...query, format: 'csv' }),
+  prove: (): Promise<RetentionProof> => post('/api/retention/proof'),
+}
