@@ -6,7 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.audit import append_rows
 from gateway.database.tables import areas, grants, users
 from gateway.identifiers import new_id, now_us
 from gateway.people.roles import COUNTY_ROLES, WHOLE_COUNTY, Role
@@ -23,12 +22,8 @@ def add(
     valid_from_us: int | None = None,
     valid_until_us: int | None = None,
     ptz_priority: int | None = None,
-    records: list[dict[str, Any]] | None = None,
 ) -> str:
-    """Give a role in an area and all below it ("*": everywhere), for a time; gives the grant's id.
-
-    ``records`` go into the register in the same commit; each ``detail`` is given the grant's id.
-    """
+    """Give a role in an area and all below it ("*": everywhere), for a time; gives its id."""
     known = sa.select(users.c.id).where(users.c.id == user_id, users.c.deleted_us.is_(None))
     if connection.execute(known).one_or_none() is None:
         raise RowError("not_found", "there is no such user")
@@ -54,18 +49,14 @@ def add(
                 id=grant_id, created_us=now_us(), granted_by=granted_by, **given
             )
         )
-    _append(connection, records, grant_id)
     return grant_id
 
 
 @row_operation("grants.withdraw")
-def withdraw(
-    connection: sa.Connection, grant_id: str, records: list[dict[str, Any]] | None = None
-) -> None:
+def withdraw(connection: sa.Connection, grant_id: str) -> None:
     """Take a grant away; the last administrator's stays. What it allowed is ended by the sweep."""
     connection.execute(sa.delete(grants).where(grants.c.id == grant_id))
     keep_an_admin(connection)
-    _append(connection, records, grant_id)
 
 
 def set_grants(
@@ -121,10 +112,3 @@ def keep_an_admin(connection: sa.Connection) -> None:
     )
     if connection.execute(admin).one_or_none() is None:
         raise RowError("last_admin", "this is the last system administrator: appoint another first")
-
-
-def _append(connection: sa.Connection, records: list[dict[str, Any]] | None, grant_id: str) -> None:
-    append_rows(
-        connection,
-        [{**one, "detail": {**one["detail"], "grant_id": grant_id}} for one in records or []],
-    )

@@ -61,9 +61,9 @@ def held_grants(rows: Iterable[_GrantRow]) -> tuple[Grant, ...]:
 
 
 async def grants_of(
-    connection: AsyncConnection, user_ids: Collection[str]
+    connection: AsyncConnection, user_ids: Collection[str], *, closed: bool = False
 ) -> dict[str, tuple[Grant, ...]]:
-    """The grants of these users, in force or not; nothing of one whose account is closed."""
+    """The grants of these users, in force or not; of one whose account is closed, only if asked."""
     statement = (
         sa.select(grants.c.user_id, *GRANT_COLUMNS)
         .select_from(
@@ -71,7 +71,7 @@ async def grants_of(
                 areas, areas.c.id == grants.c.area_id
             )
         )
-        .where(users.c.enabled, grants.c.user_id.in_(user_ids))
+        .where(grants.c.user_id.in_(user_ids), sa.true() if closed else users.c.enabled)
     )
     rows: dict[str, list[Any]] = defaultdict(list)
     for row in await connection.execute(statement):
