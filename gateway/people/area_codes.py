@@ -16,9 +16,19 @@ AXES: tuple[Axis, ...] = get_args(Axis)
 CODE_LENGTH_LIMIT = 40
 
 # GB/T 2260: the first two digits of every province, autonomous region and municipality.
-_PROVINCES = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 "
-    "61 62 63 64 65 71 81 82".split()
+_PROVINCES = tuple(
+    str(number)
+    for first, last in (
+        (11, 15),
+        (21, 23),
+        (31, 37),
+        (41, 46),
+        (50, 54),
+        (61, 65),
+        (71, 71),
+        (81, 82),
+    )
+    for number in range(first, last + 1)
 )
 _DIVISION_DIGITS = 12
 _CELL_DIGITS = range(2, 7)

@@ -6,11 +6,12 @@ import sqlalchemy as sa
 
 from gateway.database.tables import areas, camera_places, cameras, grants, users
 from gateway.identifiers import new_id, now_us
+from gateway.people.area_codes import AXES, CodeError, check_code
 from gateway.people.areas import subtree
+from gateway.people.search_key import search_key
 from recorder.rows import RowError, row_operation
 
 DEPTH_LIMIT = 12
-AXES = ("area", "department", "police", "platform")
 
 
 @row_operation("areas.create")
@@ -33,6 +34,7 @@ def create(
         raise RowError("invalid", f"an area stands on its parent's axis, one of {', '.join(AXES)}")
     if parent_path.count("/") >= DEPTH_LIMIT:
         raise RowError("invalid", f"areas nest at most {DEPTH_LIMIT} deep")
+    code = _free_code(connection, parent_axis, code)
     connection.execute(
         sa.insert(areas).values(
             id=area_id,
@@ -40,6 +42,7 @@ def create(
             axis=parent_axis,
             name=name,
             code=code,
+            search_key=search_key(name, code),
             path=f"{parent_path}{area_id}/",
             position=position,
             created_us=now_us(),
@@ -61,7 +64,11 @@ def ensure(connection: sa.Connection, names: list[str]) -> str:
 
 def ensure_below(connection: sa.Connection, parent_id: str | None, name: str) -> str:
     """The child of ``parent_id`` (the root for None) with this name, made if missing; its id."""
-    below = areas.c.parent_id.is_(None) if parent_id is None else areas.c.parent_id == parent_id
+    below = (
+        sa.and_(areas.c.parent_id.is_(None), areas.c.axis == "area")
+        if parent_id is None
+        else areas.c.parent_id == parent_id
+    )
     found: str | None = connection.execute(
         sa.select(areas.c.id).where(areas.c.name == name, below)
     ).scalar()
@@ -76,12 +83,24 @@ def change(
     code: str | None = None,
     position: int | None = None,
 ) -> None:
-    """Change what is given."""
-    _path(connection, area_id)
-    given = {"name": name, "code": code, "position": position}
-    values = {key: value for key, value in given.items() if value is not None}
-    if values:
-        connection.execute(sa.update(areas).where(areas.c.id == area_id).values(**values))
+    """Change what is given; the code "" takes it away."""
+    row = connection.execute(
+        sa.select(areas.c.axis, areas.c.name, areas.c.code).where(areas.c.id == area_id)
+    ).one_or_none()
+    if row is None:
+        raise RowError("not_found", f"there is no area {area_id}")
+    now_named = row.name if name is None else name
+    now_coded = row.code
+    if code is not None and code != (row.code or ""):
+        now_coded = _free_code(connection, row.axis, code)
+    values: dict[str, object] = {
+        "name": now_named,
+        "code": now_coded,
+        "search_key": search_key(now_named, now_coded),
+    }
+    if position is not None:
+        values["position"] = position
+    connection.execute(sa.update(areas).where(areas.c.id == area_id).values(**values))
 
 
 @row_operation("areas.move")
@@ -123,15 +142,37 @@ def delete(connection: sa.Connection, area_id: str) -> None:
         raise RowError("area_has_cameras", "the area still has cameras: move or delete them first")
     if inside:
         raise RowError("area_has_footage", "footage of deleted cameras is still kept in this area")
-    placed = sa.select(camera_places.c.camera_id).where(camera_places.c.area_id == area_id)
+    placed = (
+        sa.select(camera_places.c.camera_id)
+        .join(cameras, cameras.c.id == camera_places.c.camera_id)
+        .where(camera_places.c.area_id == area_id, cameras.c.deleted_us.is_(None))
+    )
     if connection.execute(placed.limit(1)).first():
         raise RowError("area_has_cameras", "cameras also stand in this area: take them out first")
     homes = sa.select(users.c.id).where(users.c.area_id == area_id)
     if connection.execute(homes.where(users.c.deleted_us.is_(None)).limit(1)).first():
         raise RowError("area_has_users", "accounts have their home in this area: move them first")
     connection.execute(sa.update(users).where(users.c.id.in_(homes)).values(area_id=None))
+    connection.execute(sa.delete(camera_places).where(camera_places.c.area_id == area_id))
     connection.execute(sa.delete(grants).where(grants.c.area_id == area_id))
-    connection.execute(sa.delete(areas).where(areas.c.id == area_id))
+    try:
+        connection.execute(sa.delete(areas).where(areas.c.id == area_id))
+    except sa.exc.IntegrityError:
+        raise RowError("conflict", "something still belongs to this area: move it first") from None
+
+
+def _free_code(connection: sa.Connection, axis: str, code: str | None) -> str | None:
+    """The code, if it is well formed and nobody has it; None for none."""
+    if not code:
+        return None
+    try:
+        check_code(axis, code)
+    except CodeError as error:
+        raise RowError(error.code, str(error)) from None
+    taken = sa.select(areas.c.id).where(areas.c.axis == axis, areas.c.code == code)
+    if connection.execute(taken).first() is not None:
+        raise RowError("code_taken", f"there is already an area with the code {code}")
+    return code
 
 
 def _axis(connection: sa.Connection, area_id: str) -> str:
