@@ -81,13 +81,13 @@ async def run(quick: bool) -> None:
         rows.close()
         peer = append_one_by_one(engine, total // 20)
         report(
-            "audit_append_rate", rate, "records/s", n=total, target=1000, better="higher",
+            "audit_append_rate", rate, "records/s", n=total, target=2000, better="higher",
             peer="a transaction for each record", peer_value=peer,
         )  # fmt: skip
         report("audit_append_wait_p95", percentile(waits, 95), "ms", n=total, target=100)
         checkpoints = CheckpointWriter(engine, settings.data_directory, _SECRET)
         checkpoints.open()
-        checkpoints.write_if_moved()
+        checkpoints.write_line()
         before = time.perf_counter()
         with engine.connect() as connection:
             found = verify(connection, settings.data_directory, signing_key(_SECRET).public_key())

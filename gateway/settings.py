@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
@@ -178,8 +186,34 @@ class AccountabilitySettings(_Section):
 
     live_purpose: bool | None = None
     playback_reason: bool = True
-    case_roles: tuple[str, ...] = ("investigator",)
+    case_roles: list[Role] = [Role.INVESTIGATOR]
     shift_hours: float = Field(default=12.0, gt=0, le=72)
+
+
+class LockedStoreSettings(_Section):
+    """A bucket with object lock; nothing in it can be deleted before ``lock_days`` are over."""
+
+    endpoint: str | None = None
+    bucket: str | None = None
+    access_key: str | None = None
+    secret_key: SecretStr | None = None
+    region: str | None = None
+    secure: bool = True
+    lock_days: int = Field(default=365, ge=1, le=36500)
+
+    @model_validator(mode="after")
+    def _whole(self) -> LockedStoreSettings:
+        if (self.endpoint is None) != (self.bucket is None):
+            raise ValueError("endpoint and bucket go together")
+        return self
+
+
+class AuditSettings(_Section):
+    """How often the register is signed, and where copies of the signatures go."""
+
+    checkpoint_interval_s: float = Field(default=60.0, gt=0, le=3600)
+    checkpoint_directory: Path | None = None
+    store: LockedStoreSettings = LockedStoreSettings()
 
 
 class MetricsSettings(_Section):
@@ -218,6 +252,7 @@ class Settings(BaseSettings):
     transcoder: TranscoderSettings = TranscoderSettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
+    audit: AuditSettings = AuditSettings()
     passwords: PasswordSettings = PasswordSettings()
     oidc: OidcSettings = OidcSettings()
     desks: DeskSettings = DeskSettings()

@@ -115,7 +115,7 @@ def audit_records(
     detail: dict[str, Any] | None = None,
 ) -> list[AuditRecord]:
     """One record for each camera, or one without a camera."""
-    by_what = {"service": True} if principal.kind == "service" else {}
+    by_what: dict[str, Any] = {"service": True} if principal.kind == "service" else {}
     if principal.desk_session is not None:
         by_what = {"desk_session": principal.desk_session}
     common = AuditRecord(

@@ -52,11 +52,8 @@ APPEND_ONLY = {
 
 for _dialect, _statements in APPEND_ONLY.items():
     for _statement in _statements:
-        sa.event.listen(
-            audit_log,
-            "after_create",
-            sa.DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect),
-        )
+        _made = sa.DDL(_statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+        sa.event.listen(audit_log, "after_create", _made.execute_if(dialect=_dialect))
 
 shift_purposes = sa.Table(
     "shift_purposes",

@@ -10,15 +10,19 @@ import asyncio
 from importlib import import_module
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 
-from gateway.audit.checkpoints import CheckpointWriter
+from gateway.audit import AuditRecord
+from gateway.audit.checkpoints import CheckpointWriter, signing_key
+from gateway.audit.outside import OutsideCopies, configured_outside
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlClient, ControlError, ControlServer, control_path
 from gateway.database.engine import create_writer_engine
 from gateway.database.migrate import upgrade
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
+from gateway.version import VERSION
 from recorder.rows import LocalRowWriter, RowError
 
 _log = structlog.get_logger(__name__)
@@ -33,9 +37,15 @@ _OPERATION_MODULES = (
     "gateway.cluster.rows",
     "gateway.demo.rows",
     "gateway.keepsake_rows",
+    "gateway.mask_rows",
     "gateway.people.account_rows",
     "gateway.people.area_rows",
+    "gateway.people.desk_rows",
+    "gateway.people.handover_rows",
     "gateway.people.purpose_rows",
+    "gateway.people.second_factor_rows",
+    "gateway.people.sign_in_rows",
+    "gateway.people.token_rows",
     "gateway.people.grant_rows",
 )
 
@@ -96,25 +106,64 @@ async def serve_rows(settings: Settings, name: str) -> None:
     async def status() -> dict[str, Any]:
         return {"event_loop_lag_ms": lag.worst_ms()}
 
-    checkpoints = CheckpointWriter(engine, settings.data_directory, cluster_secret(settings))
+    secret = cluster_secret(settings)
+    checkpoints = CheckpointWriter(
+        engine,
+        settings.data_directory,
+        secret,
+        interval_s=settings.audit.checkpoint_interval_s,
+    )
     await asyncio.to_thread(checkpoints.open)
-    signing = asyncio.create_task(checkpoints.run())
+    places = configured_outside(settings.audit, signing_key(secret).public_key())
+    copies = OutsideCopies(checkpoints, places)
+    await _note(writer, started(settings))
+
+    async def audit_state() -> dict[str, Any]:
+        signed = checkpoints.signed
+        return {
+            "signed": {"sequence": signed.sequence, "at_us": signed.at_us} if signed else None,
+            "outside": copies.state(),
+        }
+
+    signing = asyncio.gather(checkpoints.run(), copies.run())
     server = ControlServer(
         control_path(settings, name),
         cluster_secret(settings),
-        {"rows.write": write, "process.status": status},
+        {"rows.write": write, "process.status": status, "audit.state": audit_state},
     )
     await server.start()
     try:
         await run_until_stopped(lag)
     finally:
         await server.close()
+        await _note(writer, AuditRecord("system.stop"))
         # Finishes what was accepted: a caller that was cut off may still find it written.
         await asyncio.to_thread(writer.close)
         signing.cancel()
         await asyncio.gather(signing, return_exceptions=True)
-        await asyncio.to_thread(checkpoints.write_if_moved)
+        await asyncio.to_thread(checkpoints.write_line)
+        await asyncio.to_thread(copies.copy_newest)
         engine.dispose()
+
+
+async def _note(writer: LocalRowWriter, record: AuditRecord) -> None:
+    """Put it into the register if that can be written: start and stop do not wait for it."""
+    try:
+        await writer.write("audit.append", records=[record.to_message()])
+    except sa.exc.DBAPIError as error:
+        _log.error("the register cannot be written", action=record.action, why=str(error.orig))
+
+
+def started(settings: Settings) -> AuditRecord:
+    """The record of a start: which version, and what is asked of those who look."""
+    return AuditRecord(
+        "system.start",
+        detail={
+            "version": VERSION,
+            "live_purpose": settings.asks_live_purpose,
+            **settings.accountability.model_dump(mode="json", exclude={"live_purpose"}),
+        },
+    )
 
 
 def main(settings: Settings, name: str) -> None:

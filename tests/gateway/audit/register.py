@@ -1,0 +1,61 @@
+"""A register with its signatures, as the writer process keeps them, and a hand behind its back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gateway.audit import AuditRecord, append
+from gateway.audit.checkpoints import CheckpointWriter, signing_key
+from gateway.audit.outside import Outside
+from gateway.audit.verify import VerifyReport, verify
+from gateway.database.engine import create_writer_engine
+from gateway.database.migrate import load_tables
+from gateway.settings import Settings
+from recorder.rows import LocalRowWriter
+
+SECRET = b"s" * 32
+PUBLIC_KEY = signing_key(SECRET).public_key()
+TRIGGERS = ("audit_log_no_update", "audit_log_no_delete")
+
+
+class Register:
+    """A database and its checkpoints."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.engine = create_writer_engine(Settings(data_directory=folder))
+        load_tables().create_all(self.engine)
+        self.rows = LocalRowWriter(self.engine)
+        self.checkpoints = CheckpointWriter(self.engine, folder, SECRET)
+        self.checkpoints.open()
+
+    async def look(self, count: int = 1, *, sign: bool = True) -> None:
+        """Write that many records; then, the minute is over."""
+        for number in range(count):
+            record = AuditRecord(
+                "live.open", user_id="usr_1", user_name="王警官", camera_id=f"cam_{number}"
+            )
+            await append(self.rows, [record])
+        if sign:
+            self.checkpoints.write_line()
+
+    def change(self, *statements: sa.Executable) -> None:
+        """Do what only somebody can do who holds the database."""
+        with self.engine.begin() as connection:
+            for trigger in TRIGGERS:
+                connection.execute(sa.text(f"DROP TRIGGER IF EXISTS {trigger}"))
+            for statement in statements:
+                connection.execute(statement)
+
+    def verify(self, outside: Sequence[Outside] = ()) -> VerifyReport:
+        """What ``gridsight audit verify`` does."""
+        with self.engine.connect() as connection:
+            return verify(connection, self.folder, PUBLIC_KEY, outside)
+
+    def close(self) -> None:
+        """Release everything."""
+        self.rows.close()
+        self.engine.dispose()
