@@ -15,13 +15,17 @@ from gateway.api.services import Services, ServicesDep
 from gateway.audit import AuditRecord, ReasonGiven, append
 from gateway.audit import act as act_and_append
 from gateway.cameras import Camera, find_cameras
-from gateway.identifiers import now_us
+from gateway.identifiers import US_PER_S, now_us
 from gateway.people.areas import area_path
 from gateway.people.authorize import COUNTY, AreaPlace, Decision, Place, Principal, authorize
 from gateway.people.roles import Right
+from gateway.people.service_tokens import TokenRefused, find_service
 from gateway.people.sign_in import Lifetime, find_principal
 
 SESSION_COOKIE = "gridsight_session"
+
+# How often it is noted that a token is in use, and from where.
+_TOKEN_NOTED_US = 60 * US_PER_S
 
 # Pages ask these by themselves while nobody looks: that is no use of a sign-in.
 _POLLED = frozenset({"/api/system"})
@@ -29,48 +33,121 @@ _POLLED = frozenset({"/api/system"})
 _MESSAGES = {
     "sign_in_required": (401, "sign in first"),
     "password_change_required": (403, "change your password first"),
+    "totp_enrolment_required": (403, "your role asks for an authenticator: set one up first"),
+    "full_sign_in_required": (403, "a PIN does not carry this: sign in with your password"),
+    "token_refused": (401, "this token opens nothing: ask for another where you got it"),
     "not_allowed": (403, "you do not have this right here: ask your administrator"),
     "not_found": (404, "there is no such thing, or you may not know of it"),
 }
 
 
 async def find_caller(connection: HTTPConnection, services: Services) -> Principal | None:
-    """Whose cookie this is; None without a valid one."""
-    token = connection.cookies.get(SESSION_COOKIE)
-    return await find_principal(services.reader, token) if token else None
+    """Whose cookie or token this is; None without a valid one.
+
+    A request that shows a token is that token's, whatever cookie comes with it.
+    """
+    token = bearer_token(connection)
+    if token is not None:
+        return await _find_service(connection, services, token)
+    cookie = connection.cookies.get(SESSION_COOKIE)
+    return await find_principal(services.reader, cookie, services.settings) if cookie else None
+
+
+def bearer_token(connection: HTTPConnection) -> str | None:
+    """What ``Authorization: Bearer`` carries (RFC 6750 §2.1); None for any other."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def _find_service(
+    connection: HTTPConnection, services: Services, token: str
+) -> Principal | None:
+    address = client_address(connection)
+    try:
+        principal, used_us = await find_service(services.reader, token, address)
+    except TokenRefused as refusal:
+        # A flood of forged ones must not flood the register.
+        if services.refused_tokens.is_first(address, refusal.token_id):
+            detail = {"why": str(refusal), "token_id": refusal.token_id}
+            refused = AuditRecord("token.refused", address=address, detail=detail)
+            await append(services.rows, [refused])
+        return None
+    if now_us() - (used_us or 0) > _TOKEN_NOTED_US:
+        await services.rows.write("tokens.used", token_id=principal.session_id, address=address)
+    return principal
 
 
 async def _signed_in(connection: HTTPConnection, services: ServicesDep) -> Principal:
     principal = await find_caller(connection, services)
     if principal is None:
-        raise ApiError(401, "sign_in_required", "sign in first")
+        code = "sign_in_required" if bearer_token(connection) is None else "token_refused"
+        raise _refused(code)
     lifetime = Lifetime.of(services.settings.sign_in)
-    if connection.url.path not in _POLLED and lifetime.is_due(
-        principal.session_expires_us, now_us()
+    if (
+        principal.kind == "person"
+        and connection.url.path not in _POLLED
+        and lifetime.is_due(principal.session_expires_us, now_us())
     ):
         services.used_sign_ins.add(principal.token_hash)
     return principal
 
 
+async def _person(principal: Annotated[Principal, Depends(_signed_in)]) -> Principal:
+    if principal.kind != "person":
+        raise ApiError(403, "not_allowed", "a token has no account page and signs nothing")
+    return principal
+
+
+async def _own_account(principal: Annotated[Principal, Depends(_person)]) -> Principal:
+    if principal.must_change_password:
+        raise _refused("password_change_required")
+    return principal
+
+
 async def _ready(principal: Annotated[Principal, Depends(_signed_in)]) -> Principal:
     if principal.must_change_password:
-        raise ApiError(403, "password_change_required", "change your password first")
+        raise _refused("password_change_required")
+    if principal.must_enrol_totp:
+        raise _refused("totp_enrolment_required")
     return principal
+
+
+async def _ready_person(
+    principal: Annotated[Principal, Depends(_ready)],
+    _: Annotated[Principal, Depends(_person)],
+) -> Principal:
+    return principal
+
+
+def _refused(code: str) -> ApiError:
+    status, message = _MESSAGES[code]
+    return ApiError(status, code, message)
 
 
 # Signed in, though perhaps with a password that must be changed before anything else.
 SignedIn = Annotated[Principal, Depends(_signed_in)]
-# Signed in and free to act.
+# Signed in and free to act, by cookie or token.
 Caller = Annotated[Principal, Depends(_ready)]
+# A person, not a token; perhaps with a password that must be changed before anything else.
+SignedInPerson = Annotated[Principal, Depends(_person)]
+# A person who may tend their own account, and perhaps must before anything else.
+AccountOwner = Annotated[Principal, Depends(_own_account)]
+# A person, free to act.
+CallerInPerson = Annotated[Principal, Depends(_ready_person)]
 
 
 def check(principal: Principal, right: Right, place: Place) -> Decision:
     """The decision, or its refusal as an ApiError."""
     decision = authorize(principal, right, place, now_us())
     if decision.refusal is not None:
-        status, message = _MESSAGES[decision.refusal]
-        raise ApiError(status, decision.refusal, message)
+        raise _refused(decision.refusal)
     return decision
+
+
+def require_full_sign_in(principal: Principal) -> None:
+    """Raises ApiError for who came by PIN: a few digits open no lasting way in."""
+    if principal.desk_session is not None:
+        raise _refused("full_sign_in_required")
 
 
 async def permitted_camera(
@@ -115,7 +192,9 @@ def audit_records(
     detail: dict[str, Any] | None = None,
 ) -> list[AuditRecord]:
     """One record for each camera, or one without a camera."""
-    by_what: dict[str, Any] = {"service": True} if principal.kind == "service" else {}
+    by_what: dict[str, Any] = {}
+    if principal.kind == "service":
+        by_what = {"service": True, "token_id": principal.session_id}
     if principal.desk_session is not None:
         by_what = {"desk_session": principal.desk_session}
     common = AuditRecord(

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from gateway.people.roles import Right, Role
+from gateway.api.privacy_answers import Overlay
+from gateway.people.authorize import Method
+from gateway.people.roles import Right
 
 TimeUs = Annotated[int, Field(description="UTC microseconds since 1970")]
 SourceStateName = Literal["live", "connecting", "offline", "refused", "idle"]
@@ -46,13 +48,26 @@ class SessionUser(BaseModel):
     display_name: str
 
 
-class Session(BaseModel):
-    """Who is signed in, and every right that is held anywhere."""
+class DeskHere(BaseModel):
+    """The duty desk at which somebody is signed in."""
 
+    id: str
+    name: str
+
+
+class Session(BaseModel):
+    """Who is signed in, how, and every right that is held anywhere."""
+
+    id: str
     user: SessionUser
     rights: list[Right]
     system_admin: bool
     must_change_password: bool
+    must_enrol_totp: bool
+    method: Method
+    desk: DeskHere | None
+    kind: Literal["person", "service"]
+    expires_us: TimeUs
     version: str
 
 
@@ -120,6 +135,7 @@ class Camera(BaseModel):
     sub_url: str | None
     username: str | None
     has_password: bool
+    masked: Annotated[bool, Field(description="whether parts of its picture are masked")]
     rights: Annotated[list[Right], Field(description="the caller's rights on this camera")]
     states: Annotated[dict[str, VariantState], Field(description="main; sub where there is one")]
 
@@ -160,6 +176,7 @@ class LiveSession(BaseModel):
     mse_url: str
     transcoded: bool
     queue: Queue | None
+    overlay: Overlay
 
 
 class CreatedRestream(BaseModel):
@@ -255,6 +272,7 @@ class PlaybackSession(BaseModel):
     server: str
     ticket: str
     cameras: list[PlaybackCamera]
+    overlay: Overlay
 
 
 class KeptDocument(BaseModel):
@@ -271,26 +289,6 @@ class Wall(BaseModel):
     """What a screen showed last; null when it never showed anything."""
 
     document: dict[str, Any] | None
-
-
-class HeldGrant(BaseModel):
-    """A role in an area and all below it; ``*`` is the whole county."""
-
-    role: Role
-    area_id: str
-
-
-class User(BaseModel):
-    """An account. A one-time password is told this once."""
-
-    id: str
-    name: str
-    display_name: str
-    enabled: bool
-    must_change_password: bool
-    created_us: TimeUs
-    grants: list[HeldGrant]
-    one_time_password: str = ""
 
 
 class AuditEntry(BaseModel):

@@ -45,6 +45,12 @@ _ROW_STATUS = {
     "code_levels": 422,
     "name_taken": 409,
     "last_admin": 409,
+    "totp_enrolled": 409,
+    "identity_taken": 409,
+    "handover_waiting": 409,
+    "full_sign_in_required": 403,
+    "code_used": 422,
+    "wrong_code": 422,
     "invalid": 422,
 }
 

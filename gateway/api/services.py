@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import aiohttp
 from fastapi import Depends
@@ -12,12 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
 
 from gateway.api.processes import Processes
+from gateway.api.seldom import Seldom
 from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
 from gateway.settings import Settings
 from gateway.tickets import TicketSigner
 from recorder.rows import RowWriter
+
+if TYPE_CHECKING:
+    # Costs a gateway without one half a second at its start.
+    from gateway.people.oidc import Provider
 
 
 @dataclass(slots=True)
@@ -36,6 +42,12 @@ class Services:
     lag: LoopLag
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
     used_sign_ins: set[str] = field(default_factory=set)
+    # Tokens that were refused lately, so that each is on record once in a while.
+    refused_tokens: Seldom = field(default_factory=Seldom)
+    # The identity provider, once it was asked.
+    identity_provider: Provider | None = None
+    # Set when rights may have gone: the sweep looks at once what that ends.
+    rights_changed: asyncio.Event = field(default_factory=asyncio.Event)
     # Called with (user id, session ids) when sessions are revoked.
     revocation_listeners: set[Callable[[str, list[str]], None]] = field(default_factory=set)
 

@@ -8,33 +8,42 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from gateway.api.access import SESSION_COOKIE, SignedIn, client_address, record
+from gateway.api.access import (
+    SESSION_COOKIE,
+    SignedIn,
+    SignedInPerson,
+    act,
+    client_address,
+)
 from gateway.api.answers import Session
-from gateway.api.errors import ApiError, invalid
+from gateway.api.errors import ApiError, invalid, unavailable
+from gateway.api.opening import give_session, opening_of, session_of, too_many
 from gateway.api.services import Services, ServicesDep
+from gateway.api.taking_over import leave_to
 from gateway.api.viewing import revoke_viewing
 from gateway.audit import AuditRecord, append
+from gateway.database.account_tables import password_history
 from gateway.database.tables import users
-from gateway.identifiers import US_PER_S, now_us
 from gateway.people.authorize import Principal
 from gateway.people.passwords import (
+    TooBusy,
     WeakPassword,
     check_strength,
     hash_in_thread,
+    is_any_of,
     verify_in_thread,
 )
-from gateway.people.roles import Role
-from gateway.people.sign_in import Lifetime, SignInError, TooManyAttempts, sign_in
-from gateway.version import VERSION
+from gateway.people.sign_in import SignInError, TooManyAttempts, new_token, sign_in, token_hash
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 
 
 class Credentials(BaseModel):
-    """Who signs in."""
+    """Who signs in. ``code``: of the authenticator, or a recovery code."""
 
     name: str = Field(min_length=1, max_length=100)
     password: str = Field(min_length=1, max_length=1000)
+    code: str | None = Field(default=None, max_length=40)
 
 
 class PasswordChange(BaseModel):
@@ -44,118 +53,151 @@ class PasswordChange(BaseModel):
     new_password: str = Field(max_length=1000)
 
 
-def session_of(principal: Principal) -> dict[str, Any]:
-    """The Session document."""
-    return {
-        "user": {
-            "id": principal.user_id,
-            "name": principal.name,
-            "display_name": principal.display_name,
-        },
-        "rights": sorted(principal.all_rights(now_us())),
-        "system_admin": any(grant.role == Role.SYSTEM_ADMIN for grant in principal.grants),
-        "must_change_password": principal.must_change_password,
-        "version": VERSION,
-    }
-
-
 @router.post("", response_model=Session)
 async def open_session(
     body: Credentials, request: Request, response: Response, services: ServicesDep
 ) -> dict[str, Any]:
-    """Sign in; sets the session cookie."""
-    address = client_address(request)
+    """Sign in; sets the session cookie. The session that the browser held before ends."""
+    opening = await opening_of(request, services)
     try:
         token, principal = await sign_in(
             services.reader,
             services.rows,
-            services.settings.sign_in,
+            services.settings,
+            services.secret,
             name=body.name,
             password=body.password,
-            address=address,
-            user_agent=request.headers.get("user-agent", ""),
+            code=body.code,
+            opening=opening,
         )
     except SignInError as error:
-        refused = AuditRecord("session.refused", user_name=body.name, address=address)
-        await append(services.rows, [refused])
-        raise ApiError(401, "wrong_password", str(error)) from None
+        # Asking for the code is half of a sign-in that goes well.
+        if error.code != "code_required":
+            await _note_refusal(services, request, body.name, error.code)
+        raise ApiError(401, error.code, str(error)) from None
     except TooManyAttempts as error:
-        raise _too_many(error.retry_after_s) from None
-    await record(services, request, principal, "session.open")
-    _set_cookie(request, response, token, services)
-    return session_of(principal)
+        if services.refused_tokens.is_first("sign_in", opening.address, body.name):
+            await _note_refusal(services, request, body.name, "too_many_attempts")
+        raise too_many(error.retry_after_s) from None
+    except TooBusy as error:
+        raise unavailable(str(error)) from None
+    if opening.replaces is not None:
+        await leave_to(services, request, opening.replaces, principal)
+    give_session(request, response, services, token, known_name=principal.name)
+    return await session_of(services, principal)
 
 
 @router.get("", response_model=Session)
-async def read_session(caller: SignedIn) -> dict[str, Any]:
+async def read_session(caller: SignedIn, services: ServicesDep) -> dict[str, Any]:
     """Who is signed in."""
-    return session_of(caller)
+    return await session_of(services, caller)
 
 
 @router.delete("", status_code=204)
 async def close_session(
-    caller: SignedIn, request: Request, response: Response, services: ServicesDep
+    caller: SignedInPerson, request: Request, response: Response, services: ServicesDep
 ) -> None:
     """Sign out; what this sign-in was watching ends."""
-    await services.rows.write("sign_in.close", token_hash=caller.token_hash)
+    await act(
+        services, request, caller, "session.close",
+        "sign_in.close", {"token_hash": caller.token_hash},
+    )  # fmt: skip
     await revoke_viewing(services, token_hash=caller.token_hash)
-    await record(services, request, caller, "session.close")
     response.delete_cookie(SESSION_COOKIE, path="/")
 
 
 @router.post("/password", status_code=204)
 async def change_password(
-    body: PasswordChange, caller: SignedIn, request: Request, services: ServicesDep
+    body: PasswordChange,
+    caller: SignedInPerson,
+    request: Request,
+    response: Response,
+    services: ServicesDep,
 ) -> None:
-    """Change one's own password; every other sign-in of the account ends."""
-    # Who finds a screen unlocked shall not guess here what they cannot at the sign-in.
+    """Change one's own password; every other sign-in of the account ends, and this one goes on
+    under a new token.
+    """
+    await require_password(services, caller, body.old_password, field="old_password")
+    if body.new_password == body.old_password:
+        raise invalid(new_password="the new password is the old one")
+    await require_good_password(services, caller.user_id, caller.name, body.new_password)
+    await act(
+        services, request, caller, "session.password",
+        "accounts.set_password",
+        {
+            "user_id": caller.user_id,
+            "password_hash": await hash_in_thread(body.new_password),
+            "must_change_password": False,
+            "keep_token_hash": caller.token_hash,
+        },
+    )  # fmt: skip
+    token = new_token()
+    await services.rows.write(
+        "sign_in.renew", token_hash=caller.token_hash, new_token_hash=token_hash(token)
+    )
+    give_session(request, response, services, token)
+
+
+async def require_password(
+    services: Services, caller: Principal, password: str, *, field: str = "password"
+) -> None:
+    """Raises ApiError unless it is the caller's. Who finds a screen unlocked shall not guess here
+    what they cannot at the sign-in.
+    """
     limits = services.settings.sign_in
+    key = f"change:{caller.user_id}"
     retry_after_s = await services.rows.write(
         "sign_in.attempt",
-        limits={f"change:{caller.user_id}": limits.attempts},
+        limits={key: limits.attempts},
         lock_s=limits.lock_s,
+        lock_s_limit=limits.lock_s_limit,
     )
     if retry_after_s > 0:
-        raise _too_many(retry_after_s)
+        raise too_many(retry_after_s)
     async with services.reader.connect() as connection:
         stored = await connection.scalar(
             sa.select(users.c.password_hash).where(users.c.id == caller.user_id)
         )
-    if not await verify_in_thread(body.old_password, stored):
-        raise invalid(old_password="this is not your password")
-    if body.new_password == body.old_password:
-        raise invalid(new_password="the new password is the old one")
     try:
-        check_strength(body.new_password, caller.name)
+        right = await verify_in_thread(password, stored)
+    except TooBusy as error:
+        raise unavailable(str(error)) from None
+    if not right:
+        raise invalid(**{field: "this is not your password"})
+    await services.rows.write("sign_in.forgive", forget=[key], give_back=[])
+
+
+async def require_good_password(services: Services, user_id: str, name: str, password: str) -> None:
+    """Raises ApiError for a password that the rules refuse, or that was in use lately."""
+    rules = services.settings.passwords
+    try:
+        check_strength(password, name, rules)
     except WeakPassword as error:
         raise invalid(new_password=str(error)) from None
-    await services.rows.write(
-        "accounts.set_password",
-        user_id=caller.user_id,
-        password_hash=await hash_in_thread(body.new_password),
-        must_change_password=False,
-        keep_token_hash=caller.token_hash,
+    if rules.history == 0:
+        return
+    table = password_history
+    earlier = (
+        sa.select(table.c.password_hash)
+        .where(table.c.user_id == user_id)
+        .order_by(table.c.replaced_us.desc())
+        .limit(rules.history)
     )
-    await record(services, request, caller, "session.password")
+    async with services.reader.connect() as connection:
+        known = list(await connection.scalars(earlier))
+    try:
+        used = await is_any_of(password, known)
+    except TooBusy as error:
+        raise unavailable(str(error)) from None
+    if used:
+        raise invalid(new_password="this password was in use before: choose another")
 
 
-def _too_many(retry_after_s: int) -> ApiError:
-    return ApiError(
-        429,
-        "too_many_attempts",
-        f"too many attempts: wait {retry_after_s} s",
-        {"retry_after_s": retry_after_s},
+async def _note_refusal(services: Services, request: Request, name: str, why: str) -> None:
+    refused = AuditRecord(
+        "session.refused",
+        user_name=name,
+        address=client_address(request),
+        detail={"why": why},
     )
-
-
-def _set_cookie(request: Request, response: Response, token: str, services: Services) -> None:
-    response.set_cookie(
-        SESSION_COOKIE,
-        token,
-        # The server ends it when it is idle; the browser keeps it over a power cut until then.
-        max_age=Lifetime.of(services.settings.sign_in).longest_us // US_PER_S,
-        path="/",
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )
+    await append(services.rows, [refused])

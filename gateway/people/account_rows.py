@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import sqlalchemy as sa
 
 from gateway.audit import append_rows
-from gateway.database.tables import (
-    grants,
-    sign_in_failures,
-    sign_in_sessions,
-    users,
-    viewing_sessions,
+from gateway.database.account_tables import (
+    identities,
+    password_history,
+    pins,
+    recovery_codes,
+    service_tokens,
+    totp_secrets,
 )
+from gateway.database.tables import grants, users, viewing_sessions
 from gateway.identifiers import US_PER_S, new_id, now_us
 from gateway.people.grant_rows import keep_an_admin, set_grants
 from gateway.people.roles import WHOLE_COUNTY, Role
+from gateway.people.sign_in_rows import close_all
 from recorder.rows import RowError, row_operation
 
-_FAILURES_KEPT_US = 24 * 3600 * US_PER_S
+# More than any rule asks for.
+_PASSWORDS_KEPT = 24
 # The register keeps who watched what; these rows only serve to end it.
 _VIEWING_KEPT_US = 24 * 3600 * US_PER_S
 
 
 def name_key(name: str) -> str:
-    """What makes two names the same."""
-    return name.strip().casefold()
+    """What makes two names the same: case, and wide or narrow letters, do not tell them apart."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 @row_operation("accounts.create")
@@ -83,10 +88,14 @@ def change(
     enabled: bool | None = None,
     granted: list[dict[str, Any]] | None = None,
     granted_by: str | None = None,
+    home: dict[str, str | None] | None = None,
+    password_hash: str | None = None,
 ) -> None:
-    """Change what is given; the last administrator cannot be taken away."""
+    """Change what is given; the last administrator cannot be taken away. ``home`` holds the
+    ``area_id``, None for the county. A password must be changed at the next sign-in.
+    """
     _require(connection, user_id)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(home or {})
     if display_name is not None:
         values["display_name"] = display_name
     if enabled is not None:
@@ -97,6 +106,8 @@ def change(
         set_grants(connection, user_id, granted, granted_by)
     if enabled is False:
         close_all(connection, user_id)
+    if password_hash is not None:
+        set_password(connection, user_id, password_hash, True)
     keep_an_admin(connection)
 
 
@@ -110,6 +121,7 @@ def set_password(
 ) -> None:
     """Replace the password and end every session but ``keep_token_hash``."""
     _require(connection, user_id)
+    _remember_password(connection, user_id)
     connection.execute(
         sa.update(users)
         .where(users.c.id == user_id)
@@ -143,113 +155,14 @@ def delete(connection: sa.Connection, user_id: str) -> None:
         .values(enabled=False, deleted_us=now_us(), name_key=user_id, password_hash="")
     )
     close_all(connection, user_id)
+    for table in (totp_secrets, recovery_codes, pins, password_history, identities):
+        connection.execute(sa.delete(table).where(table.c.user_id == user_id))
+    connection.execute(
+        sa.update(service_tokens)
+        .where(service_tokens.c.user_id == user_id, service_tokens.c.revoked_us.is_(None))
+        .values(revoked_us=now_us())
+    )
     keep_an_admin(connection)
-
-
-@row_operation("sign_in.attempt")
-def attempt(connection: sa.Connection, limits: dict[str, int], lock_s: int) -> int:
-    """Count an attempt before it is made; gives the seconds to wait, 0 when it may be made.
-
-    ``limits``: key → how many attempts it has before it is locked for ``lock_s``.
-    """
-    at_us = now_us()
-    wait_us = 0
-    for key, allowed in limits.items():
-        row = connection.execute(
-            sa.select(sign_in_failures).where(sign_in_failures.c.key == key)
-        ).one_or_none()
-        if row is not None and row.locked_until_us > at_us:
-            wait_us = max(wait_us, row.locked_until_us - at_us)
-            continue
-        fresh = row is None or row.last_us < at_us - lock_s * US_PER_S
-        count = 1 if row is None or fresh else row.attempts + 1
-        locked_until_us = at_us + lock_s * US_PER_S if count > allowed else 0
-        wait_us = max(wait_us, locked_until_us - at_us)
-        values = {
-            "attempts": count,
-            "locks": 0,
-            "last_us": at_us,
-            "locked_until_us": locked_until_us,
-        }
-        if row is None:
-            connection.execute(sa.insert(sign_in_failures).values(key=key, **values))
-        else:
-            connection.execute(
-                sa.update(sign_in_failures).where(sign_in_failures.c.key == key).values(**values)
-            )
-    connection.execute(
-        sa.delete(sign_in_failures).where(sign_in_failures.c.last_us < at_us - _FAILURES_KEPT_US)
-    )
-    return -(-max(0, wait_us) // US_PER_S)
-
-
-@row_operation("sign_in.open")
-def open_session(
-    connection: sa.Connection,
-    user_id: str,
-    token_hash: str,
-    expires_us: int,
-    address: str,
-    user_agent: str,
-    forgive: list[str],
-    method: str = "password",
-) -> None:
-    """Begin a session, and forget the failures under the keys of ``forgive``."""
-    at_us = now_us()
-    connection.execute(
-        sa.insert(sign_in_sessions).values(
-            token_hash=token_hash,
-            id=new_id("in"),
-            user_id=user_id,
-            method=method,
-            created_us=at_us,
-            used_us=at_us,
-            expires_us=expires_us,
-            address=address,
-            user_agent=user_agent[:300],
-        )
-    )
-    connection.execute(sa.delete(sign_in_failures).where(sign_in_failures.c.key.in_(forgive)))
-    connection.execute(sa.delete(sign_in_sessions).where(sign_in_sessions.c.expires_us <= at_us))
-
-
-@row_operation("sign_in.prolong")
-def prolong(
-    connection: sa.Connection, token_hashes: list[str], idle_us: int, longest_us: int
-) -> None:
-    """Let sessions that are in use last ``idle_us`` from now, but ``longest_us`` at most in all.
-
-    One that has ended stays ended.
-    """
-    at_us = now_us()
-    last_us = sign_in_sessions.c.created_us + longest_us
-    until_us = sa.case((last_us < at_us + idle_us, last_us), else_=at_us + idle_us)
-    connection.execute(
-        sa.update(sign_in_sessions)
-        .where(
-            sign_in_sessions.c.token_hash.in_(token_hashes),
-            sign_in_sessions.c.expires_us > at_us,
-            sign_in_sessions.c.expires_us < until_us,
-        )
-        .values(expires_us=until_us)
-    )
-
-
-@row_operation("sign_in.close")
-def close_session(connection: sa.Connection, token_hash: str) -> None:
-    """End one session. May be repeated."""
-    connection.execute(
-        sa.delete(sign_in_sessions).where(sign_in_sessions.c.token_hash == token_hash)
-    )
-
-
-def close_all(connection: sa.Connection, user_id: str, keep: str | None = None) -> None:
-    """End every sign-in of a user but ``keep``."""
-    connection.execute(
-        sa.delete(sign_in_sessions).where(
-            sign_in_sessions.c.user_id == user_id, sign_in_sessions.c.token_hash != (keep or "")
-        )
-    )
 
 
 @row_operation("viewing.open")
@@ -281,3 +194,24 @@ def _require(connection: sa.Connection, user_id: str) -> None:
     )
     if found.one_or_none() is None:
         raise RowError("not_found", "there is no such user")
+
+
+def _remember_password(connection: sa.Connection, user_id: str) -> None:
+    """Keep the hash of the password that goes, and forget the oldest."""
+    current = connection.execute(
+        sa.select(users.c.password_hash).where(users.c.id == user_id)
+    ).scalar_one()
+    table = password_history
+    if current:
+        connection.execute(
+            sa.insert(table).values(user_id=user_id, replaced_us=now_us(), password_hash=current)
+        )
+    kept = (
+        sa.select(table.c.replaced_us)
+        .where(table.c.user_id == user_id)
+        .order_by(table.c.replaced_us.desc())
+        .limit(_PASSWORDS_KEPT)
+    )
+    connection.execute(
+        sa.delete(table).where(table.c.user_id == user_id, table.c.replaced_us.not_in(kept))
+    )

@@ -13,7 +13,16 @@ from typing import Literal, Protocol
 
 from gateway.people.roles import PTZ_PRIORITY, ROLE_RIGHTS, Right, Role
 
-Refusal = Literal["sign_in_required", "password_change_required", "not_allowed", "not_found"]
+Refusal = Literal[
+    "sign_in_required",
+    "password_change_required",
+    "totp_enrolment_required",
+    "full_sign_in_required",
+    "not_allowed",
+    "not_found",
+]
+# How somebody has signed in: "totp" and "recovery_code" with the password before them.
+Method = Literal["password", "totp", "recovery_code", "oidc", "pin", "token"]
 
 
 class Place(Protocol):
@@ -76,8 +85,9 @@ class Grant:
 class Principal:
     """Somebody who has signed in, or another platform with its token (``kind`` "service").
 
-    ``scopes``: a token allows no more than these of what its account may do; None is no limit.
-    ``desk_session``: signed in by PIN at a duty desk, in this session of the desk.
+    ``scopes``: a token allows no more than these of what its account may do, and so does a PIN;
+    None is no limit. ``desk_session``: the duty desk at which they signed in by PIN; ``desk_id``:
+    the desk at which they signed in at all. ``session_id``: of the sign-in, or of the token.
     """
 
     user_id: str
@@ -90,10 +100,18 @@ class Principal:
     kind: Literal["person", "service"] = "person"
     scopes: frozenset[Right] | None = None
     desk_session: str | None = None
+    session_id: str = ""
+    method: Method = "password"
+    desk_id: str | None = None
+    must_enrol_totp: bool = False
 
     def rights_at(self, place: Place, now_us: int) -> frozenset[Right]:
         """Every right that is held there and then."""
-        return self._within_scopes(rights_of(self._covering(place, now_us)))
+        return self._within_scopes(self.held_at(place, now_us))
+
+    def held_at(self, place: Place, now_us: int) -> frozenset[Right]:
+        """Every right that the grants give there and then, whatever the scopes leave of it."""
+        return rights_of(self._covering(place, now_us))
 
     def all_rights(self, now_us: int) -> frozenset[Right]:
         """Every right that is held anywhere."""
@@ -163,10 +181,12 @@ def authorize(principal: Principal | None, right: Right, place: Place, now_us: i
         return Decision("sign_in_required")
     if principal.must_change_password:
         return Decision("password_change_required")
+    if principal.must_enrol_totp:
+        return Decision("totp_enrolment_required")
     rights = principal.rights_at(place, now_us)
-    if not rights:
-        # The county has no secret existence: there it is plainly not allowed.
-        return Decision("not_found" if place.area_path else "not_allowed")
-    if right not in rights:
-        return Decision("not_allowed")
-    return Decision(None, Right.LIFT_MASKS in rights)
+    if right in rights:
+        return Decision(None, Right.LIFT_MASKS in rights)
+    if principal.desk_session is not None and right in principal.held_at(place, now_us):
+        return Decision("full_sign_in_required")
+    # The county has no secret existence: there it is plainly not allowed.
+    return Decision("not_allowed" if rights or not place.area_path else "not_found")

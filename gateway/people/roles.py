@@ -40,13 +40,14 @@ class Role(StrEnum):
     SYSTEM_ADMIN = "system_admin"
 
 
-_AT_THE_DESK = frozenset(
+# Also all that a sign-in by PIN carries.
+AT_THE_DESK = frozenset(
     {Right.LIVE, Right.PLAYBACK, Right.SEARCH, Right.PTZ, Right.TALK, Right.BOOKMARK}
 )
 
 ROLE_RIGHTS: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.LIVE}),
-    Role.OPERATOR: _AT_THE_DESK,
+    Role.OPERATOR: AT_THE_DESK,
     Role.INVESTIGATOR: frozenset(
         {
             Right.LIVE,
@@ -58,7 +59,7 @@ ROLE_RIGHTS: dict[Role, frozenset[Right]] = {
             Right.HOLD,
         }
     ),
-    Role.AREA_ADMIN: _AT_THE_DESK | {Right.RESTREAM, Right.CONFIGURE, Right.GRANT, Right.USERS},
+    Role.AREA_ADMIN: AT_THE_DESK | {Right.RESTREAM, Right.CONFIGURE, Right.GRANT, Right.USERS},
     # Who watches the watchers needs no picture for it.
     Role.AUDITOR: frozenset({Right.AUDIT}),
     # Reads everything and changes nothing, not even a bookmark.

@@ -19,7 +19,13 @@ from gateway.database.tables import areas, sign_in_sessions, users
 from gateway.database.writer_process import load_operations
 from gateway.people.areas import subtree, within
 from gateway.people.passwords import WeakPassword, check_strength, hash_password, one_time_password
-from gateway.people.sign_in import SignInError, TooManyAttempts, find_principal, sign_in
+from gateway.people.sign_in import (
+    Opening,
+    SignInError,
+    TooManyAttempts,
+    find_principal,
+    sign_in,
+)
 from gateway.settings import Settings, SignInSettings
 from recorder.rows import LocalRowWriter, RowError
 
@@ -36,11 +42,12 @@ class Rows(LocalRowWriter):
         token, _ = await sign_in(
             self.reader,
             self,
-            SignInSettings(attempts=3, lock_s=60),
+            Settings(sign_in=SignInSettings(attempts=3, lock_s=60)),
+            b"secret" * 6,
             name=name,
             password=password,
-            address=address,
-            user_agent="test",
+            code=None,
+            opening=Opening(address, "test"),
         )
         return token
 

@@ -22,7 +22,6 @@ def upgrade() -> None:
         sa.Column("registered_by", sa.String(length=40), nullable=False),
         sa.Column("seen_us", sa.BigInteger(), nullable=False),
         sa.Column("removed_us", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["area_id"], ["areas.id"], name=op.f("fk_desks_area_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_desks")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_desks_token_hash")),
     )
@@ -41,9 +40,6 @@ def upgrade() -> None:
         sa.Column("closed_us", sa.BigInteger(), nullable=True),
         sa.Column("closed_by", sa.String(length=40), nullable=True),
         sa.Column("resolution", sa.String(length=2000), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["camera_id"], ["cameras.id"], name=op.f("fk_desk_items_camera_id")
-        ),
         sa.ForeignKeyConstraint(["closed_by"], ["users.id"], name=op.f("fk_desk_items_closed_by")),
         sa.ForeignKeyConstraint(["desk_id"], ["desks.id"], name=op.f("fk_desk_items_desk_id")),
         sa.ForeignKeyConstraint(["opened_by"], ["users.id"], name=op.f("fk_desk_items_opened_by")),
