@@ -9,6 +9,7 @@ Sign-ins that are in use are prolonged on the way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -22,6 +23,7 @@ from gateway.cameras import read_places
 from gateway.control.channel import ControlError
 from gateway.database.tables import cameras, sign_in_sessions, viewing_sessions
 from gateway.identifiers import US_PER_S, now_us
+from gateway.masks import ever_masked
 from gateway.people.authorize import Grant, Place, rights_of
 from gateway.people.grants import grants_of
 from gateway.people.roles import Right
@@ -42,7 +44,9 @@ _RIGHTS = {"live": Right.LIVE, "playback": Right.PLAYBACK}
 async def sweep_for_ever(services: Services) -> None:
     """Sweep every few seconds; a failure is logged and tried again."""
     while True:
-        await asyncio.sleep(INTERVAL_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(services.rights_changed.wait(), INTERVAL_S)
+        services.rights_changed.clear()
         try:
             await sweep(services)
         except (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError) as error:
@@ -65,11 +69,13 @@ async def sweep(services: Services) -> list[str]:
     async with services.reader.connect() as connection:
         held = await grants_of(connection, {row.user_id for row in still_open})
         places = await read_places(connection, cameras.c.id.in_(camera_ids))
+        masked = await ever_masked(connection, camera_ids)
     forbidden = [
         row
         for row in still_open
         if not all(
-            _RIGHTS[row.action] in _rights(held.get(row.user_id, ()), places.get(camera_id))
+            _needed(row, camera_id in masked)
+            <= _rights(held.get(row.user_id, ()), places.get(camera_id))
             for camera_id in row.camera_ids
         )
     ]
@@ -90,6 +96,14 @@ async def sweep(services: Services) -> list[str]:
         )
         await revoke_sessions(services, forbidden)
     return [row.id for row in forbidden]
+
+
+def _needed(row: sa.Row[tuple[object, ...]], is_masked: bool) -> set[Right]:
+    """The rights without which this session must end."""
+    needed = {_RIGHTS[row.action]}
+    if is_masked and row.may_lift_masks:
+        needed.add(Right.LIFT_MASKS)
+    return needed
 
 
 async def _prolong(services: Services, watching: Iterable[str | None]) -> None:

@@ -59,7 +59,13 @@ class County:
         return await self.services.rows.write(operation, **arguments)
 
     async def user(
-        self, name: str, role: str | None, area_id: str = "*", *, must_change: bool = False
+        self,
+        name: str,
+        role: str | None,
+        area_id: str = "*",
+        *,
+        must_change: bool = False,
+        home: str | None = None,
     ) -> str:
         """Add an account; gives its id."""
         user_id: str = await self.write(
@@ -69,6 +75,7 @@ class County:
             password_hash=_PASSWORD_HASH,
             must_change_password=must_change,
             granted=[] if role is None else [{"role": role, "area_id": area_id}],
+            area_id=home,
         )
         self.users[name] = user_id
         return user_id

@@ -1,0 +1,31 @@
+"""Cursors: where the next page goes on, as text that means nothing to who holds it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+
+from gateway.api.errors import invalid
+
+
+def write_cursor(key: Sequence[str]) -> str:
+    """The cursor after the row with this sort key."""
+    return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode()
+
+
+def read_cursor(cursor: str | None, length: int) -> tuple[str, ...] | None:
+    """The sort key, of ``length`` parts; None for the first page. Raises ApiError 422."""
+    if cursor is None:
+        return None
+    try:
+        key = json.loads(base64.urlsafe_b64decode(cursor))
+        if isinstance(key, list) and len(key) == length:
+            # Lone surrogates and NUL are text that no database takes.
+            texts = tuple(str(part).encode().decode() for part in key)
+            if "\0" not in "".join(texts):
+                return texts
+    except (ValueError, RecursionError, binascii.Error):
+        pass
+    raise invalid(cursor="this is not a cursor that was given out")
