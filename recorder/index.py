@@ -1,4 +1,4 @@
-"""The index's writes: a segment enters, is held, is deleted; who owns a source.
+"""The index's writes: a segment enters, is deleted; who owns a source.
 
 Each function is a row operation (:func:`recorder.rows.row_operation`): call it by its name through
 a RowWriter. The invariants of :mod:`recorder.tables` hold before and after each.
@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from recorder.gap_rows import add_gap
+from recorder.hold_rows import is_held
 from recorder.intervals import longest, subtract
 from recorder.rows import RowError, row_operation
 from recorder.span_rows import add_span, remove_span
@@ -113,6 +114,9 @@ def add_segment(
     effective = _settle(connection, source_id, segment)
     values["effective_start_us"], values["effective_end_us"] = effective or (None, None)
     values["state"] = STORED
+    values["held"] = is_held(
+        connection, source_id, source["camera_id"], segment["start_us"], segment["end_us"]
+    )
     connection.execute(sa.insert(segments).values(values))
     if effective is not None:
         add_span(connection, source_id, *effective)
@@ -121,26 +125,6 @@ def add_segment(
         "effective_start_us": values["effective_start_us"],
         "effective_end_us": values["effective_end_us"],
     }
-
-
-@row_operation("recorder.hold")
-def hold(connection: sa.Connection, source_id: str, start_us: int, end_us: int, held: bool) -> int:
-    """Hold (or release) all stored segments that meet the range; returns how many changed.
-
-    Held segments are never deleted, by whatever policy.
-    """
-    result = connection.execute(
-        sa.update(segments)
-        .where(
-            segments.c.source_id == source_id,
-            segments.c.effective_start_us < end_us,
-            segments.c.effective_end_us > start_us,
-            segments.c.state == STORED,
-            segments.c.held == (not held),
-        )
-        .values(held=held)
-    )
-    return int(result.rowcount)
 
 
 @row_operation("recorder.mark_deleting")

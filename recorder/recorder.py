@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from camera_adapters.stream import GapCause
 from recorder.gap_log import RowGapLog
+from recorder.hold_rows import HeldRange
 from recorder.index import source_message
 from recorder.recovery import RecoveryReport, recover_files
 from recorder.rows import RowWriter
@@ -156,18 +158,17 @@ class Recorder:
             writer.accept_clock()
         self.gaps.accept_clock(source_id, time.time_ns() // 1000)
 
-    def hold(self, source_id: str, start_us: int, end_us: int, held: bool) -> int:
-        """Hold (or release) what meets the range and is not in the index yet; returns how many.
+    def keep(self, held: Sequence[HeldRange]) -> None:
+        """What of the spool may not be given up, however full it gets: what these ranges meet.
 
-        Call it beside the row operation ``recorder.hold``, which does the same for the rest.
+        Call it again and again: files that were opened meanwhile are looked at then.
         """
-        changed = 0
-        for file in self.spool.files_of(source_id):
-            meets = file.header.start_us < end_us and file.enqueued_end_us > start_us
-            if meets and file.held != held:
-                file.held = held
-                changed += 1
-        return changed
+        for file in self.spool.files.values():
+            source, header = file.source, file.header
+            file.held = any(
+                one.meets(source.id, source.camera_id, header.start_us, file.enqueued_end_us)
+                for one in held
+            )
 
     def open_segments(self, source_id: str) -> list[tuple[Segment, Run]]:
         """Segments that are not in the index yet, oldest first: open, and on their way."""

@@ -172,3 +172,18 @@ TABLES = (
     daily_usage,
     held_ranges,
 )
+
+# What was deleted, and is proven to be gone: counted when the object has left the store.
+deletions = sa.Table(
+    "deletions",
+    metadata,
+    sa.Column("source_id", sa.Text, primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True),  # of the deletion; days since 1970-01-01 UTC
+    sa.Column("cause", sa.Text, primary_key=True),  # camera_adapters.stream.GapCause
+    sa.Column("segments", sa.Integer, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("first_us", sa.BigInteger, nullable=False),  # where the footage began
+    sa.Column("last_us", sa.BigInteger, nullable=False),  # and ended
+    sa.Index("ix_deletions_day", "day"),
+    sqlite_with_rowid=False,
+)

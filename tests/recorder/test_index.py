@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recorder import gap_rows, index
+from recorder import gap_rows, hold_rows, index
 from recorder.intervals import Interval, merge, subtract
 from recorder.rows import RowError
 from recorder.tables import TABLES, assignments, daily_usage, gaps, runs, segments, spans
@@ -189,10 +189,61 @@ def test_deletion_leaves_a_gap_with_its_cause(connection: sa.Connection) -> None
 def test_held_segments_are_not_marked(connection: sa.Connection) -> None:
     for number in range(3):
         add(connection, f"s{number}", number * 60, number * 60 + 60)
-    assert index.hold(connection, "cam/main", 70, 80, True) == 1
+    assert hold_rows.add_hold(connection, "h", 70, 80, camera_id="cam") == 1
     marked = index.mark_deleting(connection, ["s0", "s1", "s2"], "space", "full")
     assert [item["id"] for item in marked] == ["s0", "s2"]
-    assert index.hold(connection, "cam/main", 0, 200, False) == 1
+    assert hold_rows.drop_hold(connection, "h") == 1
+    assert hold_rows.drop_hold(connection, "h") == 0
+
+
+def held(connection: sa.Connection) -> set[str]:
+    return set(connection.execute(sa.select(segments.c.id).where(segments.c.held)).scalars())
+
+
+def test_a_segment_is_held_as_long_as_one_hold_meets_it(connection: sa.Connection) -> None:
+    for number in range(3):
+        add(connection, f"s{number}", number * 60, number * 60 + 60)
+    assert hold_rows.add_hold(connection, "whole", 0, 180, camera_id="cam") == 3
+    assert hold_rows.add_hold(connection, "part", 119, 121, source_id="cam/main") == 0
+    assert hold_rows.drop_hold(connection, "whole") == 1
+    assert held(connection) == {"s1", "s2"}
+    assert hold_rows.drop_hold(connection, "part") == 2
+
+
+def test_what_comes_later_into_a_held_range_is_held(connection: sa.Connection) -> None:
+    hold_rows.add_hold(connection, "h", 60, 120, camera_id="cam")
+    for number in range(3):
+        add(connection, f"s{number}", number * 60, number * 60 + 60)
+    assert held(connection) == {"s1"}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8)), max_size=6),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_held_is_what_a_hold_in_force_meets(
+    database: sa.Engine, holds: list[tuple[int, int]], dropped: list[bool]
+) -> None:
+    with database.connect() as connection:
+        for number in range(0, 6, 2):
+            add(connection, f"s{number}", number * 4, number * 4 + 4)
+        for number, (start, length) in enumerate(holds):
+            hold_rows.add_hold(connection, f"h{number}", start, start + length, camera_id="cam")
+        for number in range(1, 6, 2):
+            add(connection, f"s{number}", number * 4, number * 4 + 4)
+        left = list(holds)
+        for number, _ in enumerate(holds):
+            if dropped[number]:
+                hold_rows.drop_hold(connection, f"h{number}")
+                left.remove(holds[number])
+        assert held(connection) == {
+            f"s{number}"
+            for number in range(6)
+            if any(start < number * 4 + 4 and start + length > number * 4
+                   for start, length in left)
+        }  # fmt: skip
+        connection.rollback()
 
 
 def test_runs_go_with_their_last_footage(connection: sa.Connection) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.stream import GapCause, Interruption, Stream, Variant
+from recorder.hold_rows import HeldRange
 from recorder.recorder import Recorder
 from recorder.rows import LocalRowWriter
 from recorder.spool_file import FileState
@@ -86,7 +87,7 @@ async def test_the_last_seconds_are_seen_before_they_are_stored(
     assert found.gaps == []
 
 
-async def test_holding_reaches_what_is_not_indexed_yet(
+async def test_what_is_held_before_it_is_stored_is_stored_as_held(
     recording: Recorder, rows: LocalRowWriter, database: sa.Engine
 ) -> None:
     stream = Stream("cam_1", Variant.MAIN)
@@ -94,11 +95,26 @@ async def test_holding_reaches_what_is_not_indexed_yet(
     stream.start_run((VIDEO,))
     film(stream, 0, 4)
     await written(recording)
-    assert recording.hold(SOURCE.id, START_US, START_US + SECOND, True) == 1
+    held = {"start_us": START_US, "end_us": START_US + SECOND, "camera_id": SOURCE.camera_id}
+    await rows.write("recorder.add_hold", hold_id="hold_1", **held)
+    recording.keep([HeldRange(id="hold_1", source_id=None, **held)])
+    assert [file.held for file in recording.spool.files.values()] == [True]
     recording.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
     assert await recording.uploader.drain(30)
     with database.connect() as connection:
         assert connection.execute(sa.select(segments.c.held)).scalars().all() == [True]
+
+
+async def test_a_hold_that_ended_meanwhile_holds_nothing_in_the_spool(recording: Recorder) -> None:
+    stream = Stream("cam_1", Variant.MAIN)
+    stream.attach(await recording.record(IMPORTED))
+    stream.start_run((VIDEO,))
+    film(stream, 0, 4)
+    await written(recording)
+    elsewhere = HeldRange("hold_1", None, "cam_2/main", START_US, START_US + SECOND)
+    recording.keep([HeldRange("hold_2", None, SOURCE.id, START_US, START_US + SECOND)])
+    recording.keep([elsewhere])
+    assert [file.held for file in recording.spool.files.values()] == [False]
 
 
 async def test_setting_up_anew_goes_on_where_the_earlier_writer_ended(

@@ -110,7 +110,7 @@ async def test_held_footage_stays_whatever_the_policy(
 ) -> None:  # fmt: skip
     start = NOW - 9 * DAY_US
     await rows.write(
-        "recorder.hold", source_id="a/main", start_us=start, end_us=start + 5, held=True
+        "recorder.add_hold", hold_id="h", source_id="a/main", start_us=start, end_us=start + 5
     )
     retention = Retention(
         engine, rows, store, default=RetentionPolicy(days=1, size_bytes=1), capacity_bytes=1
@@ -118,9 +118,7 @@ async def test_held_footage_stays_whatever_the_policy(
     report = await retention.run(NOW)
     assert left(database) == ["a1"]
     assert report.space_short_bytes == SIZE - 1
-    await rows.write(
-        "recorder.hold", source_id="a/main", start_us=start, end_us=start + 5, held=False
-    )
+    await rows.write("recorder.drop_hold", hold_id="h")
     await retention.run(NOW)
     assert left(database) == []
     assert await objects(store) == 0

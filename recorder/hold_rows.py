@@ -1,0 +1,138 @@
+"""Ranges that nothing deletes: row operations, and what readers ask of them.
+
+A range holds what is stored and what will be: footage that is still being recorded, comes late from
+a spool, or is imported next week. A segment is held as long as one range meets it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recorder.rows import RowError, row_operation
+from recorder.tables import STORED, held_ranges, segments, sources
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRange:
+    """[``start_us``, ``end_us``) of all sources of a camera, or of one source."""
+
+    id: str
+    camera_id: str | None
+    source_id: str | None
+    start_us: int
+    end_us: int
+
+    def meets(self, source_id: str, camera_id: str | None, start_us: int, end_us: int) -> bool:
+        """Whether it holds footage of this source and time."""
+        if start_us >= self.end_us or end_us <= self.start_us:
+            return False
+        if self.source_id is not None:
+            return self.source_id == source_id
+        return self.camera_id == camera_id
+
+
+@row_operation("recorder.add_hold")
+def add_hold(
+    connection: sa.Connection,
+    hold_id: str,
+    start_us: int,
+    end_us: int,
+    camera_id: str | None = None,
+    source_id: str | None = None,
+) -> int:
+    """Hold a range of a camera's sources, or of one source; returns how many stored segments are
+    held now that were not. Raises RowError ``conflict`` when the id is taken.
+    """
+    known = sa.select(held_ranges.c.id).where(held_ranges.c.id == hold_id)
+    if connection.execute(known).first() is not None:
+        raise RowError("conflict", f"there is a hold {hold_id} already")
+    connection.execute(
+        sa.insert(held_ranges).values(
+            id=hold_id,
+            camera_id=camera_id,
+            source_id=source_id,
+            start_us=start_us,
+            end_us=end_us,
+        )
+    )
+    changed = connection.execute(
+        sa.update(segments)
+        .where(*_met(camera_id, source_id, start_us, end_us), segments.c.held.is_(False))
+        .values(held=True)
+    )
+    return int(changed.rowcount)
+
+
+@row_operation("recorder.drop_hold")
+def drop_hold(connection: sa.Connection, hold_id: str) -> int:
+    """End a hold; returns how many segments nothing holds any more. Doing it twice is harmless."""
+    row = connection.execute(sa.select(held_ranges).where(held_ranges.c.id == hold_id)).first()
+    if row is None:
+        return 0
+    connection.execute(sa.delete(held_ranges).where(held_ranges.c.id == hold_id))
+    others = (
+        sa.select(held_ranges.c.id)
+        .select_from(sources)
+        .where(sources.c.id == segments.c.source_id, *_holding(sources.c.camera_id))
+        .correlate(segments)
+    )
+    changed = connection.execute(
+        sa.update(segments)
+        .where(
+            *_met(row.camera_id, row.source_id, row.start_us, row.end_us),
+            segments.c.held.is_(True),
+            ~others.exists(),
+        )
+        .values(held=False)
+    )
+    return int(changed.rowcount)
+
+
+def is_held(
+    connection: sa.Connection, source_id: str, camera_id: str | None, start_us: int, end_us: int
+) -> bool:
+    """Whether a range meets footage that is about to be stored."""
+    met = (
+        sa.select(held_ranges.c.id)
+        .where(
+            (held_ranges.c.source_id == source_id) | (held_ranges.c.camera_id == camera_id),
+            held_ranges.c.start_us < end_us,
+            held_ranges.c.end_us > start_us,
+        )
+        .limit(1)
+    )
+    return connection.execute(met).first() is not None
+
+
+async def held_since(connection: AsyncConnection, since_us: int) -> list[HeldRange]:
+    """The ranges that reach beyond ``since_us``: what a spool has to know."""
+    rows = await connection.execute(sa.select(held_ranges).where(held_ranges.c.end_us > since_us))
+    return [HeldRange(**row._mapping) for row in rows]
+
+
+def _met(
+    camera_id: str | None, source_id: str | None, start_us: int, end_us: int
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """Stored segments that the range meets, also those that others cover."""
+    whose = (
+        segments.c.source_id == source_id
+        if source_id is not None
+        else segments.c.source_id.in_(
+            sa.select(sources.c.id).where(sources.c.camera_id == camera_id)
+        )
+    )
+    return whose, segments.c.state == STORED, segments.c.start_us < end_us, (
+        segments.c.end_us > start_us
+    )  # fmt: skip
+
+
+def _holding(camera_id: sa.ColumnElement[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    """Ranges that meet a row of ``segments``, of a source with that camera."""
+    return (
+        (held_ranges.c.source_id == segments.c.source_id) | (held_ranges.c.camera_id == camera_id),
+        held_ranges.c.start_us < segments.c.end_us,
+        held_ranges.c.end_us > segments.c.start_us,
+    )
