@@ -31,7 +31,8 @@ class TicketError(Exception):
 class Ticket:
     """Who may do what, until when. ``start_us`` and ``end_us`` bound the footage; live has none.
 
-    ``variant`` is the rendering that was decided ("main", "sub", "h264", "masked").
+    ``variant`` is the rendering that was decided ("main", "sub", "h264", "masked"), ``made_from``
+    the stream that "masked" is made from.
     """
 
     session_id: str
@@ -44,6 +45,7 @@ class Ticket:
     end_us: int | None
     expires_us: int
     may_lift_masks: bool
+    made_from: str = "main"
 
 
 class TicketSigner:

@@ -30,6 +30,7 @@ from gateway.camera_form import (
 from gateway.cameras import Camera, read_cameras, select_cameras, select_page
 from gateway.database.tables import cameras
 from gateway.identifiers import new_id, now_us
+from gateway.masks import masks_in_force
 from gateway.people.areas import area_names, area_path, cameras_within, standing_in
 from gateway.people.authorize import AreaPlace, Principal
 from gateway.people.roles import Right
@@ -205,6 +206,7 @@ async def _documents(
     connection: AsyncConnection, services: Services, caller: Principal, page: Sequence[Camera]
 ) -> list[dict[str, Any]]:
     names = await area_names(connection, [camera.area_path for camera in page])
+    masked = await masks_in_force(connection, [camera.id for camera in page])
     return [
         {
             "id": camera.id,
@@ -220,6 +222,7 @@ async def _documents(
             "sub_url": camera.sub_url,
             "username": camera.username,
             "has_password": camera.password_sealed is not None,
+            "masked": camera.id in masked and bool(masked[camera.id].masks),
             "rights": sorted(rights := caller.rights_at(camera, now_us())),
             "states": _states(camera, services),
         }

@@ -21,10 +21,12 @@ from gateway.api.access import (
 from gateway.api.answers import LiveSession
 from gateway.api.errors import ApiError, unavailable
 from gateway.api.services import Services, ServicesDep
-from gateway.api.viewing import open_viewing
+from gateway.api.viewing import open_viewing, overlay
 from gateway.cameras import Camera
 from gateway.control.channel import ControlError
+from gateway.masks import masks_in_force_of
 from gateway.people.roles import Right
+from gateway.watermark import viewer_name
 
 router = APIRouter(tags=["live"])
 
@@ -56,6 +58,13 @@ class Choice:
     variant: str
     transport: Transport
     transcoded: bool
+    made_from: str = "main"
+
+
+def choose_masked(quality: Quality, client: ClientAbilities, has_sub: bool) -> Choice:
+    """The rendering for who must not see beneath the masks: every client can play it."""
+    made_from = "sub" if quality in ("sub", "auto") and has_sub else "main"
+    return Choice("masked", "webrtc" if client.webrtc else "mse", True, made_from)
 
 
 def choose(
@@ -90,13 +99,18 @@ async def open_live(
     """Decide, write it into the audit log, and hand out a ticket for 30 s."""
     async with services.reader.connect() as connection:
         camera, decision = await permitted_camera(connection, caller, Right.LIVE, body.camera_id)
+        masked = bool(await masks_in_force_of(connection, camera.id))
     if not camera.enabled:
         raise ApiError(409, "camera_disabled", "this camera is switched off in its configuration")
     reason = await require_purpose(
         services, caller, "live", body.purpose, address=client_address(request)
     )
     shard = await _shard(services, camera.id)
-    choice = await _choose_knowing(services, shard, camera, body)
+    if masked and not decision.may_lift_masks:
+        choice = choose_masked(body.quality, body.client, camera.sub_url is not None)
+        await _require_place(services, camera.id)
+    else:
+        choice = await _choose_knowing(services, shard, camera, body)
     session_id, ticket = await open_viewing(
         services,
         caller,
@@ -115,6 +129,7 @@ async def open_live(
         start_us=None,
         end_us=None,
         may_lift_masks=decision.may_lift_masks,
+        made_from=choice.made_from,
     )
     query = urlencode({"ticket": ticket})
     return {
@@ -125,7 +140,8 @@ async def open_live(
         "whep_url": f"/s/{shard}/whep?{query}",
         "mse_url": f"/s/{shard}/mse?{query}",
         "transcoded": choice.transcoded,
-        "queue": await _queue(services, camera.id) if choice.transcoded else None,
+        "queue": await _queue(services, camera.id, choice.variant) if choice.transcoded else None,
+        "overlay": overlay(request, caller),
     }
 
 
@@ -149,6 +165,8 @@ async def snapshot(
             camera_id=camera.id,
             width=width,
             may_lift_masks=decision.may_lift_masks,
+            camera=camera.name,
+            viewer=viewer_name(caller.name, caller.display_name),
         )
     except ControlError as error:
         raise ApiError(503, "no_picture", str(error)) from None
@@ -184,8 +202,28 @@ async def _choose_knowing(services: Services, shard: str, camera: Camera, body: 
     return choice
 
 
-async def _queue(services: Services, camera_id: str) -> dict[str, int] | None:
-    made = services.states.of(camera_id).get("h264", {})
+async def _require_place(services: Services, camera_id: str) -> None:
+    """Whoever must not see beneath masks sees nothing where nobody can draw them."""
+    if services.states.of(camera_id).get("masked", {}).get("state") == "live":
+        return  # it is being made for others, and shared
+    try:
+        status = await services.processes.client("transcoder").call("transcode.status")
+    except (ConnectionError, TimeoutError, ControlError):
+        status = {}
+    limit = int(status.get("limit", 0))
+    # Playback gives way to live, so that only live views count.
+    if int(status.get("live", 0)) >= limit:
+        raise ApiError(
+            503,
+            "masked_unavailable",
+            "parts of this picture are masked, and the transcoder has no place to draw the masks: "
+            "try again later",
+            {"running": int(status.get("running", 0)), "limit": limit},
+        )
+
+
+async def _queue(services: Services, camera_id: str, variant: str) -> dict[str, int] | None:
+    made = services.states.of(camera_id).get(variant, {})
     if "queue" in made:
         waiting: dict[str, int] = made["queue"]
         return waiting

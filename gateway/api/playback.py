@@ -14,8 +14,9 @@ from gateway.api.answers import PlaybackSession
 from gateway.api.errors import invalid, not_found, unavailable
 from gateway.api.services import ServicesDep
 from gateway.api.timeline import TIME_LIMIT_US
-from gateway.api.viewing import open_viewing
+from gateway.api.viewing import open_viewing, overlay
 from gateway.cameras import find_cameras
+from gateway.masks import covered_as, footage_path, mask_history
 from gateway.people.roles import Right
 
 router = APIRouter(tags=["playback"])
@@ -49,6 +50,7 @@ async def open_playback(
     camera_ids = list(dict.fromkeys(body.camera_ids))
     async with services.reader.connect() as connection:
         found = await find_cameras(connection, camera_ids, deleted=True)
+        versions = {one: await mask_history(connection, one) for one in camera_ids}
     if len(found) != len(camera_ids):
         raise not_found("camera")
     decisions = [check(caller, Right.PLAYBACK, found[camera_id]) for camera_id in camera_ids]
@@ -58,6 +60,7 @@ async def open_playback(
         raise unavailable("no footage server is running: try again")
     # The same camera from the same server: its index and files are warm there.
     server = servers[zlib.crc32(camera_ids[0].encode()) % len(servers)]
+    may_lift_masks = all(decision.may_lift_masks for decision in decisions)
     session_id, ticket = await open_viewing(
         services,
         caller,
@@ -76,14 +79,22 @@ async def open_playback(
         variant="main" if body.client.mse_h265 else "h264",
         start_us=body.start_us,
         end_us=body.end_us,
-        may_lift_masks=all(decision.may_lift_masks for decision in decisions),
+        may_lift_masks=may_lift_masks,
     )
     return {
         "session_id": session_id,
         "server": server,
         "ticket": ticket,
         "cameras": [
-            {"camera_id": camera_id, "base_url": f"/s/{server}/playback/{camera_id}"}
+            {
+                "camera_id": camera_id,
+                "base_url": footage_path(
+                    server,
+                    camera_id,
+                    covered_as(versions[camera_id], body.start_us, body.end_us, may_lift_masks),
+                ),
+            }
             for camera_id in camera_ids
         ],
+        "overlay": overlay(request, caller),
     }

@@ -50,7 +50,9 @@ async def create_restream(
 ) -> dict[str, Any]:
     """Hand out an address. The URL is shown this once; only the token's hash is kept."""
     async with services.reader.connect() as connection:
-        camera, _ = await permitted_camera(connection, caller, Right.RESTREAM, body.camera_id)
+        camera, decision = await permitted_camera(
+            connection, caller, Right.RESTREAM, body.camera_id
+        )
     if not services.settings.restream.enabled:
         raise ApiError(409, "restream_off", "restreaming is off: set restream.enabled = true")
     shard = await services.processes.shard_of(camera.id)
@@ -69,6 +71,7 @@ async def create_restream(
         addresses=body.addresses,
         user_id=caller.user_id,
         user_name=caller.name,
+        may_lift_masks=decision.may_lift_masks,
         expires_us=expires_us,
     )
     await record(

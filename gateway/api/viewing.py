@@ -6,10 +6,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from starlette.requests import HTTPConnection
 
+from gateway.api.access import client_address
 from gateway.api.services import Services
 from gateway.audit import AuditRecord
 from gateway.control.channel import ControlError
@@ -35,6 +38,7 @@ async def open_viewing(
     start_us: int | None,
     end_us: int | None,
     may_lift_masks: bool,
+    made_from: str = "main",
 ) -> tuple[str, str]:
     """Write the register, remember the session (in one commit), then sign its ticket; gives
     (session id, ticket).
@@ -52,6 +56,7 @@ async def open_viewing(
         process=process,
         action=action,
         camera_ids=camera_ids,
+        may_lift_masks=may_lift_masks,
     )
     ticket = Ticket(
         session_id=session_id,
@@ -64,8 +69,19 @@ async def open_viewing(
         end_us=end_us,
         expires_us=now_us() + TICKET_LIFETIME_S * US_PER_S,
         may_lift_masks=may_lift_masks,
+        made_from=made_from,
     )
     return session_id, services.signer.sign(ticket)
+
+
+def overlay(connection: HTTPConnection, principal: Principal) -> dict[str, Any]:
+    """``Overlay``: what the console writes over the picture, for as long as it plays."""
+    return {
+        "name": principal.name,
+        "display_name": principal.display_name,
+        "address": client_address(connection),
+        "opened_us": now_us(),
+    }
 
 
 async def revoke_viewing(

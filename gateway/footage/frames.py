@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
 from camera_adapters.stream import AccessUnit, Track
 from gateway.footage.byte_cache import ByteCache
 from gateway.footage.fragments import read_fragments, units_by_track
 from gateway.footage.reader import FootageGone, FootageReader, Located
+from gateway.live.snapshot import Caption
+from gateway.masks import Polygons
 from gateway.transcoder.client import TranscoderClient
+from gateway.watermark import picture_lines
 
 PICTURES_BYTES_KEPT = 32 * 1024 * 1024
 WIDTH_LIMIT = 7680
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a picture is given: pictures that look alike are kept as one."""
+
+    width: int | None
+    masks: Polygons
+    caption: Caption
+
+    def lines(self, at_us: int) -> list[str]:
+        return picture_lines(self.caption.camera, self.caption.viewer, at_us)
 
 
 class FrameMaker:
@@ -24,9 +40,18 @@ class FrameMaker:
         self._kept = ByteCache(PICTURES_BYTES_KEPT)
 
     async def picture(
-        self, camera_id: str, variant: str, at_us: int, *, width: int | None, exact: bool
+        self,
+        camera_id: str,
+        variant: str,
+        at_us: int,
+        *,
+        width: int | None,
+        exact: bool,
+        masks: Polygons,
+        caption: Caption,
     ) -> bytes:
-        """The picture shown at ``at_us``; with ``exact=False`` the keyframe before it.
+        """The picture shown at ``at_us``; with ``exact=False`` the keyframe before it. Masks and
+        caption are burnt in.
 
         Raises FootageGone in a gap, TranscodeError, FootageUnreadable, Mp4Error.
         """
@@ -36,8 +61,8 @@ class FrameMaker:
         while start > 0 and not located.fragments[start].keyframe_bytes:
             start -= 1
         if not exact:
-            return await self._keyframe(located, start, width)
-        return await self._exact(located, start, number, at_us, width)
+            return await self._keyframe(located, start, _Look(width, masks, caption))
+        return await self._exact(located, start, number, at_us, _Look(width, masks, caption))
 
     async def _segment_at(self, camera_id: str, variant: str, at_us: int) -> Located:
         found = await self._reader.between(camera_id, variant, at_us, at_us + 1)
@@ -45,8 +70,8 @@ class FrameMaker:
             raise FootageGone("there is no footage at that instant: see the timeline's gaps")
         return found[0]
 
-    async def _keyframe(self, located: Located, number: int, width: int | None) -> bytes:
-        key = (located.segment.id, number, width)
+    async def _keyframe(self, located: Located, number: int, look: _Look) -> bytes:
+        key = (located.segment.id, number, look)
         kept = self._kept.get(key)
         if kept is None:
             part = located.fragments[number]
@@ -55,12 +80,18 @@ class FrameMaker:
             prefix = await self._reader.read(located, part.offset, part.keyframe_bytes)
             tracks = self._reader.tracks(located.run)
             track, units = _video(units_by_track(prefix, tracks), tracks)
-            kept = await self._transcoder.picture(track, units[:1], width=width)
+            kept = await self._transcoder.picture(
+                track,
+                units[:1],
+                width=look.width,
+                masks=look.masks,
+                lines=look.lines(part.start_us),
+            )
             self._kept.put(key, kept)
         return kept
 
     async def _exact(
-        self, located: Located, start: int, number: int, at_us: int, width: int | None
+        self, located: Located, start: int, number: int, at_us: int, look: _Look
     ) -> bytes:
         tracks = self._reader.tracks(located.run)
         at_90k = (at_us - located.run.start_us) * 9 // 100
@@ -75,10 +106,18 @@ class FrameMaker:
             track, units = _video(_joined(data, tracks), tracks)
         needed = _due(units, at_90k)
         shown = max((u.pts_90k for u in needed if u.pts_90k <= at_90k), default=None)
-        key = (located.segment.id, shown, width, "exact")
+        key = (located.segment.id, shown, look, "exact")
         kept = self._kept.get(key)
         if kept is None:
-            kept = await self._transcoder.picture(track, needed, at_90k=at_90k, width=width)
+            shown_us = at_us if shown is None else located.run.start_us + shown * 100 // 9
+            kept = await self._transcoder.picture(
+                track,
+                needed,
+                at_90k=at_90k,
+                width=look.width,
+                masks=look.masks,
+                lines=look.lines(shown_us),
+            )
             self._kept.put(key, kept)
         return kept
 

@@ -21,9 +21,11 @@ _SEAM_US = 500_000
 _Entry = list[tuple[Located, Fragment]]
 
 
-def media_playlist(items: Sequence[Located], wanted: Range, ticket: str | None) -> str:
+def media_playlist(
+    items: Sequence[Located], wanted: Range, ticket: str | None, covered: bool = False
+) -> str:
     """The media playlist of the range. URIs are relative to ``…/hls/``; ``ticket`` is repeated in
-    each of them, for players that keep no cookies.
+    each of them, for players that keep no cookies. ``covered``: what is masked comes transcoded.
     """
     entries = _entries(items, wanted)
     longest_us = max((_duration_us(entry) for entry in entries), default=1_000_000)
@@ -36,6 +38,7 @@ def media_playlist(items: Sequence[Located], wanted: Range, ticket: str | None) 
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     query = f"?ticket={quote(ticket)}" if ticket else ""
+    root = "../transcode" if covered else ".."
     run_id = ""
     end_us: int | None = None
     for entry in entries:
@@ -45,10 +48,10 @@ def media_playlist(items: Sequence[Located], wanted: Range, ticket: str | None) 
             lines.append("#EXT-X-DISCONTINUITY")
         if new_run:
             run_id = located.run.id
-            lines.append(f'#EXT-X-MAP:URI="../runs/{quote(run_id)}/init.mp4{query}"')
+            lines.append(f'#EXT-X-MAP:URI="{root}/runs/{quote(run_id)}/init.mp4{query}"')
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{_date_time(first.start_us)}")
         lines.append(f"#EXTINF:{_duration_us(entry) / 1e6:.6f},")
-        lines += _resource(entry, query)
+        lines += _resource(entry, query, root)
         end_us = entry[-1][1].start_us + entry[-1][1].duration_us
     lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
@@ -76,11 +79,11 @@ def _joins(entry: _Entry, located: Located, fragment: Fragment) -> bool:
     return not fragment.keyframe_bytes or end_us - entry[0][1].start_us <= ENTRY_US
 
 
-def _resource(entry: _Entry, query: str) -> list[str]:
+def _resource(entry: _Entry, query: str, root: str) -> list[str]:
     located, first = entry[0]
     last = entry[-1][1]
-    segment = f"../segments/{quote(located.segment.id)}"
-    if located.run.audio_codec in ("pcma", "pcmu"):
+    segment = f"{root}/segments/{quote(located.segment.id)}"
+    if root != ".." or located.run.audio_codec in ("pcma", "pcmu"):
         return [f"{segment}/fragments/{first.number}-{last.number}.m4s{query}"]
     length = last.offset + last.size_bytes - first.offset
     return [f"#EXT-X-BYTERANGE:{length}@{first.offset}", f"{segment}/segment.mp4{query}"]

@@ -12,6 +12,7 @@ from gateway.database.writer_process import RemoteRowWriter
 from gateway.footage.export_rights import Exports
 from gateway.footage.fragments import FragmentMaker
 from gateway.footage.frames import FrameMaker
+from gateway.footage.privacy import Privacy
 from gateway.footage.reader import FootageReader
 from gateway.footage.routes import footage_server
 from gateway.footage.sessions import PlaybackSessions
@@ -68,6 +69,7 @@ async def serve(settings: Settings, name: str) -> None:
         maker = FragmentMaker(reader)
         transcoding = PlaybackTranscoding(reader, maker, transcoder)
         stack.push_async_callback(transcoding.close)
+        privacy = Privacy(engine)
         server = footage_server(
             name,
             reader,
@@ -76,6 +78,7 @@ async def serve(settings: Settings, name: str) -> None:
             FrameMaker(reader, transcoder),
             transcoding,
             Exports(engine, rows),
+            privacy,
         )
         port = await stack.enter_async_context(serve_http(name, server.routes()))
         lag = LoopLag()
@@ -83,11 +86,15 @@ async def serve(settings: Settings, name: str) -> None:
         async def status() -> dict[str, Any]:
             return {"event_loop_lag_ms": lag.worst_ms(), "sessions": len(server.sessions)}
 
+        async def masks_changed(camera_id: str) -> None:
+            privacy.changed(camera_id)
+
         control_server = ControlServer(
             control_path(settings, name),
             secret,
             {
                 "playback.revoke": server.revoke,
+                "masks.changed": masks_changed,
                 "footage.status": status,
                 "process.status": status,
             },

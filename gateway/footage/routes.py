@@ -19,12 +19,14 @@ from gateway.footage.export_rights import Exports
 from gateway.footage.fragments import FragmentMaker, check_numbers
 from gateway.footage.frames import WIDTH_LIMIT, FrameMaker
 from gateway.footage.hls import HLS_SPAN_LIMIT_US, media_playlist
+from gateway.footage.masked_download import pieces, plan
 from gateway.footage.playback_index import (
     Range,
     build_index,
     keyframes_in,
     page_of,
 )
+from gateway.footage.privacy import Privacy
 from gateway.footage.reader import FootageGone, FootageReader, Located
 from gateway.footage.sessions import (
     COOKIE_PREFIX,
@@ -35,6 +37,7 @@ from gateway.footage.sessions import (
 )
 from gateway.footage.transcoding import PlaybackTranscoding
 from gateway.identifiers import US_PER_S
+from gateway.masks import Polygons, footage_path
 from gateway.transcoder.errors import TranscodeError
 from recorder.segments import Run
 
@@ -58,11 +61,13 @@ class FootageServer:
     frames: FrameMaker
     transcoding: PlaybackTranscoding
     exports: Exports
+    privacy: Privacy
     _plans: dict[tuple[str, str, Range], VirtualFile]
 
     def routes(self) -> list[Route]:
         """Everything below ``/s/{name}``."""
-        camera = "/playback/{camera_id}"
+        # The second for sessions that see masked footage; see gateway.masks.footage_path.
+        cameras = ("/playback/{camera_id}", "/masked/{covered:int}/{camera_id}")
         get = [
             ("/index", self.index),
             ("/keyframes", self.keyframes),
@@ -85,7 +90,11 @@ class FootageServer:
         ]
         return [
             Route("/sessions", with_errors(self.open_session), methods=["POST"]),
-            *(Route(camera + path, with_errors(endpoint)) for path, endpoint in get),
+            *(
+                Route(camera + path, with_errors(endpoint))
+                for camera in cameras
+                for path, endpoint in get
+            ),
         ]
 
     async def revoke(self, session_ids: list[str]) -> int:
@@ -112,7 +121,12 @@ class FootageServer:
                 "start_us": session.range.start_us,
                 "end_us": session.range.end_us,
                 "cameras": [
-                    {"camera_id": one, "base_url": f"/s/{self.name}/playback/{one}"}
+                    {
+                        "camera_id": one,
+                        "base_url": footage_path(
+                            self.name, one, await self.privacy.covered_as(one, session)
+                        ),
+                    }
                     for one in session.ticket.camera_ids
                 ],
             },
@@ -145,10 +159,11 @@ class FootageServer:
             camera_id, session.variant, page.start_us, page.end_us, items
         )
         document = await asyncio.to_thread(build_index, items, page, gaps, next_us)
-        if session.transcode_h265:
+        covered = await self.privacy.covered_as(camera_id, session)
+        if session.transcode_h265 or covered:
             by_id = {item.run.id: item.run for item in items}
             for run in document["runs"]:
-                if by_id[run["run_id"]].video_codec == "h265":
+                if covered or by_id[run["run_id"]].video_codec == "h265":
                     run["transcode"] = True
                     run["mime"] = await self.transcoding.mime(by_id[run["run_id"]])
         return JSONResponse(document, headers={"Cache-Control": "no-store"})
@@ -170,7 +185,8 @@ class FootageServer:
             camera_id, session.variant, wanted.start_us, wanted.end_us
         )
         ticket = request.query_params.get("ticket")
-        playlist = await asyncio.to_thread(media_playlist, items, wanted, ticket)
+        covered = bool(await self.privacy.covered_as(camera_id, session))
+        playlist = await asyncio.to_thread(media_playlist, items, wanted, ticket, covered)
         if "#EXTINF" not in playlist:
             raise FootageGone("there is no footage in that range: see the timeline's gaps")
         return Response(
@@ -183,12 +199,14 @@ class FootageServer:
 
     async def initialisation(self, request: Request) -> Response:
         """``/runs/{run_id}/init.mp4``."""
-        _, run = await self._run_of(request)
+        session, run = await self._run_of(request)
+        await self.privacy.require_uncovered(request.path_params["camera_id"], session)
         return _media(self.fragments.initialisation(run), f"i-{run.id}", request)
 
     async def media(self, request: Request) -> Response:
         """``/segments/{segment_id}/fragments/{first}-{last}.m4s``."""
-        located, _, first, last = await self._fragments_of(request)
+        located, session, first, last = await self._fragments_of(request)
+        await self.privacy.require_uncovered(request.path_params["camera_id"], session)
         tag = f"f-{located.segment.id}-{first}-{last}"
         if _unchanged(request, tag):
             return _not_modified(tag)
@@ -196,7 +214,8 @@ class FootageServer:
 
     async def keyframe(self, request: Request) -> Response:
         """``/segments/{segment_id}/keyframes/{number}.m4s``."""
-        located, _, number, _ = await self._fragments_of(request)
+        located, session, number, _ = await self._fragments_of(request)
+        await self.privacy.require_uncovered(request.path_params["camera_id"], session)
         tag = f"k-{located.segment.id}-{number}"
         if _unchanged(request, tag):
             return _not_modified(tag)
@@ -216,7 +235,13 @@ class FootageServer:
             if item.offset < end and item.offset + item.size_bytes > start
         ]
         for item in (touched[:1] + touched[-1:]) or []:
-            await self._permit(request, item.start_us, item.start_us + item.duration_us)
+            camera_id, session = await self._permit(
+                request, item.start_us, item.start_us + item.duration_us
+            )
+            await self.privacy.require_uncovered(camera_id, session)
+        if not touched:
+            camera_id, session = await self._find(request, None)
+            await self.privacy.require_uncovered(camera_id, session)
         return _ranged(
             _pieces(self.reader, located, start, end),
             start,
@@ -233,16 +258,23 @@ class FootageServer:
         exact = request.query_params.get("exact", "true") not in ("false", "0")
         camera_id, session = await self._permit(request, at_us, at_us + 1)
         jpeg = await self.frames.picture(
-            camera_id, session.variant, at_us, width=width or None, exact=exact
+            camera_id,
+            session.variant,
+            at_us,
+            width=width or None,
+            exact=exact,
+            masks=await self.privacy.masks(camera_id, session, at_us, at_us + 1),
+            caption=await self.privacy.caption(camera_id, session),
         )
-        return Response(
-            jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
-        )
+        # It names its viewer: the next who signs in at this browser gets another.
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     async def mp4(self, request: Request) -> Response:
         """``/mp4``: a download."""
         camera_id, session, wanted = await self._range_of(request, DOWNLOAD_SPAN_LIMIT_US)
         await self.exports.permit(session, camera_id, wanted, _address(request))
+        if await self.privacy.covered_as(camera_id, session):
+            return await self._masked_mp4(camera_id, session, wanted)
         key = (camera_id, session.variant, wanted)
         plan = self._plans.get(key) if "range" in request.headers else None
         if plan is None:
@@ -261,6 +293,24 @@ class FootageServer:
         response.headers["Cache-Control"] = "private, no-cache"
         return response
 
+    async def _masked_mp4(
+        self, camera_id: str, session: PlaybackSession, wanted: Range
+    ) -> Response:
+        items = await self.reader.between(
+            camera_id, session.variant, wanted.start_us, wanted.end_us
+        )
+        batches = plan(items, wanted)
+        masks = await self.privacy.masks(camera_id, session, wanted.start_us, wanted.end_us)
+        # A place of its own: who downloads may go on watching.
+        made = pieces(self.transcoding, (session.id, f"{camera_id} download"), batches, masks)
+        first = await anext(made)
+        name = f"{camera_id}_{_file_time(wanted.start_us)}_{_file_time(wanted.end_us)}.mp4"
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        }
+        return StreamingResponse(_after(first, made), 200, headers, media_type="video/mp4")
+
     # ---- transcoded
 
     async def transcoded_initialisation(self, request: Request) -> Response:
@@ -271,27 +321,49 @@ class FootageServer:
     async def transcoded_media(self, request: Request) -> Response:
         """``/transcode/segments/{segment_id}/fragments/{first}-{last}.m4s``."""
         located, session, first, last = await self._fragments_of(request)
-        viewer = (session.id, request.path_params["camera_id"])
+        camera_id = request.path_params["camera_id"]
+        viewer = (session.id, camera_id)
+        masks = await self.privacy.masks_of(camera_id, session, [located])
         tag = f"tf-{located.segment.id}-{first}-{last}"
-        if _unchanged(request, tag):
+        if _unchanged(request, tag) and not masks:
             return _not_modified(tag)
         try:
-            data = await self.transcoding.fragments(viewer, located, first, last)
+            data = await self.transcoding.fragments(viewer, located, first, last, masks)
         except TranscodeError as error:
             # A live viewer took the place: ask for another, and say where in the queue.
             if error.code != "preempted":
-                raise
-            data = await self.transcoding.fragments(viewer, located, first, last)
-        return _media(data, tag, request)
+                raise _unavailable(error, masks) from error
+            data = await self.transcoding.fragments(viewer, located, first, last, masks)
+        return await self._transcoded(data, tag, request, session, masks)
 
     async def transcoded_keyframe(self, request: Request) -> Response:
         """``/transcode/segments/{segment_id}/keyframes/{number}.m4s``."""
         located, session, number, _ = await self._fragments_of(request)
-        viewer = (session.id, request.path_params["camera_id"])
+        camera_id = request.path_params["camera_id"]
+        viewer = (session.id, camera_id)
+        masks = await self.privacy.masks_of(camera_id, session, [located])
         tag = f"tk-{located.segment.id}-{number}"
-        if _unchanged(request, tag):
+        if _unchanged(request, tag) and not masks:
             return _not_modified(tag)
-        return _media(await self.transcoding.keyframe(viewer, located, number), tag, request)
+        try:
+            data = await self.transcoding.keyframe(viewer, located, number, masks)
+        except TranscodeError as error:
+            raise _unavailable(error, masks) from error
+        return await self._transcoded(data, tag, request, session, masks)
+
+    async def _transcoded(
+        self,
+        data: bytes,
+        tag: str,
+        request: Request,
+        session: PlaybackSession,
+        masks: Polygons,
+    ) -> Response:
+        """Kept by browsers where the address says what it shows: see gateway.masks.footage_path."""
+        shown = await self.privacy.covered_as(request.path_params["camera_id"], session)
+        if masks and request.path_params.get("covered") != shown:
+            return Response(data, media_type="video/mp4", headers={"Cache-Control": "no-store"})
+        return _media(data, f"{tag}-{shown}" if masks else tag, request)
 
     # ---- who asks for what
 
@@ -362,9 +434,20 @@ def footage_server(
     frames: FrameMaker,
     transcoding: PlaybackTranscoding,
     exports: Exports,
+    privacy: Privacy,
 ) -> FootageServer:
     """A server of these parts."""
-    return FootageServer(name, reader, sessions, fragments, frames, transcoding, exports, {})
+    return FootageServer(
+        name, reader, sessions, fragments, frames, transcoding, exports, privacy, {}
+    )
+
+
+def _unavailable(error: TranscodeError, masks: Polygons) -> Exception:
+    """Where masks cannot be drawn there is nothing to see."""
+    if masks and error.code == "unavailable":
+        message = f"parts of this picture are masked, and nobody can draw the masks: {error}"
+        return SessionRefused(503, "masked_unavailable", message)
+    return error
 
 
 def _integer(
@@ -454,6 +537,12 @@ def _ranged(
     if request.method == "HEAD":
         return Response(None, status, headers, media_type="video/mp4")
     return StreamingResponse(pieces, status, headers, media_type="video/mp4")
+
+
+async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 async def _pieces(

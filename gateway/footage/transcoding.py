@@ -1,4 +1,5 @@
-"""Recorded H.265 as H.264, for browsers that cannot play it: a place in the transcoder per viewer.
+"""Recorded footage as H.264, for browsers that cannot play H.265 and for who must not see beneath
+masks: a place in the transcoder per viewer.
 
 A place is asked for by the first request, and kept as long as requests keep coming. While it waits
 the requests are told where in the queue, and need only come again.
@@ -28,6 +29,7 @@ from gateway.footage.fragments import (
 from gateway.footage.playback_index import transcoded_mime
 from gateway.footage.reader import FootageGone, FootageReader, Located
 from gateway.footage.sound import playable_tracks
+from gateway.masks import Polygons
 from gateway.transcoder.client import Produced, Queued, Started, TranscoderClient, Transcoding
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.video import output_track
@@ -55,6 +57,7 @@ class _Place:
     """One viewer's job in the transcoder."""
 
     track: Track
+    masks: Polygons
     job: Transcoding
     used: float
     queue: Queued = field(default_factory=lambda: Queued(1, 1))
@@ -91,9 +94,15 @@ class PlaybackTranscoding:
         return transcoded_mime(codec_string(video), run)
 
     async def fragments(
-        self, viewer: tuple[str, str], located: Located, first: int, last: int
+        self,
+        viewer: tuple[str, str],
+        located: Located,
+        first: int,
+        last: int,
+        masks: Polygons = (),
     ) -> bytes:
-        """These fragments in H.264. ``viewer`` is the session and camera whose place is used.
+        """These fragments in H.264, with ``masks`` burnt in. ``viewer`` is the session and camera
+        whose place is used.
 
         Raises TranscodeQueued, TranscodeError, and what reading raises.
         """
@@ -101,7 +110,7 @@ class PlaybackTranscoding:
         start = _keyframe_before(located, first)
         tracks = self._reader.tracks(located.run)
         video = _video_index(tracks)
-        place = await self._place(viewer, tracks[video])
+        place = await self._place(viewer, tracks[video], masks)
         sound = sound_index(tracks)
         before: bytes | None = None
         data = await read_fragments(self._reader, located, start, last)
@@ -117,7 +126,9 @@ class PlaybackTranscoding:
             self._assemble, tracks, video, before, parsed[first - start :], pictures, parts
         )
 
-    async def keyframe(self, viewer: tuple[str, str], located: Located, number: int) -> bytes:
+    async def keyframe(
+        self, viewer: tuple[str, str], located: Located, number: int, masks: Polygons = ()
+    ) -> bytes:
         """One keyframe in H.264, lasting as long as its fragment."""
         check_numbers(located, number, number)
         part = located.fragments[number]
@@ -125,7 +136,7 @@ class PlaybackTranscoding:
             raise FootageGone(f"fragment {number} does not begin with a keyframe")
         tracks = self._reader.tracks(located.run)
         video = _video_index(tracks)
-        place = await self._place(viewer, tracks[video])
+        place = await self._place(viewer, tracks[video], masks)
         prefix = await self._reader.read(located, part.offset, part.keyframe_bytes)
         units = units_by_track(prefix, tracks)[video][:1]
         (pictures,) = await self._encode(place, [units], 0)
@@ -148,14 +159,15 @@ class PlaybackTranscoding:
 
     # ---- places
 
-    async def _place(self, viewer: tuple[str, str], track: Track) -> _Place:
+    async def _place(self, viewer: tuple[str, str], track: Track, masks: Polygons) -> _Place:
         place = self._places.get(viewer)
-        if place is not None and (place.track != track or place.failure is not None):
+        fits = place is not None and (place.track, place.masks) == (track, masks)
+        if place is not None and (not fits or place.failure is not None):
             await self._close(viewer)
             place = None
         if place is None:
-            job = self._transcoder.open("video", track, live=False)
-            place = self._places[viewer] = _Place(track, job, time.monotonic())
+            job = self._transcoder.open("video", track, live=False, masks=masks)
+            place = self._places[viewer] = _Place(track, masks, job, time.monotonic())
             place.reading = asyncio.ensure_future(self._read(place))
             if self._sweeping is None or self._sweeping.done():
                 self._sweeping = asyncio.ensure_future(self._sweep())

@@ -202,11 +202,13 @@ class MseEndpoint:
         """Of the viewers there are now."""
         return sum(viewer.pictures_skipped for viewer in self._viewers)
 
-    def revoke(self, session_id: str) -> bool:
-        """End the session's viewer now. Returns whether there was one."""
+    def revoke(self, session_id: str, reason: str = "revoked") -> bool:
+        """End the session's viewer now; only "revoked" tells it not to try again. Returns whether
+        there was one.
+        """
         found = [one for one, session in self._viewers.items() if session.session_id == session_id]
         for viewer in found:
-            viewer.close("revoked")
+            viewer.close(reason)
         return bool(found)
 
     def close(self) -> None:

@@ -39,6 +39,8 @@ class Permission(Protocol):
     def user_name(self) -> str: ...
     @property
     def expires_us(self) -> int: ...
+    @property
+    def may_lift_masks(self) -> bool: ...
 
 
 OpenRestream = Callable[[Permission, str], Awaitable[Stream]]
@@ -91,6 +93,15 @@ class Restreams:
             token: one for token, one in self._permissions.items() if one.restream_id != restream_id
         }
         return bool(self._server.close_sessions(lambda access: _split(access)[0] == restream_id))
+
+    def cover(self, is_masked: Callable[[str], bool]) -> None:
+        """Masks were changed: who must not see beneath them begins anew, and gets them."""
+        covered = {
+            one.restream_id
+            for one in self._permissions.values()
+            if not one.may_lift_masks and is_masked(one.camera_id)
+        }
+        self._server.close_sessions(lambda access: _split(access)[0] in covered)
 
     def _find(self, path: str, token: str | None, peer_address: str) -> Access | None:
         given = token or path.rpartition("/")[2]

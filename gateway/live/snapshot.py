@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from camera_adapters.stream import AccessUnit, Stream, Track
+from gateway.masks import Polygons
 from gateway.transcoder.client import TranscoderClient
 from gateway.transcoder.wire import (
     track_from_wire,
@@ -17,9 +18,11 @@ from gateway.transcoder.wire import (
     units_from_wire,
     units_to_wire,
 )
+from gateway.watermark import picture_lines
 
 _FRESH_S = 1.0
 _ENTRIES_LIMIT = 256
+_Key = tuple[str, str, int | None, Polygons, "Caption"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +50,39 @@ def newest_keyframe(stream: Stream) -> Keyframe | None:
     return Keyframe(stream.tracks[unit.track_index], unit)
 
 
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What is written into a picture beside its time: see :mod:`gateway.watermark`."""
+
+    camera: str
+    viewer: str
+
+
 class Snapshots:
-    """JPEGs, each made once however many ask within a second."""
+    """JPEGs, each made once however often somebody asks within a second."""
 
     def __init__(self, transcoder: TranscoderClient) -> None:
         self._transcoder = transcoder
-        self._entries: OrderedDict[
-            tuple[str, str, int | None], tuple[float, asyncio.Task[bytes]]
-        ] = OrderedDict()
+        self._entries: OrderedDict[_Key, tuple[float, asyncio.Task[bytes]]] = OrderedDict()
 
     async def jpeg(
         self,
-        camera_id: str,
-        variant: str,
+        stream: Stream,
         width: int | None,
         keyframe: Callable[[], Awaitable[Keyframe]],
+        masks: Polygons,
+        caption: Caption,
     ) -> bytes:
-        """The picture. ``width``: scaled, None as it is.
+        """The picture of ``stream``, with ``masks`` and caption burnt in. ``width``: scaled, None
+        as it is.
 
         Raises what ``keyframe`` raises, and TranscodeError.
         """
-        key = (camera_id, variant, width)
+        key = (stream.camera_id, str(stream.variant), width, masks, caption)
         now_s = time.monotonic()
         entry = self._entries.get(key)
         if entry is None or now_s - entry[0] > _FRESH_S or _failed(entry[1]):
-            entry = (now_s, asyncio.ensure_future(self._make(width, keyframe)))
+            entry = (now_s, asyncio.ensure_future(self._make(width, keyframe, masks, caption)))
             self._entries[key] = entry
             self._entries.move_to_end(key)
             while len(self._entries) > _ENTRIES_LIMIT:
@@ -79,9 +90,18 @@ class Snapshots:
         # Shielded: who goes away must not take the picture from the others.
         return await asyncio.shield(entry[1])
 
-    async def _make(self, width: int | None, keyframe: Callable[[], Awaitable[Keyframe]]) -> bytes:
+    async def _make(
+        self,
+        width: int | None,
+        keyframe: Callable[[], Awaitable[Keyframe]],
+        masks: Polygons,
+        caption: Caption,
+    ) -> bytes:
         found = await keyframe()
-        return await self._transcoder.picture(found.track, [found.unit], width=width)
+        lines = picture_lines(caption.camera, caption.viewer, found.unit.wall_us)
+        return await self._transcoder.picture(
+            found.track, [found.unit], width=width, masks=masks, lines=lines
+        )
 
 
 def _failed(task: asyncio.Task[bytes]) -> bool:

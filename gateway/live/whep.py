@@ -101,14 +101,14 @@ class WhepEndpoint:
         """See :meth:`WebRtcOutput.figures`."""
         return self._output.figures()
 
-    def revoke(self, session_id: str) -> bool:
+    def revoke(self, session_id: str, reason: str = "revoked") -> bool:
         """End the session's viewer now. Returns whether there was one."""
         # Still waiting for its first picture: _open_viewer sees that it is not expected any more.
         waited = session_id in self._opening
         self._opening.discard(session_id)
         found = [r for r in self._resources.values() if r.session.session_id == session_id]
         for resource in found:
-            resource.viewer.close("revoked")
+            resource.viewer.close(reason)
         return waited or bool(found)
 
     def close(self) -> None:

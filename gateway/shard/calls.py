@@ -9,7 +9,7 @@ from typing import Any
 
 from camera_adapters.stream import AccessUnit, Interruption, Stream, Track, Variant
 from gateway.control.channel import ControlError
-from gateway.live.snapshot import Keyframe, Snapshots, newest_keyframe
+from gateway.live.snapshot import Caption, Keyframe, Snapshots, newest_keyframe
 from gateway.shard.clock_watch import ClockWatch
 from gateway.shard.shard import MediaShard
 from gateway.shard.variant_state import track_facts
@@ -56,12 +56,15 @@ def media_calls(shard: MediaShard, snapshots: Snapshots) -> dict[str, Handler]:
     async def keyframe(camera_id: str, variant: str) -> dict[str, Any]:
         return (await _keyframe(_stream(shard, camera_id, variant))).to_message()
 
-    async def jpeg(camera_id: str, width: int | None, may_lift_masks: bool) -> bytes:
-        # Nothing is masked yet, so that the right to lift masks changes nothing.
+    async def jpeg(
+        camera_id: str, width: int | None, may_lift_masks: bool, camera: str, viewer: str
+    ) -> bytes:
         stream = _snapshot_stream(shard, camera_id)
-        variant = str(stream.variant)
+        masks = () if may_lift_masks else shard.derived.masks(camera_id)
         try:
-            return await snapshots.jpeg(camera_id, variant, width, lambda: _keyframe(stream))
+            return await snapshots.jpeg(
+                stream, width, lambda: _keyframe(stream), masks, Caption(camera, viewer)
+            )
         except TranscodeError as error:
             raise ControlError(error.code, str(error)) from None
 

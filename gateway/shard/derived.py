@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from camera_adapters.stream import Stream, Variant
+from gateway.masks import Polygons
 from gateway.shard.on_demand import IDLE_CLOSE_S, IdleTimer
 from gateway.transcoder.client import TranscoderClient
 from gateway.transcoder.live_variant import LiveVariant, QueuePosition
 
-DERIVED = frozenset({Variant.H264, Variant.OPUS})
+DERIVED = frozenset({Variant.H264, Variant.MASKED, Variant.OPUS})
 
-_Key = tuple[str, Variant, Variant]  # camera, what it is made from, what is made
+# What it is made from (which it keeps alive), and what is made.
+_Key = tuple[int, Variant]
 
 
 @dataclass(slots=True)
 class _Held:
+    base: Stream
     live: LiveVariant
     idle: IdleTimer
 
@@ -35,11 +38,28 @@ class DerivedVariants:
         self._on_queue = on_queue
         self._idle_s = idle_s
         self._held: dict[_Key, _Held] = {}
+        self._masks: Mapping[str, Polygons] = {}
+
+    def cover(self, masks: Mapping[str, Polygons]) -> bool:
+        """Take the masks as they are now, by camera; gives whether any have changed. What is being
+        made with others begins anew.
+        """
+        before, self._masks = self._masks, masks
+        for held in tuple(self._held.values()):
+            now = masks.get(held.base.camera_id, ())
+            is_masked = held.live.output.variant is Variant.MASKED
+            if is_masked and before.get(held.base.camera_id, ()) != now:
+                held.live.cover(now)
+        return before != masks
+
+    def masks(self, camera_id: str) -> Polygons:
+        """The camera's masks; () where nothing is masked."""
+        return self._masks.get(camera_id, ())
 
     def get(self, base: Stream, variant: Variant) -> Stream:
         """The Stream of ``variant`` made from ``base``. It lives while it has sinks and some
         seconds longer, or until ``base`` is closed."""
-        key = (base.camera_id, base.variant, variant)
+        key = (id(base), variant)
         held = self._held.get(key)
         if held is not None and held.live.output.closed:
             self._end(key)
@@ -49,9 +69,15 @@ class DerivedVariants:
         return held.live.output
 
     def find(self, camera_id: str, variant: Variant) -> LiveVariant | None:
-        """The variant made from the camera's main Stream, if it is being made now."""
-        held = self._held.get((camera_id, Variant.MAIN, variant))
-        return held.live if held is not None else None
+        """The variant made from a Stream of the camera, if it is being made now: from the main one
+        before others."""
+        made = [
+            held
+            for held in self._held.values()
+            if held.base.camera_id == camera_id and held.live.output.variant is variant
+        ]
+        made.sort(key=lambda held: held.base.variant is not Variant.MAIN)
+        return made[0].live if made else None
 
     def existing(self) -> list[LiveVariant]:
         """Everything that is being made now."""
@@ -63,15 +89,16 @@ class DerivedVariants:
             self._end(key)
 
     def _make(self, key: _Key, base: Stream) -> _Held:
-        camera_id, _, variant = key
+        camera_id, variant = base.camera_id, key[1]
         live = LiveVariant(
             base,
             variant,
             self._transcoder,
             lambda queue: self._on_queue(camera_id, variant, queue),
+            self._masks.get(camera_id, ()) if variant is Variant.MASKED else (),
         )
         idle = IdleTimer(lambda: self._end(key), self._idle_s)
-        held = self._held[key] = _Held(live, idle)
+        held = self._held[key] = _Held(base, live, idle)
         live.output.on_sinks_changed = lambda output: idle.used() if output.sinks else idle.unused()
         idle.unused()
         base.attach(live, replay_gop=False)

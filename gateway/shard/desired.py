@@ -11,7 +11,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from camera_adapters.stream import Variant
+from gateway.database.privacy_tables import camera_masks
 from gateway.database.tables import cameras, restreams
+from gateway.masks import Polygons, masks_in_force
 from gateway.secrets import SealError, unseal
 from recorder.tables import assignments, sources
 
@@ -47,6 +49,7 @@ class DesiredRestream:
     user_id: str
     user_name: str
     expires_us: int
+    may_lift_masks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Desired:
 
     sources: dict[str, DesiredSource]
     restreams: dict[str, DesiredRestream]  # by token_hash
+    masks: dict[str, Polygons]  # by camera_id, of all cameras that have some
 
 
 class DesiredReader:
@@ -68,6 +72,8 @@ class DesiredReader:
         self._owner = owner
         self._stamp: object = None
         self._sources: dict[str, DesiredSource] = {}
+        self._masks_stamp: object = None
+        self._masks: dict[str, Polygons] = {}
 
     async def read(self) -> Desired:
         """Everything, as of now. Raises DBAPIError."""
@@ -76,7 +82,8 @@ class DesiredReader:
             if stamp != self._stamp:
                 self._sources = await self._read_sources(connection)
                 self._stamp = stamp
-            return Desired(self._sources, await self._read_restreams(connection))
+            permitted = await self._read_restreams(connection)
+            return Desired(self._sources, permitted, await self._read_masks(connection))
 
     async def _read_stamp(self, connection: AsyncConnection) -> object:
         owned = await connection.execute(
@@ -126,6 +133,15 @@ class DesiredReader:
                 await asyncio.sleep(0)  # opening a password takes a while
         return found
 
+    async def _read_masks(self, connection: AsyncConnection) -> dict[str, Polygons]:
+        sums = sa.select(sa.func.count(), sa.func.max(camera_masks.c.from_us))
+        stamp = tuple((await connection.execute(sums)).one())
+        if stamp != self._masks_stamp:
+            newest = await masks_in_force(connection)
+            self._masks = {one.camera_id: one.polygons for one in newest.values() if one.masks}
+            self._masks_stamp = stamp
+        return self._masks
+
     async def _read_restreams(self, connection: AsyncConnection) -> dict[str, DesiredRestream]:
         rows = await connection.execute(
             sa.select(restreams).where(restreams.c.revoked_us.is_(None))
@@ -140,6 +156,7 @@ class DesiredReader:
                 row.user_id,
                 row.user_name,
                 row.expires_us,
+                row.may_lift_masks,
             )
             for row in rows
             if f"{row.camera_id}/main" in self._sources

@@ -32,6 +32,7 @@ class LiveDoor:
         try:
             chosen = await self._with_sound(stream)
             self._sessions.require_unrevoked(session.session_id)
+            self._require_covered(session)
         except BaseException:
             session.ended("failed")
             raise
@@ -48,12 +49,28 @@ class LiveDoor:
 
     def _stream(self, session: LiveSession) -> Stream:
         try:
-            return self._shard.stream(session.camera_id, session.variant)
+            self._require_covered(session)
+        except SessionRefused:
+            session.ended("masked")
+            raise
+        try:
+            return self._shard.stream(session.camera_id, session.variant, session.made_from)
         except LookupError:
             session.ended("not_found")
             raise SessionRefused(
                 404, "not_found", "this camera is not held here: ask POST /api/live again"
             ) from None
+
+    def _require_covered(self, session: LiveSession) -> None:
+        """The API decides by the masks of when it was asked; they may have been drawn since."""
+        if (
+            self._shard.derived.masks(session.camera_id)
+            and not session.may_lift_masks
+            and session.variant is not Variant.MASKED
+        ):
+            raise SessionRefused(
+                503, "masked", "masks were drawn meanwhile: ask POST /api/live again"
+            )
 
 
 def _has_aac(stream: Stream) -> bool:

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.rtp.clocks import SteadyClock
-from camera_adapters.stream import Stream
+from camera_adapters.stream import Stream, Variant
 from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.audit import AuditRecord, append
 from gateway.cluster.child import ConfigurationError
@@ -27,6 +27,7 @@ from gateway.live.mse import MseEndpoint
 from gateway.live.restream import Permission, Restreams
 from gateway.live.snapshot import Snapshots
 from gateway.live.whep import WhepEndpoint
+from gateway.masks import Polygons
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.calls import clock_calls, footage_calls, live_calls, media_calls
@@ -43,6 +44,7 @@ from gateway.shard.web import serve_http
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
 from gateway.transcoder.client import TranscoderClient
+from recorder.hold_rows import held_since
 from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import RowError, RowWriter
 from recorder.spool import SpoolConfig, SpoolError
@@ -216,16 +218,33 @@ class ShardProcess:
             await append(self._rows, [record])
         except RowError as error:
             raise ConnectionError(f"the audit log refuses: {error}") from error
-        stream = self._shard.stream(permission.camera_id, permission.variant)
+        stream = self._restreamed(permission)
         if not stream.running and not await run_begins(stream, FIRST_RUN_WAIT_S):
             raise TimeoutError("the camera sends nothing")
         return stream
 
+    def _restreamed(self, permission: Permission) -> Stream:
+        if permission.may_lift_masks or not self._shard.derived.masks(permission.camera_id):
+            return self._shard.stream(permission.camera_id, permission.variant)
+        made_from = Variant.SUB if permission.variant is Variant.SUB else Variant.MAIN
+        return self._shard.stream(permission.camera_id, Variant.MASKED, made_from)
+
     async def _reconcile(self) -> None:
         desired = await self._desired.read()
+        self._cover(desired.masks)
         await self._shard.reconcile(desired.sources)
         if self._restreams is not None:
             self._restreams.permit(desired.restreams)
+
+    def _cover(self, masks: dict[str, Polygons]) -> None:
+        """Whoever sees more than the masks of now let them see begins anew, masked."""
+        if not self._shard.derived.cover(masks):
+            return
+        for session in self._sessions.seeing_all_of(masks.__contains__):
+            self._whep.revoke(session.session_id, "masks_changed")
+            self._mse.revoke(session.session_id, "masks_changed")
+        if self._restreams is not None:
+            self._restreams.cover(masks.__contains__)
 
     async def _reconcile_for_ever(self) -> None:
         while True:
@@ -241,8 +260,23 @@ class ShardProcess:
         while True:
             await self._clocks.turn()
             await self._report.turn()
+            await self._keep_held()
             self._lag_ms = self._lag.worst_ms()
             await asyncio.sleep(TURN_INTERVAL_S)
+
+    async def _keep_held(self) -> None:
+        """Tell the spool what it may not give up."""
+        files = self._recorder.spool.files.values()
+        oldest_us = min((file.header.start_us for file in files), default=None)
+        if oldest_us is None:
+            return
+        try:
+            async with self._reader.connect() as connection:
+                held = await held_since(connection, oldest_us)
+        except sa.exc.DBAPIError as error:
+            _log.warning("holds cannot be read; keeping those that are known", why=str(error))
+            return
+        self._recorder.keep(held)
 
     async def _accepted_offset(self, source_id: str) -> int | None:
         try:

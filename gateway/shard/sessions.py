@@ -27,6 +27,8 @@ class LiveSession:
     user_id: str
     camera_id: str
     variant: Variant
+    made_from: Variant
+    may_lift_masks: bool
     opened_us: int
     forget: Callable[[LiveSession], None]
 
@@ -74,6 +76,16 @@ class LiveSessions:
         """How many sessions each camera and variant has."""
         return Counter((one.camera_id, one.variant) for one in self._sessions)
 
+    def seeing_all_of(self, is_masked: Callable[[str], bool]) -> list[LiveSession]:
+        """The sessions that see a picture beneath its masks, and may not."""
+        return [
+            one
+            for one in self._sessions
+            if not one.may_lift_masks
+            and one.variant is not Variant.MASKED
+            and is_masked(one.camera_id)
+        ]
+
     def session_ids(self) -> list[str]:
         """The ids of what is open."""
         return [one.session_id for one in self._sessions]
@@ -87,6 +99,8 @@ class LiveSessions:
             ticket.user_id,
             ticket.camera_ids[0],
             Variant(ticket.variant),
+            Variant(ticket.made_from),
+            ticket.may_lift_masks,
             now_us(),
             self._sessions.discard,
         )

@@ -72,10 +72,10 @@ class MediaShard:
             raise LookupError(f"{camera_id} has no variant {variant} on this shard")
         return feed
 
-    def stream(self, camera_id: str, variant: Variant) -> Stream:
-        """The Stream of any variant; made ones are made from main. Raises LookupError."""
+    def stream(self, camera_id: str, variant: Variant, made_from: Variant = Variant.MAIN) -> Stream:
+        """The Stream of any variant; made ones are made from ``made_from``. Raises LookupError."""
         if variant in DERIVED:
-            return self.derived.get(self.feed(camera_id, Variant.MAIN).stream, variant)
+            return self.derived.get(self.feed(camera_id, made_from).stream, variant)
         return self.feed(camera_id, variant).stream
 
     def changed(self, feed: Feed) -> None:

@@ -75,7 +75,7 @@ def _fill(picture: VideoFrame, masks: _Key) -> None:
 
 @functools.lru_cache(maxsize=256)
 def covered_cells(width: int, height: int, masks: _Key) -> _Cells:
-    """Which cells of 2×2 pixels the masks cover, rounded outwards: shape (⌈height/2⌉, ⌈width/2⌉)."""
+    """The cells of 2×2 pixels that masks cover, rounded outwards: (⌈height/2⌉, ⌈width/2⌉)."""
     rows, columns = -(-height // _CELL), -(-width // _CELL)
     covered = np.zeros((rows, columns), np.bool_)
     for mask in masks:
@@ -130,7 +130,7 @@ def _write(picture: VideoFrame, lines: Sequence[str]) -> None:
     y = height - margin - line_height * len(lines)
     for line in lines:
         letters = _letters(line, line_height)[:, : width - 2 * margin]
-        if 0 <= y and y + line_height <= height:
+        if y >= 0 and y + line_height <= height:
             box = luma[y : y + line_height, margin : margin + letters.shape[1]]
             # Letters are bright on a darkened ground: legible on snow and at night.
             dark = box.astype(np.uint16) * 3 // 8

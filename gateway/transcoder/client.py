@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from camera_adapters.stream import AccessUnit, Track
 from gateway.control.channel import ControlClient, ControlError, ControlStream
+from gateway.transcoder.burn_in import Polygon
 from gateway.transcoder.errors import TranscodeError
+from gateway.transcoder.stamp import Stamp
 from gateway.transcoder.wire import (
     track_from_wire,
     track_to_wire,
@@ -115,11 +117,24 @@ class TranscoderClient:
         self._control = control
 
     def open(
-        self, kind: Literal["video", "aac", "opus"], track: Track, *, live: bool
+        self,
+        kind: Literal["video", "aac", "opus"],
+        track: Track,
+        *,
+        live: bool,
+        masks: Sequence[Polygon] = (),
+        stamp: Stamp | None = None,
     ) -> Transcoding:
-        """Ask for a job: ``video`` makes H.264, the others that sound."""
+        """Ask for a job: ``video`` makes H.264 with ``masks`` and ``stamp`` burnt in, the others
+        that sound.
+        """
         stream = self._control.stream(
-            "transcode.open", kind=kind, track=track_to_wire(track), live=live
+            "transcode.open",
+            kind=kind,
+            track=track_to_wire(track),
+            live=live,
+            masks=list(masks),
+            stamp=stamp.to_wire() if stamp is not None else None,
         )
         return Transcoding(stream)
 
@@ -130,6 +145,8 @@ class TranscoderClient:
         *,
         at_90k: int | None = None,
         width: int | None = None,
+        masks: Sequence[Polygon] = (),
+        lines: Sequence[str] = (),
     ) -> bytes:
         """A JPEG; see :func:`gateway.transcoder.picture.jpeg_at`."""
         try:
@@ -139,6 +156,8 @@ class TranscoderClient:
                 units=units_to_wire(units),
                 at_90k=at_90k,
                 width=width,
+                masks=list(masks),
+                lines=list(lines),
             )
         except ControlError as error:
             raise TranscodeError(error.code, str(error)) from error
@@ -149,7 +168,7 @@ class TranscoderClient:
         return bytes(jpeg)
 
     async def status(self) -> dict[str, int]:
-        """``running``, ``queued`` and ``limit`` of the video jobs."""
+        """``running``, ``queued``, ``live`` and ``limit`` of the video jobs."""
         try:
             return dict(await self._control.call("transcode.status"))
         except (ControlError, ConnectionError, TimeoutError) as error:

@@ -1,8 +1,8 @@
 """Letters to burn into pictures: a bitmap of each, so that no font need be installed.
 
-``glyphs.bin`` holds ASCII, the letters of Latin-1, Chinese punctuation, full-width forms and the 20,902 Chinese
-characters of Unicode 1.1 (all of GBK), 24 pixels high in four shades, made from Noto Sans Mono CJK
-SC by :mod:`gateway.transcoder.make_glyphs`. What it lacks is drawn as 〓.
+``glyphs.bin`` holds ASCII, the letters of Latin-1, Chinese punctuation, full-width forms and the
+20,902 Chinese characters of Unicode 1.1 (all of GBK), 24 pixels high in four shades, made from Noto
+Sans Mono CJK SC by :mod:`gateway.transcoder.make_glyphs`. What it lacks is drawn as 〓.
 """
 
 from __future__ import annotations

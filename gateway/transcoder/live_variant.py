@@ -1,10 +1,12 @@
-"""The ``h264`` and ``opus`` variants of a live camera: a sink on one Stream that feeds another."""
+"""The ``h264``, ``masked`` and ``opus`` variants of a live camera: a sink on one Stream that feeds
+another.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +20,7 @@ from camera_adapters.stream import (
     Track,
     Variant,
 )
+from gateway.transcoder.burn_in import Polygon
 from gateway.transcoder.client import Produced, Queued, Started, TranscoderClient, Transcoding
 from gateway.transcoder.errors import TranscodeError
 
@@ -25,6 +28,7 @@ _log = structlog.get_logger(__name__)
 
 UNITS_WAITING_LIMIT = 500
 _RETRY_S = 2.0
+_MASKS_CHANGED = Interruption(GapCause.NOT_SCHEDULED, "the camera's masks were changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,11 @@ class QueuePosition:
 class LiveVariant:
     """Attach it to a camera's Stream; ``output`` then carries the variant.
 
-    ``h264`` transcodes the picture and passes the sound on; ``opus`` transcodes AAC sound and
-    passes the picture on. Times stay those of the source. While it waits for a place,
-    :attr:`queue` says where, ``on_queue`` is called with each change, and ``output`` has no run.
-    A failed job is tried again as long as the variant is attached. Call :meth:`close` to end it.
+    ``h264`` and ``masked`` transcode the picture and pass the sound on; ``opus`` transcodes AAC
+    sound and passes the picture on. ``masks`` are burnt into the picture. Times stay
+    those of the source. While it waits for a place, :attr:`queue` says where, ``on_queue`` is
+    called with each change, and ``output`` has no run. A failed job is tried again as long as the
+    variant is attached. Call :meth:`close` to end it.
     """
 
     def __init__(
@@ -50,13 +55,15 @@ class LiveVariant:
         variant: Variant,
         transcoder: TranscoderClient,
         on_queue: Callable[[QueuePosition | None], None] | None = None,
+        masks: Sequence[Polygon] = (),
     ) -> None:
         self.output = Stream(source.camera_id, variant)
         self.queue: QueuePosition | None = None
         self._source = source
         self._transcoder = transcoder
         self._on_queue = on_queue
-        self._kind = "video" if variant is Variant.H264 else "audio"
+        self._masks = masks
+        self._kind = "audio" if variant is Variant.OPUS else "video"
         self._task: asyncio.Task[None] | None = None
         self._waiting: deque[AccessUnit] = deque()
         self._wake = asyncio.Event()
@@ -98,6 +105,14 @@ class LiveVariant:
         """See :class:`camera_adapters.stream.Sink`."""
         self._stop()
         self.output.interrupt(interruption)
+
+    def cover(self, masks: Sequence[Polygon]) -> None:
+        """Burn in these from now on. When this returns, nothing leaves that lacks them."""
+        self._masks = masks
+        self._stop()
+        self.output.interrupt(_MASKS_CHANGED)
+        if self._source.running:
+            self.on_run_started(self._source.tracks)
 
     def on_closed(self) -> None:
         """See :class:`camera_adapters.stream.Sink`."""
@@ -149,7 +164,13 @@ class LiveVariant:
 
     async def _transcode(self, tracks: tuple[Track, ...], index: int) -> None:
         kind = "video" if self._kind == "video" else "opus"
-        async with self._transcoder.open(kind, tracks[index], live=True) as job:  # type: ignore[arg-type]
+        opening = self._transcoder.open(
+            kind,  # type: ignore[arg-type]
+            tracks[index],
+            live=True,
+            masks=self._masks,
+        )
+        async with opening as job:
             sending: asyncio.Task[None] | None = None
             try:
                 async for event in job:

@@ -1,4 +1,4 @@
-"""Makes ``glyphs.bin``, the letters of :mod:`gateway.transcoder.glyphs`, from Noto Sans Mono CJK SC.
+"""Makes ``glyphs.bin``, the letters of :mod:`gateway.transcoder.glyphs`, from a Noto font.
 
 Run once, by hand, where ffmpeg and the font are installed (Debian: ffmpeg, fonts-noto-cjk):
 ``python -m gateway.transcoder.make_glyphs``. The font's licence is the SIL Open Font License 1.1,

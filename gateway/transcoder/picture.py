@@ -5,7 +5,7 @@ A core without I/O: access units in, bytes out. It blocks for milliseconds, so i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +15,7 @@ from av.codec.context import Flags
 from av.video.frame import VideoFrame
 
 from camera_adapters.stream import AccessUnit, Track
+from gateway.transcoder.burn_in import Polygon, draw
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.video import open_decoder, packet_of
 
@@ -28,17 +29,20 @@ def jpeg_at(
     *,
     at_90k: int | None = None,
     width: int | None = None,
+    masks: Sequence[Polygon] = (),
+    lines: Sequence[str] = (),
 ) -> bytes:
     """A JPEG of the picture shown at ``at_90k``: the last whose ``pts_90k`` is not later (or the
     first one, when all are later); without it, the last picture.
 
     ``units`` are one track's, in decoding order, the first a keyframe. ``width`` scales down,
-    keeping the shape; never up. Raises TranscodeError ``undecodable`` when there is no picture.
+    keeping the shape; never up. ``masks`` and ``lines`` are burnt in. Raises
+    TranscodeError ``undecodable`` when there is no picture.
     """
     frame = _picture_at(track, units, at_90k)
     if frame is None:
         raise TranscodeError("undecodable", "there is no picture that can be decoded")
-    return encode_jpeg(frame, width)
+    return encode_jpeg(draw(frame, masks, ()), width, lines)
 
 
 def _picture_at(track: Track, units: Iterable[AccessUnit], at_90k: int | None) -> VideoFrame | None:
@@ -67,12 +71,15 @@ def _picture_at(track: Track, units: Iterable[AccessUnit], at_90k: int | None) -
     return shown
 
 
-def encode_jpeg(frame: VideoFrame, width: int | None = None) -> bytes:
-    """The frame as a baseline JPEG, full colour range, scaled down to ``width`` pixels if given."""
+def encode_jpeg(frame: VideoFrame, width: int | None = None, lines: Sequence[str] = ()) -> bytes:
+    """The frame as a baseline JPEG, full colour range, scaled down to ``width`` pixels if given,
+    with ``lines`` burnt in at that size.
+    """
     target = min(width or frame.width, frame.width, WIDTH_LIMIT)
     target_width = max(16, target & ~1) if target >= 16 else 16
     target_height = max(2, round(frame.height * target_width / frame.width) & ~1)
     frame = frame.reformat(target_width, target_height, format="yuvj420p", dst_color_range="JPEG")
+    frame = draw(frame, (), lines)
     frame.pts = 0
     frame.time_base = Fraction(1, 1)
     encoder: Any = av.CodecContext.create("mjpeg", "w")

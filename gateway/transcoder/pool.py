@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,7 +23,9 @@ import msgpack
 import structlog
 
 from camera_adapters.stream import AccessUnit, Track
+from gateway.transcoder.burn_in import Polygon
 from gateway.transcoder.errors import TranscodeError
+from gateway.transcoder.stamp import Stamp
 from gateway.transcoder.wire import track_to_wire, units_to_wire
 from gateway.transcoder.worker import LENGTH
 
@@ -51,6 +53,8 @@ class Job:
     track: Track
     live: bool
     deliver: Callable[[Event | None], None]
+    masks: Sequence[Polygon] = ()
+    stamp: Stamp | None = None
     worker: Worker | None = None
     ended: bool = False
     backlog: int = 0
@@ -104,18 +108,27 @@ class TranscoderPool:
         self._closed = False
 
     def status(self) -> dict[str, int]:
-        """Running and waiting video jobs, and how many may run."""
+        """Running and waiting video jobs, those of them that are live, and how many may run."""
         return {
+            "live": sum(job.live and not job.ended for job in self._running)
+            + len(self._waiting_live),
             "running": len(self._running),
             "queued": len(self._waiting_live) + len(self._waiting_playback),
             "limit": self.places,
         }
 
     def open(
-        self, kind: Kind, track: Track, *, live: bool, deliver: Callable[[Event | None], None]
+        self,
+        kind: Kind,
+        track: Track,
+        *,
+        live: bool,
+        deliver: Callable[[Event | None], None],
+        masks: Sequence[Polygon] = (),
+        stamp: Stamp | None = None,
     ) -> Job:
         """Take on a job; what becomes of it arrives by ``deliver``."""
-        job = Job(next(self._numbers), kind, track, live, deliver)
+        job = Job(next(self._numbers), kind, track, live, deliver, masks, stamp)
         if kind != "video":
             self._spawn(self._start_sound(job))
         elif self.places == 0:
@@ -169,7 +182,14 @@ class TranscoderPool:
             job.closing = loop.call_later(CLOSE_PATIENCE_S, job.worker.kill)
 
     async def picture(
-        self, track: Track, units: list[AccessUnit], at_90k: int | None, width: int | None
+        self,
+        track: Track,
+        units: list[AccessUnit],
+        at_90k: int | None,
+        width: int | None,
+        *,
+        masks: Sequence[Polygon] = (),
+        lines: Sequence[str] = (),
     ) -> bytes:
         """A JPEG; see :func:`gateway.transcoder.picture.jpeg_at`. Raises TranscodeError, with code
         ``busy`` when too many are waiting.
@@ -196,6 +216,8 @@ class TranscoderPool:
                     "units": units_to_wire(units),
                     "at_90k": at_90k,
                     "width": width,
+                    "masks": masks,
+                    "lines": lines,
                 }
             )
             event = await asyncio.wait_for(answer, PICTURE_PATIENCE_S)
@@ -310,6 +332,8 @@ class TranscoderPool:
                 "kind": job.kind,
                 "track": track_to_wire(job.track),
                 "live": job.live,
+                "masks": job.masks,
+                "stamp": job.stamp.to_wire() if job.stamp is not None else None,
             }
         )
 

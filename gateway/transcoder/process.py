@@ -13,6 +13,7 @@ from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.pool import Event, Job, TranscoderPool
+from gateway.transcoder.stamp import Stamp
 from gateway.transcoder.wire import track_from_wire, units_from_wire
 
 EVENTS_WAITING_LIMIT = 1000
@@ -22,12 +23,24 @@ def handlers(pool: TranscoderPool) -> dict[str, Callable[..., Any]]:
     """What this process answers: ``transcode.open``, ``picture.jpeg``, ``transcode.status``."""
 
     async def transcode_open(
-        kind: str, track: dict[str, Any], live: bool, incoming: Any
+        kind: str,
+        track: dict[str, Any],
+        live: bool,
+        masks: list[Any],
+        incoming: Any,
+        stamp: Any = None,
     ) -> AsyncIterator[Event]:
         if kind not in ("video", "aac", "opus"):
             raise ControlError("unsupported", f"no such kind of job: {kind}")
         events: asyncio.Queue[Event | None] = asyncio.Queue()
-        job = pool.open(kind, _track(track), live=live, deliver=events.put_nowait)  # type: ignore[arg-type]
+        job = pool.open(
+            kind,  # type: ignore[arg-type]
+            _track(track),
+            live=live,
+            deliver=events.put_nowait,
+            masks=masks,
+            stamp=_stamp(stamp),
+        )
         feeding = asyncio.ensure_future(_feed(pool, job, incoming))
         try:
             while (event := await events.get()) is not None:
@@ -39,10 +52,17 @@ def handlers(pool: TranscoderPool) -> dict[str, Callable[..., Any]]:
             pool.close_job(job)
 
     async def picture_jpeg(
-        track: dict[str, Any], units: list[Any], at_90k: int | None, width: int | None
+        track: dict[str, Any],
+        units: list[Any],
+        at_90k: int | None,
+        width: int | None,
+        masks: list[Any],
+        lines: list[str],
     ) -> bytes:
         try:
-            return await pool.picture(_track(track), units_from_wire(units), at_90k, width)
+            return await pool.picture(
+                _track(track), units_from_wire(units), at_90k, width, masks=masks, lines=lines
+            )
         except TranscodeError as error:
             raise ControlError(error.code, str(error)) from error
 
@@ -54,6 +74,13 @@ def handlers(pool: TranscoderPool) -> dict[str, Callable[..., Any]]:
         "picture.jpeg": picture_jpeg,
         "transcode.status": transcode_status,
     }
+
+
+def _stamp(value: dict[str, Any] | None) -> Stamp | None:
+    try:
+        return Stamp.from_wire(value) if value is not None else None
+    except (KeyError, TypeError) as error:
+        raise ControlError("unsupported", f"not a stamp: {error}") from error
 
 
 def _track(value: dict[str, Any]) -> Track:

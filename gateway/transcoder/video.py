@@ -7,7 +7,7 @@ worker process of the pool (:mod:`gateway.transcoder.worker`), never on an event
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -21,7 +21,9 @@ from av.video.frame import PictureType, VideoFrame
 from camera_adapters.codecs.h264 import track_from_parameter_sets
 from camera_adapters.codecs.nal import annex_b_to_payload, split_annex_b, to_annex_b
 from camera_adapters.stream import AccessUnit, Codec, Track
+from gateway.transcoder.burn_in import Polygon, draw
 from gateway.transcoder.errors import TranscodeError
+from gateway.transcoder.stamp import Stamp
 
 CLOCK_90K = 90_000
 PICTURE_WIDTH_LIMIT = 1920
@@ -122,11 +124,21 @@ class VideoTranscoder:
 
     ``live``: a keyframe is added every 2 s where the camera sends fewer, and a picture leaves with
     the unit that completes it. Otherwise (playback) pictures come in batches, ended by
-    :meth:`finish`. ``dts_90k`` of what comes out equals its ``pts_90k``.
+    :meth:`finish`. ``dts_90k`` of what comes out equals its ``pts_90k``. What ``masks`` cover is in
+    no picture that comes out; ``stamp`` is in each, with the time by its unit's ``wall_us``.
     """
 
-    def __init__(self, track: Track, *, live: bool) -> None:
+    def __init__(
+        self,
+        track: Track,
+        *,
+        live: bool,
+        masks: Sequence[Polygon] = (),
+        stamp: Stamp | None = None,
+    ) -> None:
         self.source = track
+        self._masks = masks
+        self._stamp = stamp
         self.track = output_track(track)
         self._live = live
         self._threads = 1 if live else 2
@@ -206,6 +218,8 @@ class VideoTranscoder:
         if (frame.width, frame.height) != self._size or frame.format.name != "yuv420p":
             frame = frame.reformat(*self._size, format="yuv420p")
             frame.pts = pts
+        lines = self._stamp.at(self._wall_us.get(pts, 0)) if self._stamp is not None else ()
+        frame = draw(frame, self._masks, lines)
         keyframe = self._begins_gop(pts)
         frame.pict_type = PictureType.I if keyframe else PictureType.NONE
         frame.time_base = Fraction(1, CLOCK_90K)

@@ -3,10 +3,10 @@
 It speaks length-prefixed msgpack on an inherited socket, and ends when that closes. A decoder that
 crashes takes down this process, and with it only the jobs that were here.
 
-Requests: ``open`` (job, kind, track, live), ``units`` (job, units), ``start_at`` (job, pts_90k,
-keyframes_90k), ``finish`` (job, token), ``close`` (job), ``picture`` (job, track, units, at_90k,
-width). Replies carry the job and ``opened``, ``units`` with ``taken``, ``finished``, ``closed``,
-``picture`` or ``failed``.
+Requests: ``open`` (job, kind, track, live, masks), ``units`` (job, units), ``start_at`` (job,
+pts_90k, keyframes_90k), ``finish`` (job, token), ``close`` (job), ``picture`` (job, track, units,
+at_90k, width, masks, lines). Replies carry the job and ``opened``, ``units`` with ``taken``,
+``finished``, ``closed``, ``picture`` or ``failed``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from camera_adapters.stream import Codec
 from gateway.transcoder.audio import AudioTranscoder
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.picture import jpeg_at
+from gateway.transcoder.stamp import Stamp
 from gateway.transcoder.video import VideoTranscoder
 from gateway.transcoder.wire import (
     track_from_wire,
@@ -63,7 +64,13 @@ class JobRunner:
             case "open":
                 track = track_from_wire(request["track"])
                 if request["kind"] == "video":
-                    self._jobs[job] = VideoTranscoder(track, live=request["live"])
+                    stamp = request.get("stamp")
+                    self._jobs[job] = VideoTranscoder(
+                        track,
+                        live=request["live"],
+                        masks=request["masks"],
+                        stamp=Stamp.from_wire(stamp) if stamp is not None else None,
+                    )
                 else:
                     self._jobs[job] = AudioTranscoder(track, Codec(request["kind"]))
                 opened = track_to_wire(self._jobs[job].track)
@@ -74,6 +81,8 @@ class JobRunner:
                     units_from_wire(request["units"]),
                     at_90k=request["at_90k"],
                     width=request["width"],
+                    masks=request["masks"],
+                    lines=request["lines"],
                 )
                 return {"job": job, "type": "picture", "jpeg": jpeg}
             case "close":

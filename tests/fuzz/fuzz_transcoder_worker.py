@@ -24,12 +24,14 @@ def target(data: bytes) -> None:
     for kind, track in (("video", _VIDEO), ("opus", _SOUND)):
         runner = JobRunner()
         wire = track_to_wire(track)
-        runner.handle({"job": 1, "type": "open", "kind": kind, "track": wire, "live": True})
+        opening = {"kind": kind, "track": wire, "live": True, "masks": [[[0, 0], [1, 0], [1, 1]]]}
+        runner.handle({"job": 1, "type": "open", **opening})
         units: list[Any] = [[0, data, 0, 0, True, 0], [0, data, 3600, 3600, False, 40_000]]
         answer = runner.handle({"job": 1, "type": "units", "units": units})
         assert answer is None or answer["type"] in ("units", "failed")
         runner.handle({"job": 1, "type": "finish", "token": 1})
         runner.handle({"job": 1, "type": "close"})
     request = {"job": 2, "type": "picture", "track": track_to_wire(_VIDEO), "at_90k": 0}
+    request |= {"masks": [[[0, 0], [1, 0], [1, 1]]], "lines": ["x"]}
     runner.handle({**request, "units": [[0, data, 0, 0, True, 0]], "width": 64})
     assert runner.handle({"job": 3, "type": "units", "units": [[data]]}) is None

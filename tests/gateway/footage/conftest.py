@@ -28,6 +28,7 @@ from gateway.footage.export_rights import Exports
 from gateway.footage.fragments import FragmentMaker
 from gateway.footage.frames import FrameMaker
 from gateway.footage.media_file import RunStarted, read_media_file
+from gateway.footage.privacy import Privacy
 from gateway.footage.reader import FootageReader
 from gateway.footage.routes import FootageServer, footage_server
 from gateway.footage.sessions import PlaybackSessions
@@ -291,6 +292,7 @@ async def world(settings: Settings, rows: LocalRowWriter) -> AsyncIterator[World
             FrameMaker(reader, transcoder),
             transcoding,
             Exports(engine, rows),
+            Privacy(engine),
         )
         port = await stack.enter_async_context(serve_http(SERVER, server.routes()))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))

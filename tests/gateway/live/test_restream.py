@@ -31,6 +31,7 @@ class Row:
     user_id: str = "usr_1"
     user_name: str = "chen"
     expires_us: int = 0
+    may_lift_masks: bool = True
 
 
 async def eventually(condition: Callable[[], object]) -> None:

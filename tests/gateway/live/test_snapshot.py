@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import pytest
 
 from camera_adapters.stream import AccessUnit, Codec, Stream, Track, Variant
-from gateway.live.snapshot import Keyframe, Snapshots, newest_keyframe
+from gateway.live.snapshot import Caption, Keyframe, Snapshots, newest_keyframe
+from gateway.masks import Polygons
 from gateway.transcoder.errors import TranscodeError
 
 TRACK = Track("video", Codec.H264, 90000, (b"\x67\x4d\x40\x1f\x01", b"\x68\xe8\x01"))
@@ -26,14 +27,21 @@ class Transcoder:
         self.fails = False
 
     async def picture(
-        self, track: Track, units: Iterable[AccessUnit], *, width: int | None
+        self,
+        track: Track,
+        units: Iterable[AccessUnit],
+        *,
+        width: int | None,
+        masks: Polygons,
+        lines: list[str],
     ) -> bytes:
         self.asked += 1
         await asyncio.sleep(0)
         if self.fails:
             raise TranscodeError("unavailable", "the transcoder is away")
         (one,) = units
-        return one.payload + b"@%d" % (width or 0)
+        assert lines[1] == "Chen (chen)"
+        return one.payload + b"@%d" % (width or 0) + b" masked" * len(masks)
 
 
 def test_the_newest_keyframe_is_that_of_the_gop_under_way() -> None:
@@ -48,22 +56,39 @@ def test_the_newest_keyframe_is_that_of_the_gop_under_way() -> None:
     assert Keyframe.from_message(found.to_message()) == found
 
 
+CHEN = Caption("gate", "Chen (chen)")
+MASKS: Polygons = (((0, 0), (1, 0), (1, 1)),)
+
+
 async def test_one_picture_serves_all_who_ask_at_once() -> None:
-    transcoder = Transcoder()
+    transcoder, stream = Transcoder(), Stream("cam", Variant.MAIN)
     snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
 
     async def keyframe() -> Keyframe:
         return Keyframe(TRACK, unit(7, keyframe=True))
 
-    made = await asyncio.gather(*(snapshots.jpeg("cam", "main", 320, keyframe) for _ in range(9)))
+    made = await asyncio.gather(
+        *(snapshots.jpeg(stream, 320, keyframe, (), CHEN) for _ in range(9))
+    )
     assert set(made) == {b"7@320"}
     assert transcoder.asked == 1
-    assert await snapshots.jpeg("cam", "main", 640, keyframe) == b"7@640"
+    assert await snapshots.jpeg(stream, 640, keyframe, (), CHEN) == b"7@640"
     assert transcoder.asked == 2
 
 
+async def test_who_may_not_see_beneath_masks_never_gets_the_picture_of_who_may() -> None:
+    transcoder, stream = Transcoder(), Stream("cam", Variant.MAIN)
+    snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
+
+    async def keyframe() -> Keyframe:
+        return Keyframe(TRACK, unit(7, keyframe=True))
+
+    assert await snapshots.jpeg(stream, 320, keyframe, (), CHEN) == b"7@320"
+    assert await snapshots.jpeg(stream, 320, keyframe, MASKS, CHEN) == b"7@320 masked"
+
+
 async def test_a_failure_is_told_and_not_kept() -> None:
-    transcoder = Transcoder()
+    transcoder, stream = Transcoder(), Stream("cam", Variant.MAIN)
     snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
 
     async def keyframe() -> Keyframe:
@@ -71,6 +96,6 @@ async def test_a_failure_is_told_and_not_kept() -> None:
 
     transcoder.fails = True
     with pytest.raises(TranscodeError):
-        await snapshots.jpeg("cam", "main", None, keyframe)
+        await snapshots.jpeg(stream, None, keyframe, (), CHEN)
     transcoder.fails = False
-    assert await snapshots.jpeg("cam", "main", None, keyframe) == b"7@0"
+    assert await snapshots.jpeg(stream, None, keyframe, (), CHEN) == b"7@0"

@@ -60,19 +60,19 @@ async def test_a_job_from_opening_to_its_last_picture(pool, h265) -> None:
     finished = await caller.until("finished")
     assert finished["token"] == 7
     assert [u.pts_90k for u in caller.made()] == [u.pts_90k for u in h265.units[:40]]
-    assert pool.status() == {"running": 1, "queued": 0, "limit": 1}
+    assert pool.status() == {"running": 1, "queued": 0, "live": 0, "limit": 1}
 
 
 async def test_who_waits_is_told_where_and_moves_up(pool, h265) -> None:
     first, second, third = (Caller(pool).open(h265.track, live=False) for _ in range(3))
     await first.until("started")
     assert (second.last_position(), third.last_position()) == (1, 2)
-    assert pool.status() == {"running": 1, "queued": 2, "limit": 1}
+    assert pool.status() == {"running": 1, "queued": 2, "live": 0, "limit": 1}
     pool.close_job(first.job)
     await second.until("started")
     assert third.last_position() == 1
     pool.close_job(third.job)
-    assert pool.status() == {"running": 1, "queued": 0, "limit": 1}
+    assert pool.status() == {"running": 1, "queued": 0, "live": 0, "limit": 1}
 
 
 async def test_live_goes_before_playback_in_the_queue_and_takes_its_place(pool, h265) -> None:

@@ -1,0 +1,115 @@
+"""Drawing masks, and what they were."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.api.access import Caller, audit_records, permitted_camera
+from gateway.api.errors import ApiError
+from gateway.api.privacy_answers import MaskHistory, Masks
+from gateway.api.services import Services, ServicesDep
+from gateway.audit import act
+from gateway.cameras import Camera
+from gateway.control.channel import ControlError
+from gateway.identifiers import now_us
+from gateway.masks import MASKS_LIMIT, Mask, MaskVersion, mask_history, masks_in_force, uncovers
+from gateway.people.roles import Right
+
+router = APIRouter(prefix="/api/cameras", tags=["privacy"])
+
+_NEVER_MASKED = {"version": 0, "masks": [], "changed_us": None, "changed_by": None}
+
+
+class MasksForm(BaseModel):
+    """All masks of a camera, in place of those of ``version``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=0, le=2**31)
+    masks: list[Mask] = Field(max_length=MASKS_LIMIT)
+
+
+@router.get("/{camera_id}/masks", response_model=Masks)
+async def read_masks(camera_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
+    """The masks in force."""
+    async with services.reader.connect() as connection:
+        camera, _ = await permitted_camera(connection, caller, Right.LIVE, camera_id)
+        newest = (await masks_in_force(connection, [camera.id])).get(camera.id)
+    return _document(camera.id, newest)
+
+
+@router.get("/{camera_id}/masks/history", response_model=MaskHistory)
+async def read_history(camera_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
+    """Every version, the newest first: who covered and uncovered what, and when."""
+    async with services.reader.connect() as connection:
+        may_audit = Right.AUDIT in caller.all_rights(now_us())
+        right = Right.AUDIT if may_audit else Right.CONFIGURE
+        camera, _ = await permitted_camera(connection, caller, right, camera_id, deleted=True)
+        versions = await mask_history(connection, camera.id)
+    return {"items": [version.to_document() for version in versions]}
+
+
+@router.put("/{camera_id}/masks", response_model=Masks)
+async def put_masks(
+    camera_id: str, body: MasksForm, caller: Caller, request: Request, services: ServicesDep
+) -> dict[str, Any]:
+    """Replace the masks. Whoever may not see beneath masks may add some, but not take any away."""
+    async with services.reader.connect() as connection:
+        camera, decision = await permitted_camera(connection, caller, Right.CONFIGURE, camera_id)
+        newest = (await masks_in_force(connection, [camera.id])).get(camera.id)
+    masks = [mask.model_dump(mode="json") for mask in body.masks]
+    before = newest.masks if newest is not None else ()
+    if uncovers(before, masks) and not decision.may_lift_masks:
+        raise ApiError(
+            403,
+            "lift_masks_required",
+            "to change or take away a mask you need the right to see beneath it",
+        )
+    await act(
+        services.rows,
+        "masks.put",
+        {
+            "camera_id": camera.id,
+            "version": body.version,
+            "masks": masks,
+            "user_id": caller.user_id,
+            "user_name": caller.name,
+        },
+        audit_records(
+            request,
+            caller,
+            "camera.masks",
+            cameras=[camera],
+            detail={
+                "version": body.version + 1,
+                "masks": len(masks),
+                "uncovers": uncovers(before, masks),
+            },
+        ),
+    )
+    await _tell_processes(services, camera)
+    async with services.reader.connect() as connection:
+        newest = (await masks_in_force(connection, [camera.id])).get(camera.id)
+    return _document(camera.id, newest)
+
+
+async def _tell_processes(services: Services, camera: Camera) -> None:
+    """Have the masks hold at once where the camera is shown; they would within seconds."""
+    names = await services.processes.names("footage")
+    shard = await services.processes.shard_of(camera.id)
+    with contextlib.suppress(ConnectionError, TimeoutError, ControlError):
+        if shard is not None:
+            await services.processes.client(shard).call("shard.reconcile")
+    for name in names:
+        with contextlib.suppress(ConnectionError, TimeoutError, ControlError):
+            await services.processes.client(name).call("masks.changed", camera_id=camera.id)
+
+
+def _document(camera_id: str, newest: MaskVersion | None) -> dict[str, Any]:
+    if newest is None:
+        return {"camera_id": camera_id, **_NEVER_MASKED}
+    return newest.to_document()
