@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -53,11 +53,13 @@ def endpoint(url: str) -> tuple[str | None, int]:
 
 class _Form(BaseModel):
     """What is the same of a new camera and of a change. Credentials inside the URLs move to their
-    own fields.
+    own fields. ``place_ids`` are the areas in which it stands beside its home.
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
+    number: str | None = Field(default=None, max_length=40, pattern=r"^[^\x00-\x1f/\\]*$")
+    place_ids: list[Annotated[str, Field(max_length=40)]] = Field(default=[], max_length=100)
     sub_url: str | None = Field(default=None, max_length=2000)
     username: str | None = Field(default=None, max_length=200)
     password: str | None = Field(default=None, max_length=200)
@@ -73,6 +75,11 @@ class _Form(BaseModel):
         if url:
             split_credentials(url)
         return url or None
+
+    @field_validator("number")
+    @classmethod
+    def _not_blank(cls, number: str | None) -> str | None:
+        return number or None
 
     @model_validator(mode="after")
     def _move_credentials(self) -> Self:

@@ -1,0 +1,1 @@
+"""Areas, cameras and users as CSV and XLSX: read, compared, written, given out."""

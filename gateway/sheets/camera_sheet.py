@@ -1,0 +1,416 @@
+"""Cameras as a sheet: number, name, where they stand on every axis, addresses, recording.
+
+A camera is known by its number, or by its main address where it has none. A column that the file
+does not have stays as it is; a blank cell of one that it has says "none", but for the password,
+which is never exported.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.camera_form import CameraForm, endpoint
+from gateway.identifiers import new_id
+from gateway.people.search_key import search_key
+from gateway.secrets import SealError, seal, unseal
+from gateway.sheets.area_sheet import AXIS_NAMES
+from gateway.sheets.cells import checked_name, listed, refuse_rounded, written, yes_or_no
+from gateway.sheets.county import (
+    CAMERA_COLUMNS,
+    NAME_SEPARATOR,
+    KnownArea,
+    KnownAreas,
+    KnownCamera,
+)
+from gateway.sheets.plan import FieldChange, Item, Plan
+from gateway.sheets.scope import Scope
+from gateway.sheets.sheet import Column, Fault, Row
+
+COLUMNS = (
+    Column("number", ("编号", "number"), example="42088110000001320001"),
+    Column("name", ("名称", "name"), required=True, example="村口"),
+    Column("area_code", ("区域编码", "area_code"), example="420881100201"),
+    Column("area", ("区域", "area"), example="钟祥市/石牌镇/彭墩村"),
+    Column("department", ("部门", "department"), example="GA-01"),
+    Column("police", ("警务", "警务辖区", "police"), example="PCS-03"),
+    Column("platform", ("平台", "来源平台", "platform"), example="VILLAGE"),
+    Column(
+        "main_url", ("主码流", "main_url"), required=True, example="rtsp://10.20.1.15/Streaming/101"
+    ),
+    Column("sub_url", ("子码流", "sub_url"), example="rtsp://10.20.1.15/Streaming/102"),
+    Column("username", ("用户名", "username"), example="viewer"),
+    Column("password", ("密码", "password")),
+    Column("transport", ("传输", "transport"), example="自动"),
+    Column("record", ("录像", "record"), example="连续"),
+    Column("retention_days", ("保存天数", "retention_days"), example="30"),
+    Column("retention_bytes", ("保存字节", "retention_bytes")),
+    Column("enabled", ("启用", "enabled"), example="是"),
+)
+PLACE_AXES = ("department", "police", "platform")
+
+_TRANSPORTS = {"自动": "auto"}
+_RECORDS = {"连续": "continuous", "不录像": "off"}
+# Of pydantic's kinds of fault, our codes.
+_CODES = {
+    "missing": "required",
+    "string_too_short": "required",
+    "string_too_long": "too_long",
+    "literal_error": "unknown_value",
+    "int_parsing": "not_a_number",
+    "greater_than_equal": "not_a_number",
+    "less_than_equal": "not_a_number",
+}
+_NUMBER_LENGTH_LIMIT = 40
+
+
+@dataclass(slots=True)
+class _Line:
+    """A camera as the file has it, and what it turns out to be."""
+
+    row: Row
+    form: CameraForm
+    home: KnownArea
+    places: dict[str, KnownArea]
+    known: KnownCamera | None = None
+
+
+def plan_cameras(
+    rows: Sequence[Row],
+    areas: KnownAreas,
+    cameras: Sequence[KnownCamera],
+    scope: Scope,
+    secret: bytes,
+) -> Plan:
+    """What importing the rows would do. Areas that are missing are added to ``areas`` and made."""
+    plan = Plan()
+    lines = [line for row in rows if (line := _read(row, areas, scope, plan)) is not None]
+    _recognise(lines, cameras, scope, plan.faults)
+    _refuse_doubles(lines, cameras, plan.faults)
+    for line in lines:
+        item = _step(line, areas, scope, secret, plan)
+        if item is None:
+            plan.unchanged += 1
+        else:
+            plan.items.append(item)
+    plan.faults.sort(key=lambda fault: fault.line)
+    return plan
+
+
+def export_cameras(cameras: Iterable[KnownCamera], areas: KnownAreas) -> Iterator[list[str]]:
+    """The sheet of these cameras, heading first; without passwords."""
+    yield [column.headings[0] for column in COLUMNS if column.field != "password"]
+    shown: dict[str, dict[Any, str]] = {
+        "transport": {value: name for name, value in _TRANSPORTS.items()},
+        "record": {value: name for name, value in _RECORDS.items()},
+        "enabled": {True: written(True), False: written(False)},
+    }
+    for camera in cameras:
+        texts = {
+            name: shown.get(name, {}).get(value, "" if value is None else str(value))
+            for name, value in camera.columns.items()
+        }
+        home = areas.by_id[camera.area_id]
+        texts["area_code"] = areas.label(home)
+        texts["area"] = NAME_SEPARATOR.join(areas.names(home.id))
+        for axis in PLACE_AXES:
+            texts[axis] = _labels(camera.place_ids, axis, areas)
+        yield [texts[column.field] for column in COLUMNS if column.field != "password"]
+
+
+def _read(row: Row, areas: KnownAreas, scope: Scope, plan: Plan) -> _Line | None:
+    before = len(plan.faults)
+    checked_name(row, "name", plan.faults)
+    number = row.text("number")
+    if number and refuse_rounded(row, "number", plan.faults) and len(number) > _NUMBER_LENGTH_LIMIT:
+        reason = f"is longer than {_NUMBER_LENGTH_LIMIT}"
+        plan.faults.append(row.fault("number", "too_long", reason, limit=_NUMBER_LENGTH_LIMIT))
+    enabled = yes_or_no(row, "enabled", plan.faults)
+    form = _form(row, enabled, plan.faults)
+    places = _places(row, areas, scope, plan.faults)
+    if len(plan.faults) > before or form is None:
+        return None
+    home = _home(row, areas, scope, plan)
+    return _Line(row, form, home, places) if home is not None else None
+
+
+def _form(row: Row, enabled: bool, faults: list[Fault]) -> CameraForm | None:
+    fields: dict[str, object] = {
+        name: row.text(name)
+        for name in (*CAMERA_COLUMNS, "password")
+        if row.text(name) and name not in ("enabled", "name")
+    }
+    for name, words in (("transport", _TRANSPORTS), ("record", _RECORDS)):
+        if name in fields:
+            fields[name] = words.get(row.text(name), row.text(name).lower())
+    try:
+        return CameraForm.model_validate(
+            {**fields, "name": row.text("name") or "-", "area_id": "-", "enabled": enabled}
+        )
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False):
+            name = str(fault["loc"][0]) if fault["loc"] else ""
+            reason = fault["msg"].removeprefix("Value error, ")
+            code = _CODES.get(fault["type"], "address" if name.endswith("_url") else "invalid")
+            if code == "required":
+                reason = "is missing"
+            faults.append(row.fault(name, code, reason))
+        return None
+
+
+def _places(row: Row, areas: KnownAreas, scope: Scope, faults: list[Fault]) -> dict[str, KnownArea]:
+    found: dict[str, KnownArea] = {}
+    for axis in PLACE_AXES:
+        for text in listed(row.text(axis)):
+            area = areas.resolve(axis, text)
+            if area is None or not scope.sees(area.path):
+                reason = f"there is no area {text} on the axis {AXIS_NAMES[axis]}"
+                faults.append(row.fault(axis, "unknown_area", reason, area=text))
+            else:
+                found[area.id] = area
+    return found
+
+
+def _home(row: Row, areas: KnownAreas, scope: Scope, plan: Plan) -> KnownArea | None:
+    if code := row.text("area_code"):
+        if not refuse_rounded(row, "area_code", plan.faults):
+            return None
+        area = areas.resolve("area", code)
+        if area is None or not scope.sees(area.path):
+            reason = f"there is no area {code}"
+            plan.faults.append(row.fault("area_code", "unknown_area", reason, area=code))
+            return None
+        return area
+    text = row.text("area")
+    names = [part.strip() for part in text.split(NAME_SEPARATOR)]
+    if not all(names):
+        column = "area" if row.has("area") or not row.has("area_code") else "area_code"
+        reason = "is the area's code, or its names from the root down, as in 县/镇/村"
+        plan.faults.append(row.fault(column, "required" if not text else "area_names", reason))
+        return None
+    return _made(row, names, areas, scope, plan)
+
+
+def _made(
+    row: Row, names: list[str], areas: KnownAreas, scope: Scope, plan: Plan
+) -> KnownArea | None:
+    """The area of these names; made below the lowest that there is."""
+    above: KnownArea | None = None
+    for depth, name in enumerate(names):
+        below = areas.by_name.get(("area", above.id if above is not None else None, name), [])
+        if len(below) > 1:
+            reason = f"several areas are called {name} there: give the code"
+            plan.faults.append(row.fault("area", "ambiguous_area", reason, area=name))
+            return None
+        if below:
+            above = below[0]
+            continue
+        path = above.path if above is not None else ""
+        if not scope.may_configure(path):
+            reason = f"there is no area {NAME_SEPARATOR.join(names)}"
+            plan.faults.append(row.fault("area", "unknown_area", reason, area=row.text("area")))
+            return None
+        area_id = new_id("area")
+        parent_id = above.id if above is not None else None
+        above = KnownArea(area_id, parent_id, "area", name, None, f"{path}{area_id}/", 0)
+        areas.add(above)
+        step = {"parent_id": parent_id, "axis": "area", "name": name, "code": None, "position": 0}
+        plan.steps.append({"do": "area", "id": area_id, "search_key": search_key(name), **step})
+        made = NAME_SEPARATOR.join(names[: depth + 1])
+        plan.warnings.append(
+            row.fault(
+                "area", "area_is_made", f"{made} is not there yet and will be made", area=made
+            )
+        )
+    return above
+
+
+def _recognise(
+    lines: list[_Line], cameras: Sequence[KnownCamera], scope: Scope, faults: list[Fault]
+) -> None:
+    """Find out which camera each line means."""
+    by_number = {camera.number: camera for camera in cameras if camera.number is not None}
+    addresses = Counter(camera.columns["main_url"] for camera in cameras)
+    by_address = {
+        camera.columns["main_url"]: camera
+        for camera in cameras
+        if addresses[camera.columns["main_url"]] == 1
+    }
+    for line in lines:
+        number = line.form.number
+        camera = by_number.get(number) if number is not None else None
+        if camera is None:
+            camera = by_address.get(line.form.main_url)
+            if camera is not None and number is not None and camera.number is not None:
+                camera = None
+        if camera is None:
+            continue
+        if scope.sees(*camera.paths):
+            line.known = camera
+        elif camera.number is not None and camera.number == number:
+            reason = "is the number of a camera that you may not configure"
+            faults.append(line.row.fault("number", "number_taken", reason))
+
+
+def _refuse_doubles(
+    lines: list[_Line], cameras: Sequence[KnownCamera], faults: list[Fault]
+) -> None:
+    """No number and no address twice, neither in the file nor in the county as it will be."""
+    seen: dict[tuple[object, ...], int] = {}
+    meant = {line.known.id for line in lines if line.known is not None}
+    addresses = {camera.columns["main_url"] for camera in cameras if camera.id not in meant}
+    for line in lines:
+        keys: list[tuple[tuple[object, ...], str]] = [
+            (("main_url", line.form.main_url), "main_url")
+        ]
+        if line.form.number is not None:
+            keys.append((("number", line.form.number), "number"))
+        else:
+            keys.append((("name", line.home.id, line.form.name), "name"))
+        for key, column in keys:
+            first = seen.setdefault(key, line.row.line)
+            if first != line.row.line:
+                reason = f"is the same as on line {first}"
+                faults.append(line.row.fault(column, "twice_in_file", reason, line=first))
+        if line.form.main_url in addresses:
+            reason = "is the address of another camera already"
+            faults.append(line.row.fault("main_url", "address_taken", reason))
+
+
+def _step(line: _Line, areas: KnownAreas, scope: Scope, secret: bytes, plan: Plan) -> Item | None:
+    row, form, camera = line.row, line.form, line.known
+    key = form.number or form.main_url
+    if camera is None:
+        if not scope.may_configure(line.home.path):
+            plan.faults.append(_not_yours(row, "area_code" if row.text("area_code") else "area"))
+        for area in line.places.values():
+            if not scope.may_configure(area.path):
+                plan.faults.append(_not_yours(row, area.axis))
+        camera_id = new_id("cam")
+        columns = form.model_dump(exclude={"password", "place_ids"})
+        columns["area_id"] = line.home.id
+        sealed = seal(secret, form.password, camera_id) if form.password else None
+        plan.steps.append(
+            {
+                "do": "create",
+                "id": camera_id,
+                "area_path": line.home.path,
+                "columns": {**columns, "password_sealed": sealed, "search_key": _key(columns)},
+                "place_ids": sorted(line.places),
+            }
+        )
+        return Item(row.line, key, form.name, "create")
+    columns, changes = _changed(line, camera, areas, secret, plan.faults)
+    place_ids = _new_places(line, camera, areas)
+    changes += _place_changes(camera, place_ids, areas)
+    if not changes:
+        return None
+    if not scope.may_configure(*camera.paths) or (
+        line.home.id != camera.area_id and not scope.may_configure(line.home.path)
+    ):
+        plan.faults.append(_not_yours(row, "number" if form.number else "main_url"))
+    for area_id in place_ids ^ camera.place_ids:
+        if not scope.may_configure(areas.by_id[area_id].path):
+            plan.faults.append(_not_yours(row, areas.by_id[area_id].axis))
+    step: dict[str, Any] = {
+        "do": "change",
+        "id": camera.id,
+        "area_path": line.home.path,
+        "columns": columns,
+    }
+    if place_ids != camera.place_ids:
+        step["place_ids"] = sorted(place_ids)
+    plan.steps.append(step)
+    return Item(row.line, key, form.name, "change", tuple(changes))
+
+
+def _changed(
+    line: _Line, camera: KnownCamera, areas: KnownAreas, secret: bytes, faults: list[Fault]
+) -> tuple[dict[str, Any], list[FieldChange]]:
+    """The columns of the row that change, and what people see of it."""
+    row, form = line.row, line.form
+    given = form.model_dump(include=set(CAMERA_COLUMNS))
+    columns = {
+        name: value
+        for name, value in given.items()
+        if value != camera.columns[name]
+        # Credentials may also come inside the address.
+        and (row.has(name) or (name == "username" and value is not None))
+    }
+    changes = [
+        FieldChange(name, _shown(camera.columns[name]), _shown(value))
+        for name, value in columns.items()
+    ]
+    if "name" in columns or "number" in columns:
+        columns["search_key"] = _key({**camera.columns, **columns})
+    if line.home.id != camera.area_id:
+        columns["area_id"] = line.home.id
+        before, after = (
+            NAME_SEPARATOR.join(areas.names(area_id)) for area_id in (camera.area_id, line.home.id)
+        )
+        changes.append(FieldChange("area", before, after))
+    if form.password and form.password != _password(camera, secret):
+        columns["password_sealed"] = seal(secret, form.password, camera.id)
+        changes.append(FieldChange("password", "", "…"))
+    elif not form.password and camera.password_sealed is not None:
+        # A stored password is never sent to another host.
+        old = (camera.columns["main_url"], camera.columns["sub_url"])
+        hosts = {endpoint(url) for url in old if url}
+        for name in ("main_url", "sub_url"):
+            if columns.get(name) and endpoint(columns[name]) not in hosts:
+                reason = "the address has changed: give the password again"
+                faults.append(row.fault(name, "password_again", reason))
+    return columns, changes
+
+
+def _new_places(line: _Line, camera: KnownCamera, areas: KnownAreas) -> frozenset[str]:
+    """Where it will stand: axes without a column stay as they are."""
+    kept = {
+        area_id
+        for area_id in camera.place_ids
+        if (axis := areas.by_id[area_id].axis) not in PLACE_AXES or not line.row.has(axis)
+    }
+    return frozenset(kept | set(line.places))
+
+
+def _place_changes(
+    camera: KnownCamera, place_ids: frozenset[str], areas: KnownAreas
+) -> list[FieldChange]:
+    return [
+        FieldChange(axis, before, after)
+        for axis in PLACE_AXES
+        if (before := _labels(camera.place_ids, axis, areas))
+        != (after := _labels(place_ids, axis, areas))
+    ]
+
+
+def _labels(place_ids: Iterable[str], axis: str, areas: KnownAreas) -> str:
+    found = (areas.by_id[area_id] for area_id in place_ids)
+    return ";".join(sorted(areas.label(area) for area in found if area.axis == axis))
+
+
+def _password(camera: KnownCamera, secret: bytes) -> str | None:
+    if camera.password_sealed is None:
+        return None
+    try:
+        return unseal(secret, camera.password_sealed, camera.id)
+    except SealError:
+        return None
+
+
+def _key(columns: dict[str, Any]) -> str:
+    return search_key(columns["name"], columns["number"])
+
+
+def _not_yours(row: Row, column: str) -> Fault:
+    return row.fault(column, "not_yours", "lies outside the areas that you configure")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return written(value)
+    return "" if value is None else str(value)
