@@ -36,6 +36,10 @@ _OTHER_VARIABLES = {CONFIG_FILE_VARIABLE, "GRIDSIGHT_SHARED"}
 _DEFAULT_FILES = (Path("gridsight.toml"), Path("/etc/gridsight/gridsight.toml"))
 
 
+# "07:00-20:00".
+_HOURS = r"^([01]\d|2[0-4]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$"
+
+
 class SettingsError(Exception):
     """The settings cannot be used. The message has one line per fault: name, origin, reason."""
 
@@ -181,13 +185,15 @@ class DeskSettings(_Section):
 class AccountabilitySettings(_Section):
     """What who looks must say. ``live_purpose`` unset: yes, except in a demo.
 
-    ``case_roles`` give a case number with each playback, search and export.
+    ``case_roles`` give a case number with each playback, search and export. Looks outside
+    ``working_hours`` (local time) are shown to auditors, but for shifts of duty desks.
     """
 
     live_purpose: bool | None = None
     playback_reason: bool = True
     case_roles: list[Role] = [Role.INVESTIGATOR]
     shift_hours: float = Field(default=12.0, gt=0, le=72)
+    working_hours: str = Field(default="07:00-20:00", pattern=_HOURS)
 
 
 class LockedStoreSettings(_Section):
@@ -214,6 +220,37 @@ class AuditSettings(_Section):
     checkpoint_interval_s: float = Field(default=60.0, gt=0, le=3600)
     checkpoint_directory: Path | None = None
     store: LockedStoreSettings = LockedStoreSettings()
+
+
+class EvidenceSettings(_Section):
+    """Packages of evidence: how long they are kept for download, how much of the disk they leave
+    free, and the county's SM2 private key (PEM), where packages are to be signed with one too.
+    """
+
+    keep_days: float = Field(default=14.0, gt=0)
+    reserve_bytes: int = Field(default=2 * 1024**3, ge=0)
+    sm2_key_file: Path | None = None
+
+
+class TlsSettings(_Section):
+    """Whether and how the console and the API are encrypted.
+
+    ``auto``: with a certificate of the gateway's own authority where it listens beyond this machine
+    and no ``public_url`` says that a proxy stands in front. ``names``: further names by which
+    browsers come. Plain HTTP on ``http_port`` (0: any) only leads to HTTPS.
+    """
+
+    certificates: Literal["auto", "off", "local", "files"] = "auto"
+    certificate: Path | None = None
+    key: Path | None = None
+    names: list[str] = []
+    http_port: int = Field(default=8081, ge=0, le=65535)
+
+    @model_validator(mode="after")
+    def _has_files(self) -> Self:
+        if self.certificates == "files" and not (self.certificate and self.key):
+            raise ValueError("certificates from files need tls.certificate and tls.key")
+        return self
 
 
 class MetricsSettings(_Section):
@@ -256,6 +293,8 @@ class Settings(BaseSettings):
     passwords: PasswordSettings = PasswordSettings()
     oidc: OidcSettings = OidcSettings()
     desks: DeskSettings = DeskSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    tls: TlsSettings = TlsSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
@@ -285,6 +324,11 @@ class Settings(BaseSettings):
     def spool_directory(self) -> Path:
         """Open and not yet stored segments; each shard uses a folder of its own name below it."""
         return self.data_directory / "spool"
+
+    @property
+    def exports_directory(self) -> Path:
+        """Packages of evidence; each job's files are in a folder of its id."""
+        return self.data_directory / "exports"
 
     @property
     def store_directory(self) -> Path:

@@ -32,6 +32,7 @@ audit_log = sa.Table(
     sa.Index("ix_audit_log_camera_id", "camera_id", "at_us"),
     sa.Index("ix_audit_log_user_id", "user_id", "at_us"),
     sa.Index("ix_audit_log_case_id", "case_id", "at_us"),
+    sa.Index("ix_audit_log_action", "action", "at_us"),
 )
 
 # The gateway itself cannot change what is written, whatever bug it has; who holds the database can,

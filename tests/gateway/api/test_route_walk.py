@@ -39,6 +39,7 @@ PLAYBACK = {"camera_ids": ["{camera}"], "start_us": 1, "end_us": 2}
 RESTREAM = {"camera_id": "{camera}", "expires_in_s": 60, "addresses": ["10.0.0.0/8"]}
 TIMELINE = {"camera_id": "{camera}", "start_us": "1", "end_us": "2"}
 DAYS = {"camera_id": "{camera}", "from": "2026-11-01", "to": "2026-11-02"}
+PERIOD = {"start_us": "1", "end_us": "2"}
 
 ROUTES: dict[tuple[str, str], Access] = {
     ("POST", "/api/session"): Access(
@@ -103,6 +104,14 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("PATCH", "/api/users/{user_id}"): Access("county", Right.USERS, {"display_name": "x"}),
     ("DELETE", "/api/users/{user_id}"): Access("county", Right.USERS),
     ("GET", "/api/audit"): Access("somewhere", Right.AUDIT),
+    ("GET", "/api/audit.csv"): Access("somewhere", Right.AUDIT),
+    ("GET", "/api/audit/actions"): Access("somewhere", Right.AUDIT),
+    ("GET", "/api/audit/report"): Access("somewhere", Right.AUDIT, query=PERIOD),
+    ("GET", "/api/audit/report.csv"): Access("somewhere", Right.AUDIT, query=PERIOD),
+    ("GET", "/api/audit/state"): Access("somewhere", Right.AUDIT),
+    ("GET", "/api/purposes"): Access("signed_in"),
+    ("PUT", "/api/purposes/shift"): Access("signed_in", body={"code": "patrol"}),
+    ("DELETE", "/api/purposes/shift"): Access("signed_in"),
     ("GET", "/api/system"): Access("county", Right.SYSTEM),
     ("GET", "/metrics"): Access("county", Right.SYSTEM),
     ("GET", "/healthz"): Access("public"),

@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("audit_log", sa.Column("reason_code", sa.String(32), nullable=True))
     op.add_column("audit_log", sa.Column("case_id", sa.String(64), nullable=True))
     op.create_index("ix_audit_log_case_id", "audit_log", ["case_id", "at_us"])
+    op.create_index("ix_audit_log_action", "audit_log", ["action", "at_us"])
     for statement in APPEND_ONLY.get(op.get_bind().dialect.name, ()):
         op.execute(statement)
     op.create_table(
