@@ -1,14 +1,17 @@
 import { createRouter, createWebHistory } from 'vue-router'
 
 import type { Right } from '@/api/types'
+import { MANAGING } from '@/shell/managing'
 import { useSession } from '@/stores/session'
 
 declare module 'vue-router' {
   interface RouteMeta {
     /** Shown without a session. */
     open?: boolean
-    /** Needs this right somewhere; 'admin' means system administrator. */
-    right?: Right
+    /** Needs one of these rights somewhere. */
+    rights?: readonly Right[]
+    /** One of the pages under "Manage", with its siblings in a row above it. */
+    managing?: boolean
   }
 }
 
@@ -19,10 +22,18 @@ export const router = createRouter({
     { path: '/sign-in', name: 'sign-in', component: () => import('@/sign-in/SignInPage.vue'), meta: { open: true } },
     { path: '/wall', name: 'wall', component: () => import('@/wall/WallPage.vue') },
     { path: '/playback', name: 'playback', component: () => import('@/playback/PlaybackPage.vue') },
-    { path: '/cameras', name: 'cameras', component: () => import('@/cameras/CamerasPage.vue'), meta: { right: 'configure' } },
-    { path: '/users', name: 'users', component: () => import('@/users/UsersPage.vue'), meta: { right: 'admin' } },
-    { path: '/audit', name: 'audit', component: () => import('@/audit/AuditPage.vue'), meta: { right: 'audit' } },
-    { path: '/system', name: 'system', component: () => import('@/system/SystemPage.vue') },
+    { path: '/account', name: 'account', component: () => import('@/account/AccountPage.vue') },
+    { path: '/shift', name: 'shift', component: () => import('@/shift/ShiftPage.vue') },
+    { path: '/users/:id', name: 'user', component: () => import('@/users/UserPage.vue'), meta: { rights: ['users', 'grant'], managing: true } },
+    { path: '/evidence/:view(cases|holds|exports)?', name: 'evidence', component: () => import('@/evidence/EvidencePage.vue') },
+    { path: '/cases/:id', name: 'case', component: () => import('@/evidence/CasePage.vue') },
+    { path: '/cameras/:id/masks', name: 'masks', component: () => import('@/privacy/MasksPage.vue'), meta: { managing: true } },
+    ...MANAGING.map(({ name, rights, component }) => ({
+      path: `/${name}`,
+      name,
+      component,
+      meta: { managing: true, ...(rights === undefined ? {} : { rights }) },
+    })),
     { path: '/:missing(.*)*', name: 'missing', component: () => import('@/shell/MissingPage.vue') },
   ],
 })
@@ -40,5 +51,7 @@ router.beforeEach(async (to) => {
   if (!session.signedIn || session.current?.must_change_password === true) {
     return { name: 'sign-in', query: to.fullPath === '/wall' ? {} : { to: to.fullPath } }
   }
+  // The gateway refuses everything else until then.
+  if (session.current?.must_enrol_totp === true && to.name !== 'account') return { name: 'account' }
   return true
 })

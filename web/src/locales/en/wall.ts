@@ -69,17 +69,6 @@ export default {
   marks: {
     inSet: 'In at {time}; press O at the end',
     inMissing: 'Mark in first (I)',
-    title: 'Download a clip',
-    from: 'From',
-    to: 'To',
-    length: 'Length',
-    reason: 'Purpose',
-    reasonPlaceholder: 'Goes to the audit log; a case number, say',
-    download: 'Download MP4',
-    preparing: 'Preparing…',
-    started: 'Download started',
-    wait: 'The last seconds may still be being written; if they are missing, download again shortly.',
-    wrongOrder: 'Out must be later than in',
     active: 'In {time}',
   },
   layouts: {

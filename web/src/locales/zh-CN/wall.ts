@@ -69,17 +69,6 @@ export default {
   marks: {
     inSet: '入点 {time}，到出点时按 O',
     inMissing: '请先按 I 标记入点',
-    title: '下载录像片段',
-    from: '从',
-    to: '到',
-    length: '时长',
-    reason: '用途',
-    reasonPlaceholder: '写入审计记录，例如案件编号',
-    download: '下载 MP4',
-    preparing: '正在准备…',
-    started: '下载已开始',
-    wait: '最后几秒可能还在写入，如缺少请稍后再下载。',
-    wrongOrder: '出点必须晚于入点',
     active: '入点 {time}',
   },
   layouts: {

@@ -1,5 +1,7 @@
 /** Paints the timeline on a canvas; all lengths in CSS pixels, the context already scaled. */
 
+import type { Hold } from '@/api/evidence'
+
 import type { Bookmark, Gap, Interval } from '../engine/wire'
 import { bars, gapBars } from './marks'
 import { grid, tickLabel } from './ticks'
@@ -10,6 +12,7 @@ export interface Row {
   spans: readonly Interval[]
   gaps: readonly Gap[]
   bookmarks: readonly Bookmark[]
+  holds: readonly Hold[]
 }
 
 export interface Palette {
@@ -23,6 +26,7 @@ export interface Palette {
   recorded: string
   gap: string
   bookmark: string
+  hold: string
   now: string
 }
 
@@ -111,6 +115,7 @@ function drawRow(context: CanvasRenderingContext2D, scene: Scene, row: Row, numb
   context.moveTo(0, Math.round(top + tall) - 0.5)
   context.lineTo(width, Math.round(top + tall) - 0.5)
   context.stroke()
+  for (const hold of row.holds) drawHold(context, scene, hold, y, bar)
   for (const bookmark of row.bookmarks) drawBookmark(context, scene, bookmark, y, bar)
 }
 
@@ -155,6 +160,27 @@ function drawGap(
   context.fillRect(at - 4, y + bar / 2 - scene.font_px * 0.65, length + 8, scene.font_px * 1.3)
   context.fillStyle = palette.text
   context.fillText(words, at, y + bar / 2 + 0.5)
+}
+
+/** A brace below what is held, with ends, and a padlock where there is room. */
+function drawHold(context: CanvasRenderingContext2D, scene: Scene, hold: Interval, y: number, bar: number): void {
+  const { view, width, palette } = scene
+  const from = Math.max(-4, xOf(view, hold.start_us, width))
+  const to = Math.min(width + 4, Math.max(from + 3, xOf(view, hold.end_us, width)))
+  if (to < 0 || from > width) return
+  const foot = y + bar
+  context.fillStyle = palette.hold
+  context.fillRect(from, foot - 3, to - from, 3)
+  context.fillRect(from, foot - bar * 0.55, 2, bar * 0.55)
+  context.fillRect(to - 2, foot - bar * 0.55, 2, bar * 0.55)
+  if (to - from < 16 || bar < 12) return
+  const x = Math.max(4, from + 4)
+  context.fillRect(x, foot - 10, 8, 6)
+  context.strokeStyle = palette.hold
+  context.lineWidth = 1.5
+  context.beginPath()
+  context.arc(x + 4, foot - 10, 2.5, Math.PI, 0)
+  context.stroke()
 }
 
 function drawBookmark(

@@ -1,5 +1,7 @@
 /** Keeps the rows of the timeline filled for the view, with a margin, no more often than needed. */
 
+import { holds, type Hold } from '@/api/evidence'
+
 import { isAbort } from '../engine/errors'
 import { fetchTimeline } from '../engine/footage_api'
 import { merge } from '../engine/intervals'
@@ -15,6 +17,16 @@ interface Loaded {
   resolution_us: number
   at_ms: number
   answer: TimelineAnswer
+  holds: Hold[]
+}
+
+/** Who may not know of holds is shown none; the timeline does not wait for more than that. */
+async function fetchHolds(camera_id: string, range: Interval, signal: AbortSignal): Promise<Hold[]> {
+  try {
+    return (await holds.list({ camera_id, start_us: range.start_us, end_us: range.end_us }, signal)).items
+  } catch {
+    return []
+  }
 }
 
 export class RowsLoader {
@@ -53,6 +65,7 @@ export class RowsLoader {
       spans: answer?.spans ?? [],
       gaps: answer?.gaps ?? [],
       bookmarks: answer?.bookmarks ?? [],
+      holds: this.loaded.get(camera_id)?.holds ?? [],
     }
   }
 
@@ -80,11 +93,14 @@ export class RowsLoader {
       start_us: Math.max(0, Math.floor(view.start_us - wide)),
       end_us: Math.ceil(view.end_us + wide),
     }
-    fetchTimeline(camera_id, range, resolution_us, controller.signal)
-      .then((answer) => {
+    Promise.all([
+      fetchTimeline(camera_id, range, resolution_us, controller.signal),
+      fetchHolds(camera_id, range, controller.signal),
+    ])
+      .then(([answer, held]) => {
         this.failed = false
         answer.spans = merge(answer.spans)
-        this.loaded.set(camera_id, { range, resolution_us, at_ms: performance.now(), answer })
+        this.loaded.set(camera_id, { range, resolution_us, at_ms: performance.now(), answer, holds: held })
         this.onServerNow(answer.now_us)
       })
       .catch((error: unknown) => {
