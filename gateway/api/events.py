@@ -33,6 +33,7 @@ class _Outbox:
         self._states: dict[tuple[str, str], dict[str, Any]] = {}
         self._revoked: list[str] = []
         self._storage: dict[str, Any] | None = None
+        self.signed_out = False
         self._filled = asyncio.Event()
 
     def take_state(self, camera_id: str, variant: str, state: dict[str, Any]) -> None:
@@ -47,6 +48,14 @@ class _Outbox:
         if user_id == self.principal.user_id:
             self._revoked += session_ids
             self._filled.set()
+
+    def take_principal(self, principal: Principal | None) -> None:
+        """The grants of this moment; None when the sign-in has ended."""
+        if principal is None:
+            self.signed_out = True
+            self._filled.set()
+        else:
+            self.principal = principal
 
     def take_storage(self, document: dict[str, Any]) -> None:
         """A new forecast; for those who may see the system."""
@@ -87,6 +96,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
     await socket.accept()
     outbox = _Outbox(services, principal)
     services.revocation_listeners.add(outbox.take_revocation)
+    services.audience.add(outbox)
     try:
         with (
             services.states.listening(outbox.take_state),
@@ -100,11 +110,16 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
     finally:
         await close(socket)
         services.revocation_listeners.discard(outbox.take_revocation)
+        services.audience.discard(outbox)
 
 
 async def _send(socket: WebSocket, outbox: _Outbox) -> None:
     while True:
-        for message in await outbox.take_messages():
+        messages = await outbox.take_messages()
+        if outbox.signed_out:
+            await socket.close(_CLOSE_SIGN_IN)
+            return
+        for message in messages:
             await socket.send_json(message)
 
 

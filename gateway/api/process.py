@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from gateway.api.application import create_app
 from gateway.api.passthrough import open_client
@@ -18,6 +18,7 @@ from gateway.api.services import Services
 from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
 from gateway.api.sweep import sweep_for_ever
+from gateway.api.withdrawal import withdraw_for_ever
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlServer, control_path
@@ -27,6 +28,8 @@ from gateway.secrets import cluster_secret
 from gateway.settings import ListenSettings, Settings
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
+from gateway.transport.tls import ServedCertificate, TlsError, open_certificate
+from gateway.transport.trust_page import trust_app
 
 _STOP_S = 3
 _BACKLOG = 512
@@ -72,12 +75,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         sweeping = asyncio.create_task(sweep_for_ever(services))
         stack.push_async_callback(_cancelled, sweeping)
+        withdrawing = asyncio.create_task(withdraw_for_ever(services))
+        stack.push_async_callback(_cancelled, withdrawing)
         yield services
 
 
 @contextlib.asynccontextmanager
-async def serve_http(app: FastAPI, listening: socket.socket) -> AsyncIterator[None]:
-    """Answer HTTP on a bound socket."""
+async def serve_http(
+    app: ASGIApp, listening: socket.socket, certificate: ServedCertificate | None = None
+) -> AsyncIterator[None]:
+    """Answer HTTP on a bound socket, HTTPS where there is a certificate."""
+    context = certificate.context if certificate is not None else None
     server = _Server(
         uvicorn.Config(
             app,
@@ -91,6 +99,7 @@ async def serve_http(app: FastAPI, listening: socket.socket) -> AsyncIterator[No
             proxy_headers=True,
             forwarded_allow_ips="127.0.0.1",
             timeout_graceful_shutdown=_STOP_S,
+            ssl_context_factory=None if context is None else lambda *_: context,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -101,7 +110,24 @@ async def serve_http(app: FastAPI, listening: socket.socket) -> AsyncIterator[No
         await asyncio.wait((serving,))
 
 
-def bind(listen: ListenSettings) -> socket.socket:
+@contextlib.asynccontextmanager
+async def serve_guide(
+    certificate: ServedCertificate | None, listening: socket.socket | None, https_port: int
+) -> AsyncIterator[None]:
+    """Answer plain HTTP with the way to HTTPS, and keep the certificate good, if there is one."""
+    if certificate is None or listening is None:
+        yield
+        return
+    app = trust_app(certificate.authority, certificate.names, https_port)
+    renewing = asyncio.create_task(certificate.look_again_for_ever())
+    try:
+        async with serve_http(app, listening):
+            yield
+    finally:
+        await _cancelled(renewing)
+
+
+def bind(listen: ListenSettings, setting: str = "listen.port") -> socket.socket:
     """Bind before anything is started, so that a taken port is said plainly.
 
     Raises ConfigurationError.
@@ -115,7 +141,7 @@ def bind(listen: ListenSettings) -> socket.socket:
         listening.close()
         raise ConfigurationError(
             f"cannot listen on {listen.address}:{listen.port}: {error.strerror or error}; "
-            "choose another with listen.address and listen.port"
+            f"choose another with listen.address and {setting}"
         ) from None
     listening.listen(_BACKLOG)
     listening.setblocking(False)
@@ -124,7 +150,17 @@ def bind(listen: ListenSettings) -> socket.socket:
 
 async def serve_api(settings: Settings, name: str) -> None:
     """Serve until told to stop. Raises ConfigurationError."""
+    try:
+        certificate = await asyncio.to_thread(open_certificate, settings)
+    except TlsError as error:
+        raise ConfigurationError(str(error)) from None
     listening = bind(settings.listen)
+    port = listening.getsockname()[1]
+    plain = None
+    if certificate is not None:
+        plain_port = settings.tls.http_port
+        address = settings.listen.model_copy(update={"port": plain_port})
+        plain = bind(address, "tls.http_port")
     async with open_services(settings) as services:
 
         async def status() -> dict[str, Any]:
@@ -135,8 +171,11 @@ async def serve_api(settings: Settings, name: str) -> None:
         )
         await control.start()
         try:
-            async with serve_http(create_app(services), listening):
-                await run_until_stopped(services.lag, http_port=listening.getsockname()[1])
+            async with (
+                serve_http(create_app(services), listening, certificate),
+                serve_guide(certificate, plain, port),
+            ):
+                await run_until_stopped(services.lag, http_port=port)
         finally:
             await control.close()
 

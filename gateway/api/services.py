@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 import aiohttp
 from fastapi import Depends
@@ -17,6 +17,7 @@ from gateway.api.seldom import Seldom
 from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
+from gateway.people.authorize import Principal
 from gateway.settings import Settings
 from gateway.tickets import TicketSigner
 from recorder.rows import RowWriter
@@ -24,6 +25,15 @@ from recorder.rows import RowWriter
 if TYPE_CHECKING:
     # Costs a gateway without one half a second at its start.
     from gateway.people.oidc import Provider
+
+
+class Listener(Protocol):
+    """Somebody who is told what changes, as far as they may see it."""
+
+    principal: Principal
+
+    def take_principal(self, principal: Principal | None) -> None:
+        """The grants of this moment; None when the sign-in has ended."""
 
 
 @dataclass(slots=True)
@@ -46,8 +56,12 @@ class Services:
     refused_tokens: Seldom = field(default_factory=Seldom)
     # The identity provider, once it was asked.
     identity_provider: Provider | None = None
-    # Set when rights may have gone: the sweep looks at once what that ends.
+    # Who hears of events, and must not when their rights are gone.
+    audience: set[Listener] = field(default_factory=set)
+    # Set when rights may have gone: what that ends is looked for at once.
     rights_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    # Sessions that a process was told to end and has not answered: (process, call) → their ids.
+    unrevoked: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     # Called with (user id, session ids) when sessions are revoked.
     revocation_listeners: set[Callable[[str, list[str]], None]] = field(default_factory=set)
 

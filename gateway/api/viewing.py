@@ -24,6 +24,8 @@ from gateway.tickets import Action, Ticket
 _log = structlog.get_logger(__name__)
 
 TICKET_LIFETIME_S = 30
+# One that hangs shall not keep the others' sessions open.
+_ANSWER_S = 2.0
 
 
 async def open_viewing(
@@ -89,15 +91,18 @@ async def revoke_viewing(
     *,
     user_id: str | None = None,
     token_hash: str | None = None,
+    but_token_hash: str | None = None,
     camera_id: str | None = None,
 ) -> None:
-    """End what a user, a sign-in, or the viewers of a camera have open."""
+    """End what a user (but in one sign-in), a sign-in, or the viewers of a camera have open."""
     table = viewing_sessions.c
     statement = sa.select(viewing_sessions).where(table.ended_us.is_(None))
     if user_id is not None:
         statement = statement.where(table.user_id == user_id)
     if token_hash is not None:
         statement = statement.where(table.token_hash == token_hash)
+    if but_token_hash is not None:
+        statement = statement.where(table.token_hash.is_distinct_from(but_token_hash))
     async with services.reader.connect() as connection:
         rows = (await connection.execute(statement)).all()
     await revoke_sessions(
@@ -108,7 +113,8 @@ async def revoke_viewing(
 async def revoke_sessions(services: Services, rows: Sequence[sa.Row[tuple[object, ...]]]) -> None:
     """End these sessions (rows of ``viewing_sessions``), and tell their viewers.
 
-    A process that is away holds nothing: its restart has closed everything it held.
+    A process that does not answer is told again (:func:`revoke_again`); one that has gone holds
+    nothing, because its end has closed everything it held.
     """
     if not rows:
         return
@@ -119,16 +125,28 @@ async def revoke_sessions(services: Services, rows: Sequence[sa.Row[tuple[object
         calls[row.process, call].append(row.id)
         owners[row.user_id].append(row.id)
     await services.rows.write("viewing.ended", session_ids=[row.id for row in rows])
-    await asyncio.gather(
-        *(_revoke(services, process, call, group) for (process, call), group in calls.items())
-    )
     for owner, owned in owners.items():
         for listener in tuple(services.revocation_listeners):
             listener(owner, owned)
+    await asyncio.gather(
+        *(_revoke(services, process, call, group) for (process, call), group in calls.items())
+    )
+
+
+async def revoke_again(services: Services) -> None:
+    """Tell processes once more what they have not answered to."""
+    waiting, services.unrevoked = services.unrevoked, {}
+    await asyncio.gather(
+        *(_revoke(services, process, call, ids) for (process, call), ids in waiting.items())
+    )
 
 
 async def _revoke(services: Services, process: str, call: str, session_ids: list[str]) -> None:
     try:
-        await services.processes.client(process).call(call, session_ids=session_ids)
-    except (ConnectionError, TimeoutError, ControlError) as error:
+        async with asyncio.timeout(_ANSWER_S):
+            await services.processes.client(process).call(call, session_ids=session_ids)
+    except TimeoutError:
+        _log.warning("a process does not end sessions; trying again", process_name=process)
+        services.unrevoked.setdefault((process, call), []).extend(session_ids)
+    except (ConnectionError, ControlError) as error:
         _log.warning("sessions could not be revoked", process_name=process, why=str(error))

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.api.access import SESSION_COOKIE
 from gateway.api.process import bind, serve_http
+from gateway.api.withdrawal import Withdrawal
 from gateway.control.channel import ControlServer, control_path
 from gateway.settings import ListenSettings
 from tests.gateway.api.conftest import County
@@ -131,6 +132,7 @@ async def test_revoked_sessions_are_told_to_their_viewer_alone(
         for name in ("other", "clerk"):
             path = f"/api/users/{county.users[name]}"
             assert (await admin.patch(path, json={"grants": []})).status_code == 200
+        await Withdrawal(county.services).look()
         told = await socket.receive_json(timeout=10)
         assert told == {"type": "session_revoked", "session_id": "ses_1"}
     await admin.aclose()

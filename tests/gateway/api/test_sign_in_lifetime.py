@@ -97,7 +97,7 @@ async def test_a_wall_that_plays_stays_signed_in_without_a_request(
     at_us = now_us()
     token_hash = await age(county, begun_us=at_us - 11 * HOUR_US, expires_us=at_us + MOMENT_US)
     session_id = await watch(county, shard, "wall", token_hash=token_hash)
-    assert await sweep(county.services) == []
+    await sweep(county.services)
     prolonged_us = await expiry(county)
     assert prolonged_us >= at_us + 12 * HOUR_US
     # Seen again a moment later: not worth another write.
