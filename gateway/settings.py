@@ -7,13 +7,14 @@ misspelt setting cannot be silently ignored.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -316,6 +317,13 @@ class Settings(BaseSettings):
         return not self.demo if asked is None else asked
 
     @property
+    def tls_kind(self) -> Literal["off", "local", "files"]:
+        """Where the certificate comes from, once ``auto`` is decided."""
+        if self.tls.certificates != "auto":
+            return self.tls.certificates
+        return "off" if self.public_url or _is_loopback(self.listen.address) else "local"
+
+    @property
     def effective_run_directory(self) -> Path:
         """Sockets and run files: ``run_directory``, else ``run`` under the data directory."""
         return self.run_directory or self.data_directory / "run"
@@ -367,6 +375,13 @@ class LoadedSettings:
 
     settings: Settings
     origins: tuple[Origin, ...]
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def load_settings(

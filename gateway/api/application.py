@@ -5,15 +5,19 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from gateway.api import (
+    account,
     areas,
     audit_log,
     bookmarks,
+    camera_devices,
     cameras,
     clocks,
     console,
+    desks,
     documents,
     events,
     grants,
+    handovers,
     live,
     masks,
     passthrough,
@@ -21,10 +25,15 @@ from gateway.api import (
     purposes,
     reference,
     restreams,
+    security,
     session,
     sight,
+    sign_in_page,
+    sign_ins,
     system,
     timeline,
+    tokens,
+    trusted,
     users,
 )
 from gateway.api.answers import FailureAnswer
@@ -48,8 +57,12 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     for module in (
         session,
+        sign_in_page,
+        account,
+        sign_ins,
         areas,
         cameras,
+        camera_devices,
         clocks,
         events,
         grants,
@@ -58,11 +71,16 @@ def create_app(services: Services) -> FastAPI:
         masks,
         restreams,
         timeline,
+        trusted,
         playback,
         purposes,
         bookmarks,
         documents,
         users,
+        security,
+        tokens,
+        desks,
+        handovers,
         audit_log,
         system,
         reference,
@@ -72,5 +90,5 @@ def create_app(services: Services) -> FastAPI:
     ):
         app.include_router(module.router)
     install_error_handlers(app)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, strict_transport=services.settings.tls_kind == "files")
     return app

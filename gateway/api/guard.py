@@ -15,11 +15,19 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"^[A-Za-z0-9.\-\[\]:_]+$")
 
 
-class Guard:
-    """Wraps the application."""
+# A year; only of certificates that every browser trusts anyway: who has lost the trust in the
+# gateway's own authority could not even be shown how to regain it.
+_STRICT_TRANSPORT = "max-age=31536000"
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class Guard:
+    """Wraps the application. ``strict_transport``: browsers that came by HTTPS shall come by
+    nothing else from now on.
+    """
+
+    def __init__(self, app: ASGIApp, strict_transport: bool = False) -> None:
         self._app = app
+        self._strict_transport = strict_transport
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -27,7 +35,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        send_strict = _with_headers(send, _policy(headers.get("host", "")))
+        policy = _policy(headers.get("host", ""), scope["scheme"])
+        if self._strict_transport and scope["scheme"] == "https":
+            policy["Strict-Transport-Security"] = _STRICT_TRANSPORT
+        send_strict = _with_headers(send, policy)
         if not scope["path"].startswith("/api"):
             await self._app(scope, receive, send_strict)
             return
@@ -41,6 +52,10 @@ class Guard:
 def _refusal(method: str, headers: Headers) -> ApiError | None:
     if method in _SAFE_METHODS:
         return None
+    # Browsers say where a request was made; what another site makes here, it makes in our people's
+    # names.
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return ApiError(403, "not_allowed", "another site made this request: open the console")
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and headers.get("x-gridsight") != "1":
         return ApiError(
@@ -69,9 +84,9 @@ def _bounded(receive: Receive) -> Receive:
     return bounded
 
 
-def _policy(host: str) -> dict[str, str]:
+def _policy(host: str, scheme: str) -> dict[str, str]:
     # Old Chromium does not count WebSockets of one's own host as 'self'.
-    sockets = f" ws://{host} wss://{host}" if _HOST.match(host) else ""
+    sockets = f" {'wss' if scheme == 'https' else 'ws'}://{host}" if _HOST.match(host) else ""
     return {
         "Content-Security-Policy": "; ".join(
             (
@@ -94,7 +109,7 @@ def _policy(host: str) -> dict[str, str]:
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+        "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), payment=()",
     }
 
 

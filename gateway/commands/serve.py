@@ -18,6 +18,8 @@ from gateway.database.writer_process import RemoteRowWriter
 from gateway.people.passwords import hash_password, one_time_password
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
+from gateway.transport.local_authority import fingerprint
+from gateway.transport.tls import read_authority
 
 _log = structlog.get_logger(__name__)
 
@@ -107,8 +109,16 @@ async def _welcome(settings: Settings, rows: RemoteRowWriter, cluster: Cluster) 
     if address in ("0.0.0.0", "::"):
         address = "127.0.0.1"
     shown = f"[{address}]" if ":" in address else address
-    url = settings.public_url or f"http://{shown}:{port}/"
+    scheme = "http" if settings.tls_kind == "off" else "https"
+    url = settings.public_url or f"{scheme}://{shown}:{port}/"
     lines = ["", f"  gridsight is running at {url}"]
+    authority = read_authority(settings) if settings.tls_kind == "local" else None
+    if authority is not None:
+        lines += [
+            f"  on a computer's first visit, open http://{shown}:{settings.tls.http_port}/ there;",
+            "  it shows how to trust this gateway, whose authority has the SHA-256 fingerprint",
+            f"  {fingerprint(authority)}",
+        ]
     password = one_time_password()
     password_hash = await asyncio.to_thread(hash_password, password)
     created = await rows.write(

@@ -11,6 +11,10 @@ from tests.gateway.footage.conftest import START_US
 from tests.gateway.footage.media import make_b_frames, pictures, psnr
 
 
+# Above the lines that name camera and viewer.
+ABOVE = slice(0, 500)
+
+
 def shown(jpeg: bytes) -> np.ndarray:
     with av.open(io.BytesIO(jpeg), format="mjpeg") as opened:
         return next(opened.decode(video=0)).to_ndarray(format="gray").astype(np.float64)
@@ -26,9 +30,9 @@ async def test_frame_jpg_is_the_picture_of_that_instant(world, request, clip_nam
         answer = await world.get(f"/frame.jpg?at_us={START_US + at_us}")
         assert answer.headers["content-type"] == "image/jpeg"
         picture = shown(answer.content)
-        errors = [np.mean((picture - original) ** 2) for original in originals]
+        errors = [np.mean((picture - original)[ABOVE] ** 2) for original in originals]
         assert int(np.argmin(errors)) == number
-        assert psnr(picture, originals[number]) > 30
+        assert psnr(picture[ABOVE], originals[number][ABOVE]) > 30
 
 
 async def test_the_fast_one_is_the_keyframe_before(world, h264) -> None:
@@ -39,7 +43,7 @@ async def test_the_fast_one_is_the_keyframe_before(world, h264) -> None:
     picture = shown(answer.content)
     assert picture.shape == (288, 384)
     whole = shown((await world.get(f"/frame.jpg?at_us={START_US + 7_777_000}&exact=false")).content)
-    assert psnr(whole, originals[60]) > 30
+    assert psnr(whole[ABOVE], originals[60][ABOVE]) > 30
 
 
 async def test_with_b_frames_it_is_still_the_right_one(world, tmp_path) -> None:
@@ -56,7 +60,7 @@ async def test_with_b_frames_it_is_still_the_right_one(world, tmp_path) -> None:
     for number in (0, 47, 48, 49, 50, 51, 99, 100, 101, 130):
         at_us = first_us + number * 40_000 + 10_000
         picture = shown((await world.get(f"/frame.jpg?at_us={at_us}")).content)
-        errors = [np.mean((picture - original) ** 2) for original in originals]
+        errors = [np.mean((picture - original)[ABOVE] ** 2) for original in originals]
         assert int(np.argmin(errors)) == number
 
 
@@ -64,7 +68,8 @@ async def test_what_is_being_recorded_has_pictures_too(world, h264) -> None:
     await world.record(h264.tracks, h264.units[:60], finish=False)
     await world.open()
     answer = await world.get(f"/frame.jpg?at_us={START_US + 3_000_000}")
-    assert psnr(shown(answer.content), pictures(h264.path, 31)[30]) > 30
+    original = pictures(h264.path, 31)[30]
+    assert psnr(shown(answer.content)[ABOVE], original[ABOVE]) > 30
 
 
 async def test_undecodable_footage_is_an_error_of_its_own(world, h264) -> None:
