@@ -13,6 +13,8 @@ export type Query = Readonly<Record<string, string | number | boolean | null | u
 export interface RequestOptions {
   query?: Query
   body?: unknown
+  /** Instead of `body`: a file as it is. */
+  raw?: Blob
   signal?: AbortSignal
   /** Do not ask to sign in on 401: the caller handles it (the sign-in page itself). */
   quietly?: boolean
@@ -54,6 +56,9 @@ export async function request<Answer>(
     if (options.body !== undefined) {
       headers['Content-Type'] = 'application/json'
       init.body = JSON.stringify(options.body)
+    } else if (options.raw !== undefined) {
+      headers['Content-Type'] = 'application/octet-stream'
+      init.body = options.raw
     }
     if (options.signal) init.signal = options.signal
     return fetch(urlOf(path, options.query), init)

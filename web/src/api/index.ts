@@ -10,7 +10,7 @@ import type {
   Camera,
   CameraEdit,
   CameraTest,
-  Grant,
+  GrantForm,
   Layout,
   LayoutDocument,
   LiveSession,
@@ -166,14 +166,20 @@ export interface UserEdit {
   name: string
   display_name: string
   enabled: boolean
+  area_id: string | null
   password?: string
-  grants: Grant[]
+  reset_password?: boolean
+  grants?: GrantForm[]
 }
 
 export const users = {
-  list: (): Promise<Page<User>> => get('/api/users'),
-  create: (body: UserEdit): Promise<User & { password?: string }> => post('/api/users', body),
-  update: (id: string, body: Partial<UserEdit>): Promise<User> => patch(path('users', id), body),
+  list: (
+    query: { query?: string; area_id?: string; limit?: number; cursor?: string | number } = {},
+    signal?: AbortSignal,
+  ): Promise<Page<User>> => get('/api/users', query, signal),
+  create: (body: UserEdit): Promise<User & { one_time_password?: string }> => post('/api/users', body),
+  update: (id: string, body: Partial<UserEdit>): Promise<User & { one_time_password?: string }> =>
+    patch(path('users', id), body),
   remove: (id: string): Promise<void> => remove(path('users', id)),
 }
 

@@ -8,17 +8,29 @@ export type Right =
   | 'audit'
   | (string & {})
 
+export type SignInMethod = 'password' | 'totp' | 'recovery_code' | 'oidc' | 'pin'
+
 export interface Session {
+  id: string
   user: { id: string; name: string; display_name: string }
   rights: Right[]
   system_admin: boolean
   must_change_password: boolean
+  must_enrol_totp?: boolean
+  method?: SignInMethod
+  /** The duty desk that this browser is registered as. */
+  desk?: { id: string; name: string } | null
+  expires_us?: number
   version: string
 }
+
+/** The trees along which the same cameras are ordered. */
+export type Axis = 'area' | 'department' | 'police' | 'platform'
 
 export interface Area {
   id: string
   parent_id: string | null
+  axis: Axis
   name: string
   code: string | null
   child_count: number
@@ -73,8 +85,11 @@ export type RecordMode = 'continuous' | 'off'
 export interface Camera {
   id: string
   name: string
+  /** What people file it under. */
+  number: string | null
   area_id: string
   area_path: string[]
+  places: { area_id: string; axis: Axis; names: string[] }[]
   enabled: boolean
   record: RecordMode
   transport: Transport
@@ -88,7 +103,9 @@ export interface Camera {
 
 export interface CameraEdit {
   name: string
+  number?: string | null
   area_id: string
+  place_ids?: string[]
   main_url: string
   sub_url?: string | null
   username?: string
@@ -205,16 +222,57 @@ export interface SystemState {
   transcoder: { running: number; queued: number; limit: number }
 }
 
-export interface Grant {
-  role: string
-  area_id: string
-}
+export const ROLES = [
+  'viewer',
+  'operator',
+  'investigator',
+  'area_admin',
+  'auditor',
+  'inspector',
+  'integrator',
+  'system_admin',
+] as const
+export type Role = (typeof ROLES)[number]
 
-export interface User {
+/** The `area_id` of a grant for the whole county. */
+export const WHOLE_COUNTY = '*'
+
+export interface Person {
   id: string
   name: string
   display_name: string
+}
+
+export interface GrantForm {
+  role: Role
+  area_id: string
+  valid_from_us?: number | null
+  valid_until_us?: number | null
+  ptz_priority?: number | null
+}
+
+export interface Grant {
+  id: string
+  user: Person
+  role: Role
+  area_id: string
+  axis: Axis | null
+  area_path: string[]
+  valid_from_us: number | null
+  valid_until_us: number | null
+  in_force: boolean
+  ptz_priority: number | null
+  created_us: number
+  granted_by: Person | null
+}
+
+export interface User extends Person {
   enabled: boolean
+  must_change_password: boolean
+  created_us: number
+  /** The home of the account; null is the county. */
+  area_id: string | null
+  area_path: string[]
   grants: Grant[]
 }
 

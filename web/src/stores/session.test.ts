@@ -6,6 +6,7 @@ import { get } from '@/api/client'
 import { useSession } from './session'
 
 const document = {
+  id: 's1',
   user: { id: 'u', name: 'li', display_name: '李' },
   rights: ['live'],
   system_admin: false,

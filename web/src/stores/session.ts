@@ -5,6 +5,7 @@ import { computed, ref } from 'vue'
 import { session as api } from '@/api'
 import { onSignInRequired } from '@/api/client'
 import { ApiError } from '@/api/errors'
+import { signIn as peopleApi } from '@/api/people'
 import type { Right, Session } from '@/api/types'
 
 export const useSession = defineStore('session', () => {
@@ -27,10 +28,23 @@ export const useSession = defineStore('session', () => {
     return current.value
   }
 
-  async function signIn(name: string, password: string): Promise<Session> {
-    current.value = await api.signIn(name, password)
+  /** `code`: of the authenticator, or a recovery code, once the gateway has asked for it. */
+  async function signIn(name: string, password: string, code?: string): Promise<Session> {
+    current.value = await api.signIn(name, password, code)
     settle(true)
     return current.value
+  }
+
+  /**
+   * Another person takes the duty desk over by PIN, and the page stays as it is.
+   *
+   * Gives the live sessions that are now theirs, and those that ended because they may not see them.
+   */
+  async function switchDesk(userId: string, pin: string): Promise<{ kept: string[]; ended: string[] }> {
+    const { kept, ended, ...session } = await peopleApi.switchDesk({ user_id: userId, pin })
+    current.value = session
+    settle(true)
+    return { kept, ended }
   }
 
   async function signOut(): Promise<void> {
@@ -62,5 +76,5 @@ export const useSession = defineStore('session', () => {
 
   onSignInRequired(askAgain)
 
-  return { current, expired, signedIn, may, load, signIn, signOut, changePassword, settle, askAgain }
+  return { current, expired, signedIn, may, load, signIn, switchDesk, signOut, changePassword, settle, askAgain }
 })

@@ -4,7 +4,7 @@ import type { Camera } from '@/api/types'
 
 import { branchOf, parentIndex, rowsOf } from './rows'
 
-const area = (id: string) => ({ id, parent_id: null, name: id, code: null, child_count: 0, camera_count: 0 })
+const area = (id: string) => ({ id, parent_id: null, axis: 'area' as const, name: id, code: null, child_count: 0, camera_count: 0 })
 const camera = (id: string) => ({ id, name: id }) as Camera
 
 function county() {

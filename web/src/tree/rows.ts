@@ -1,4 +1,5 @@
 /** The camera tree as the flat list of rows now visible. */
+import type { FoundArea } from '@/api/people'
 import type { Area, Camera } from '@/api/types'
 
 export interface Branch {
@@ -15,6 +16,8 @@ export interface Branch {
 
 export type Row =
   | { kind: 'area'; key: string; depth: number; branch: Branch }
+  /** A match of the search: chosen, the tree opens down to it. */
+  | { kind: 'found'; key: string; depth: number; area: FoundArea }
   | { kind: 'camera'; key: string; depth: number; camera: Camera; branch: Branch | null }
   | { kind: 'more'; key: string; depth: number; branch: Branch | null }
   | { kind: 'note'; key: string; depth: number; note: 'loading' | 'empty' | 'error'; branch: Branch }

@@ -1,9 +1,13 @@
-/** Areas and cameras of the tree, loaded as they are opened, and the search over names. */
+/**
+ * Areas and cameras along one axis, loaded as they are opened, and the search over names, pinyin,
+ * initials and codes.
+ */
 import { computed, reactive, ref, watch } from 'vue'
 
 import { areas as areasApi, cameras as camerasApi } from '@/api'
 import { isAbort } from '@/api/errors'
-import type { Camera } from '@/api/types'
+import { areaSearch, AXES, type FoundArea } from '@/api/people'
+import type { Axis, Camera, Page } from '@/api/types'
 import { errorText } from '@/errors'
 import { useCameras } from '@/stores/cameras'
 
@@ -13,13 +17,19 @@ const PAGE = 100
 const FEW_AREAS = 8
 const FEW_CAMERAS = 40
 const SEARCH_AFTER_MS = 250
+const FOUND_AREAS = 12
 
-export function useTree() {
+/** `withCameras` false: areas alone, for those who keep them in order. */
+export function useTree(withCameras = true) {
   const cameras = useCameras()
+  const axis = ref<Axis>('area')
+  /** The axes that hold something; the first is always offered. */
+  const axes = ref<Axis[]>(withCameras ? ['area'] : [...AXES])
   const roots = ref<Branch[]>([])
   const loading = ref(true)
   const error = ref<string | null>(null)
   const query = ref('')
+  const foundAreas = ref<FoundArea[]>([])
   const found = ref<Camera[]>([])
   const foundTotal = ref(0)
   const foundCursor = ref<string | number | null>(null)
@@ -31,13 +41,16 @@ export function useTree() {
 
   const rows = computed<Row[]>(() => {
     if (!isSearch.value) return rowsOf(roots.value)
-    const matches: Row[] = found.value.map((camera) => ({
-      kind: 'camera',
-      key: `camera ${camera.id}`,
-      depth: 0,
-      camera: cameras.byId.get(camera.id) ?? camera,
-      branch: null,
-    }))
+    const matches: Row[] = foundAreas.value.map((area) => ({ kind: 'found', key: `found ${area.id}`, depth: 0, area }))
+    for (const camera of found.value) {
+      matches.push({
+        kind: 'camera',
+        key: `camera ${camera.id}`,
+        depth: 0,
+        camera: cameras.byId.get(camera.id) ?? camera,
+        branch: null,
+      })
+    }
     if (foundCursor.value !== null) matches.push({ kind: 'more', key: 'more', depth: 0, branch: null })
     return matches
   })
@@ -46,7 +59,9 @@ export function useTree() {
     loading.value = true
     error.value = null
     try {
-      const { items } = await areasApi.children()
+      const own = axis.value
+      const { items } = await areasApi.children(undefined, own)
+      if (axis.value !== own) return
       roots.value = items.map((area) => reactive(branchOf(area)))
       await openFew(roots.value)
     } catch (failure) {
@@ -54,6 +69,35 @@ export function useTree() {
     } finally {
       loading.value = false
     }
+  }
+
+  /** Which other axes have anything for this person; asked once the tree stands. */
+  async function loadAxes(): Promise<void> {
+    if (!withCameras) return
+    const others = AXES.filter((one) => one !== 'area')
+    const pages = await Promise.all(others.map((one) => areasApi.children(undefined, one).catch(() => ({ items: [] }))))
+    axes.value = ['area', ...others.filter((_one, index) => (pages[index]?.items.length ?? 0) > 0)]
+  }
+
+  async function showAxis(next: Axis): Promise<void> {
+    if (axis.value === next) return
+    axis.value = next
+    roots.value = []
+    await load()
+  }
+
+  /** Opens the tree down to an area that the search found; its row's key. */
+  async function reveal({ axis: where, ids }: Pick<FoundArea, 'axis' | 'ids'>): Promise<string> {
+    query.value = ''
+    await showAxis(where)
+    let branches = roots.value
+    for (const id of ids.slice(0, -1)) {
+      const branch = branches.find(({ area }) => area.id === id)
+      if (branch === undefined) break
+      await open(branch)
+      branches = branch.children
+    }
+    return `area ${ids[ids.length - 1] ?? ''}`
   }
 
   /** A lone area (the county) is opened for the user, and so is all that fits on a screen. */
@@ -72,7 +116,9 @@ export function useTree() {
     try {
       const [children, page] = await Promise.all([
         branch.area.child_count > 0 ? areasApi.children(branch.area.id) : Promise.resolve({ items: [] }),
-        camerasApi.list({ area_id: branch.area.id, deep: false, limit: PAGE }),
+        withCameras
+          ? camerasApi.list({ area_id: branch.area.id, deep: false, limit: PAGE })
+          : Promise.resolve<Page<Camera>>({ items: [] }),
       ])
       cameras.keep(page.items)
       branch.children = children.items.map((area) => reactive(branchOf(area)))
@@ -123,11 +169,16 @@ export function useTree() {
     searching.value = true
     error.value = null
     try {
-      const page = await camerasApi.list(
-        { query: text, limit: PAGE, ...(cursor === null ? {} : { cursor }) },
-        abort.signal,
-      )
+      const [areas, page] = await Promise.all([
+        cursor === null
+          ? areaSearch(text, withCameras ? undefined : axis.value, FOUND_AREAS, abort.signal)
+          : Promise.resolve(null),
+        withCameras
+          ? camerasApi.list({ query: text, limit: PAGE, ...(cursor === null ? {} : { cursor }) }, abort.signal)
+          : Promise.resolve<Page<Camera>>({ items: [], total: 0 }),
+      ])
       cameras.keep(page.items)
+      if (areas !== null) foundAreas.value = areas.items
       found.value = cursor === null ? page.items : [...found.value, ...page.items]
       foundTotal.value = page.total ?? found.value.length
       foundCursor.value = page.next_cursor ?? null
@@ -146,6 +197,7 @@ export function useTree() {
     } else {
       searchAbort?.abort()
       found.value = []
+      foundAreas.value = []
       foundCursor.value = null
       searching.value = false
       error.value = null
@@ -159,5 +211,8 @@ export function useTree() {
     return page.items
   }
 
-  return { rows, roots, loading, error, query, isSearch, searching, foundTotal, load, open, close, more, camerasOf }
+  return {
+    axis, axes, rows, roots, loading, error, query, isSearch, searching, foundTotal, load, loadAxes, showAxis, reveal, open, close, more,
+    camerasOf,
+  }
 }

@@ -30,4 +30,6 @@ export default {
   hours: '{count} h',
   days: '{count} d',
   ago: '{time} ago',
+  copy: 'Copy',
+  copied: 'Copied',
 }

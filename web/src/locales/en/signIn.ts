@@ -23,4 +23,8 @@ export default {
   change: 'Set password',
   changed: 'Password changed',
   firstHint: 'On first start the one-time administrator password is printed in the terminal that runs the gateway.',
+  code: 'Code',
+  codeHint: 'The six digits of your authenticator, or a recovery code',
+  codeMissing: 'Please enter the six digits',
+  through: 'Sign in with {name}',
 }

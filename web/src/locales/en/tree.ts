@@ -1,6 +1,10 @@
 export default {
   title: 'Cameras',
-  search: 'Search camera names',
+  search: 'Name, pinyin initials, number',
+  searchAreas: 'Name, pinyin initials, code',
+  axis: 'Ordered by',
+  fold: 'Fold',
+  unfold: 'Unfold',
   clearSearch: 'Clear search',
   hide: 'Hide list',
   show: 'Show list',

@@ -30,4 +30,6 @@ export default {
   hours: '{count} 小时',
   days: '{count} 天',
   ago: '{time}前',
+  copy: '复制',
+  copied: '已复制',
 }

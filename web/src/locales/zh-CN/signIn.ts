@@ -23,4 +23,8 @@ export default {
   change: '设置新密码',
   changed: '密码已修改',
   firstHint: '首次启动时，一次性管理员密码显示在运行网关的终端里。',
+  code: '动态口令',
+  codeHint: '手机动态口令应用上的 6 位数字；手机不在身边时可用恢复码',
+  codeMissing: '请输入 6 位动态口令',
+  through: '用{name}登录',
 }

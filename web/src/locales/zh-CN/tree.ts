@@ -1,6 +1,10 @@
 export default {
   title: '摄像机',
-  search: '搜索摄像机名称',
+  search: '搜索名称、拼音首字母或编号',
+  searchAreas: '搜索名称、拼音首字母或代码',
+  axis: '目录类型',
+  fold: '收起',
+  unfold: '展开',
   clearSearch: '清除搜索',
   hide: '收起列表',
   show: '展开列表',

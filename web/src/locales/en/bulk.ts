@@ -1,0 +1,16 @@
+export default {
+  open: 'Change all of them',
+  title: 'Change {count} cameras',
+  keep: 'leave as it is',
+  area: 'Move to the area',
+  addPlaces: 'File also under',
+  removePlaces: 'File no more under',
+  find: 'In names, find',
+  findHint: 'Old street, for example',
+  replace: 'and put instead',
+  preview: 'Show what would change',
+  apply: 'Change {count} cameras',
+  willChange: '{changed} of {count} would change. Nothing is written before you confirm.',
+  andMore: 'and {count} more',
+  done: '{count} changed',
+}

@@ -1,0 +1,16 @@
+export default {
+  open: '批量修改',
+  title: '批量修改 {count} 台摄像机',
+  keep: '不修改',
+  area: '移到区域',
+  addPlaces: '加入其他目录',
+  removePlaces: '移出其他目录',
+  find: '名称中查找',
+  findHint: '例如：老街',
+  replace: '替换为',
+  preview: '预览修改',
+  apply: '确认修改 {count} 台',
+  willChange: '{count} 台中有 {changed} 台会变化。确认前不会写入任何内容。',
+  andMore: '另有 {count} 台未列出',
+  done: '已修改 {count} 台',
+}
