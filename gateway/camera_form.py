@@ -51,23 +51,14 @@ def endpoint(url: str) -> tuple[str | None, int]:
     return parts.hostname, parts.port or (322 if parts.scheme == "rtsps" else 554)
 
 
-class _Form(BaseModel):
-    """What is the same of a new camera and of a change. Credentials inside the URLs move to their
-    own fields. ``place_ids`` are the areas in which it stands beside its home.
-    """
+class _Addresses(BaseModel):
+    """Where a device answers. Credentials inside the URLs move to their own fields."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    number: str | None = Field(default=None, max_length=40, pattern=r"^[^\x00-\x1f/\\]*$")
-    place_ids: list[Annotated[str, Field(max_length=40)]] = Field(default=[], max_length=100)
     sub_url: str | None = Field(default=None, max_length=2000)
     username: str | None = Field(default=None, max_length=200)
     password: str | None = Field(default=None, max_length=200)
-    transport: Transport = "auto"
-    record: Record = "continuous"
-    retention_days: int | None = Field(default=None, ge=1, le=3650)
-    retention_bytes: int | None = Field(default=None, ge=1)
-    enabled: bool = True
 
     @field_validator("main_url", "sub_url", check_fields=False)
     @classmethod
@@ -76,15 +67,39 @@ class _Form(BaseModel):
             split_credentials(url)
         return url or None
 
-    @field_validator("number")
-    @classmethod
-    def _not_blank(cls, number: str | None) -> str | None:
-        return number or None
-
     @model_validator(mode="after")
     def _move_credentials(self) -> Self:
         move_credentials(self)
         return self
+
+
+class DeviceForm(_Addresses):
+    """The device that takes another's place. Without ``transport`` that stays as it was."""
+
+    main_url: str = Field(min_length=1, max_length=2000)
+    transport: Transport | None = None
+    model: str | None = Field(default=None, max_length=200)
+    serial_number: str | None = Field(default=None, max_length=200)
+    note: str | None = Field(default=None, max_length=500)
+
+
+class _Form(_Addresses):
+    """What is the same of a new camera and of a change. ``place_ids`` are the areas in which it
+    stands beside its home.
+    """
+
+    number: str | None = Field(default=None, max_length=40, pattern=r"^[^\x00-\x1f/\\]*$")
+    place_ids: list[Annotated[str, Field(max_length=40)]] = Field(default=[], max_length=100)
+    transport: Transport = "auto"
+    record: Record = "continuous"
+    retention_days: int | None = Field(default=None, ge=1, le=3650)
+    retention_bytes: int | None = Field(default=None, ge=1)
+    enabled: bool = True
+
+    @field_validator("number")
+    @classmethod
+    def _not_blank(cls, number: str | None) -> str | None:
+        return number or None
 
 
 class CameraForm(_Form):
@@ -110,7 +125,7 @@ def camera_columns(form: CameraForm, camera_id: str, secret: bytes) -> dict[str,
     return {"id": camera_id, **columns, "password_sealed": sealed}
 
 
-def move_credentials(form: _Form) -> None:
+def move_credentials(form: _Addresses) -> None:
     """Take user and password out of the URLs; fields of their own win."""
     for name in ("main_url", "sub_url"):
         url = getattr(form, name)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.database.tables import areas, camera_places, cameras
+from gateway.people.areas import last_area
 from gateway.people.authorize import AreaPlace
 
 
@@ -36,6 +37,12 @@ class Camera:
     enabled: bool
     changed_us: int
     deleted_us: int | None
+    number: str | None = None
+
+    @property
+    def place_ids(self) -> frozenset[str]:
+        """The areas in which it stands beside its home."""
+        return frozenset(last_area(path) for path in self.area_paths[1:])
 
 
 def select_cameras() -> sa.Select[tuple[object, ...]]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from gateway.api.privacy_answers import Overlay
+from gateway.people.area_codes import Axis
 from gateway.people.authorize import Method
 from gateway.people.roles import Right
 
@@ -76,6 +77,7 @@ class CreatedArea(BaseModel):
 
     id: str
     parent_id: str | None
+    axis: Axis
     name: str
     code: str | None
 
@@ -85,6 +87,13 @@ class Area(CreatedArea):
 
     child_count: int
     camera_count: int
+
+
+class FoundArea(Area):
+    """An area that was searched for, and the way to it."""
+
+    names: Annotated[list[str], Field(description="from the root down")]
+    ids: Annotated[list[str], Field(description="from the topmost that the caller sees down")]
 
 
 class Queue(BaseModel):
@@ -119,13 +128,23 @@ class VariantState(BaseModel):
     ] = None
 
 
+class CameraPlace(BaseModel):
+    """Where a camera stands beside its home."""
+
+    area_id: str
+    axis: Axis
+    names: Annotated[list[str], Field(description="the areas' names from the root down")]
+
+
 class Camera(BaseModel):
     """A camera, without secrets. ``username`` is null for who may not configure it."""
 
     id: str
     name: str
+    number: str | None
     area_id: str
     area_path: Annotated[list[str], Field(description="the areas' names from the root down")]
+    places: list[CameraPlace]
     enabled: bool
     record: Literal["continuous", "off"]
     transport: Literal["tcp", "udp", "auto"]
@@ -138,6 +157,19 @@ class Camera(BaseModel):
     masked: Annotated[bool, Field(description="whether parts of its picture are masked")]
     rights: Annotated[list[Right], Field(description="the caller's rights on this camera")]
     states: Annotated[dict[str, VariantState], Field(description="main; sub where there is one")]
+
+
+class CameraDevice(BaseModel):
+    """A device that stands, or stood, in a camera's place."""
+
+    from_us: TimeUs
+    until_us: TimeUs | None
+    main_url: str
+    sub_url: str | None
+    model: str | None
+    serial_number: str | None
+    note: str | None
+    replaced_by: Annotated[str | None, Field(description="who put it there")]
 
 
 class CameraPage(Listing[Camera]):

@@ -1,91 +1,82 @@
-"""The tree of areas, as far as the caller may see it."""
+"""The trees of areas, as far as the caller may see them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from gateway.api.access import Caller, permitted_area, record
-from gateway.api.answers import Area, CreatedArea, Listing
+from gateway.api.access import Caller, act, permitted_area
+from gateway.api.answers import Area, CreatedArea, FoundArea, Listing
 from gateway.api.errors import not_found
 from gateway.api.services import ServicesDep
-from gateway.database.tables import areas, cameras
+from gateway.database.tables import areas
 from gateway.identifiers import now_us
-from gateway.people.areas import within
+from gateway.people.area_codes import Axis
+from gateway.people.area_tree import read_children, read_roots, search_areas
+from gateway.people.areas import area_path
 from gateway.people.authorize import AreaPlace
 from gateway.people.roles import Right
 
 router = APIRouter(prefix="/api/areas", tags=["areas"])
 
+_NAME = r"^[^\x00-\x1f/\\]+$"
+
 
 class AreaForm(BaseModel):
-    """An area as it is created; without ``parent_id`` it is a root."""
+    """An area as it is created; without ``parent_id`` it is a root, of the axis ``area`` unless
+    another is given. Children stand on their parent's axis.
+    """
 
     parent_id: str | None = Field(default=None, max_length=40)
-    name: str = Field(min_length=1, max_length=200)
+    axis: Axis | None = None
+    name: str = Field(min_length=1, max_length=200, pattern=_NAME)
     code: str | None = Field(default=None, max_length=40)
     position: int = Field(default=0, ge=0, le=1_000_000)
 
 
 class AreaChange(BaseModel):
-    """What of an area changes; absent fields stay."""
+    """What of an area changes; absent fields stay. The code "" takes it away."""
 
     parent_id: str | None = Field(default=None, max_length=40)
-    name: str | None = Field(default=None, min_length=1, max_length=200)
+    name: str | None = Field(default=None, min_length=1, max_length=200, pattern=_NAME)
     code: str | None = Field(default=None, max_length=40)
     position: int | None = Field(default=None, ge=0, le=1_000_000)
 
 
 @router.get("", response_model=Listing[Area])
 async def list_areas(
-    caller: Caller, services: ServicesDep, parent_id: str | None = None
+    caller: Caller,
+    services: ServicesDep,
+    parent_id: Annotated[str | None, Query(max_length=40)] = None,
+    axis: Axis = "area",
 ) -> dict[str, Any]:
-    """The areas below ``parent_id``; without it, the topmost that the caller may see."""
-    visible = caller.areas_with(None, now_us())
-    below = areas.alias("below")
-    child_count = (
-        sa.select(sa.func.count())
-        .where(below.c.parent_id == areas.c.id)
-        .correlate(areas)
-        .scalar_subquery()
-    )
-    inside = areas.alias("inside")
-    camera_count = (
-        sa.select(sa.func.count())
-        .select_from(cameras.join(inside, inside.c.id == cameras.c.area_id))
-        # The subtree, as in gateway.people.areas.subtree, with a path from the outer row.
-        .where(
-            cameras.c.deleted_us.is_(None),
-            inside.c.path >= areas.c.path,
-            inside.c.path < areas.c.path + "~",
-        )
-        .correlate(areas)
-        .scalar_subquery()
-    )
-    statement = sa.select(
-        areas.c.id,
-        areas.c.parent_id,
-        areas.c.name,
-        areas.c.code,
-        child_count.label("child_count"),
-        camera_count.label("camera_count"),
-    ).order_by(areas.c.position, areas.c.name, areas.c.id)
-    if parent_id is not None:
-        statement = statement.where(areas.c.parent_id == parent_id, within(areas.c.path, visible))
-    elif visible == [""]:
-        statement = statement.where(areas.c.parent_id.is_(None))
-    else:
-        statement = statement.where(areas.c.path.in_(visible))
+    """The areas below ``parent_id``; without it, the axis' topmost that the caller may see."""
+    at_us = now_us()
+    visible = caller.areas_with(None, at_us)
     async with services.reader.connect() as connection:
-        if parent_id is not None:
-            path = await connection.scalar(sa.select(areas.c.path).where(areas.c.id == parent_id))
-            if path is None or not caller.rights_at(AreaPlace(path), now_us()):
-                raise not_found("area")
-        rows = (await connection.execute(statement)).mappings().all()
-    return {"items": [dict(row) for row in rows]}
+        if parent_id is None:
+            return {"items": await read_roots(connection, visible, axis)}
+        path = await area_path(connection, parent_id)
+        if path is None or not caller.rights_at(AreaPlace(path), at_us):
+            raise not_found("area")
+        return {"items": await read_children(connection, visible, parent_id)}
+
+
+@router.get("/search", response_model=Listing[FoundArea])
+async def find_areas(
+    caller: Caller,
+    services: ServicesDep,
+    query: Annotated[str, Query(min_length=1, max_length=100)],
+    axis: Axis | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """Areas by name, pinyin, its initials, and code; best first."""
+    visible = caller.areas_with(None, now_us())
+    async with services.reader.connect() as connection:
+        return {"items": await search_areas(connection, visible, query, axis, limit)}
 
 
 @router.post("", status_code=201, response_model=CreatedArea)
@@ -95,9 +86,15 @@ async def create_area(
     """Add an area below one that the caller configures."""
     async with services.reader.connect() as connection:
         path = await permitted_area(connection, caller, Right.CONFIGURE, body.parent_id)
-    area_id = await services.rows.write("areas.create", **body.model_dump())
-    await record(services, request, caller, "area.create", area=path, id=area_id, name=body.name)
-    return {"id": area_id, "parent_id": body.parent_id, "name": body.name, "code": body.code}
+    area_id = await act(
+        services, request, caller, "area.create", "areas.create", body.model_dump(),
+        area=path, result_as="id", detail={"name": body.name, "code": body.code},
+    )  # fmt: skip
+    async with services.reader.connect() as connection:
+        (axis,) = (
+            await connection.execute(sa.select(areas.c.axis).where(areas.c.id == area_id))
+        ).one()
+    return {"id": area_id, "axis": axis, **body.model_dump(include={"parent_id", "name", "code"})}
 
 
 @router.patch("/{area_id}", status_code=204)
@@ -110,17 +107,11 @@ async def change_area(
         path = await permitted_area(connection, caller, Right.CONFIGURE, area_id)
         if "parent_id" in given:
             await permitted_area(connection, caller, Right.CONFIGURE, body.parent_id)
-    if "parent_id" in given:
-        await services.rows.write("areas.move", area_id=area_id, parent_id=given.pop("parent_id"))
-    await services.rows.write("areas.change", area_id=area_id, **given)
-    await record(
-        services,
-        request,
-        caller,
-        "area.change",
-        area=path,
-        changed=body.model_dump(exclude_unset=True),
-    )
+    arguments = {"area_id": area_id, "given": given}
+    await act(
+        services, request, caller, "area.change", "areas.edit", arguments,
+        area=path, detail={"changed": given},
+    )  # fmt: skip
 
 
 @router.delete("/{area_id}", status_code=204)
@@ -130,5 +121,6 @@ async def delete_area(
     """Delete an empty area."""
     async with services.reader.connect() as connection:
         path = await permitted_area(connection, caller, Right.CONFIGURE, area_id)
-    await services.rows.write("areas.delete", area_id=area_id)
-    await record(services, request, caller, "area.delete", area=path)
+    await act(
+        services, request, caller, "area.delete", "areas.delete", {"area_id": area_id}, area=path
+    )

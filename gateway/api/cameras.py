@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from camera_adapters.rtsp.probe import probe
 from gateway.api import answers
-from gateway.api.access import Caller, permitted_area, permitted_camera, record
+from gateway.api.access import Caller, act, permitted_area, permitted_camera, record
 from gateway.api.answers import CameraPage, CameraTestResult
 from gateway.api.errors import ApiError, invalid, not_found
 from gateway.api.services import Services, ServicesDep
@@ -31,9 +31,17 @@ from gateway.cameras import Camera, read_cameras, select_cameras, select_page
 from gateway.database.tables import cameras
 from gateway.identifiers import new_id, now_us
 from gateway.masks import masks_in_force
-from gateway.people.areas import area_names, area_path, cameras_within, standing_in
+from gateway.people.areas import (
+    area_axes,
+    area_names,
+    area_path,
+    cameras_within,
+    last_area,
+    standing_in,
+)
 from gateway.people.authorize import AreaPlace, Principal
 from gateway.people.roles import Right
+from gateway.people.search_key import matches
 from gateway.secrets import SealError, seal, unseal
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras"])
@@ -66,10 +74,13 @@ async def list_cameras(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: str | None = None,
 ) -> dict[str, Any]:
-    """Cameras that the caller may see, by name; ``area_id`` means its whole subtree."""
+    """Cameras that the caller may see, by name; ``area_id`` means its whole subtree.
+
+    ``query`` finds name, pinyin, its initials, and number.
+    """
     where = [cameras_within(caller.areas_with(None, now_us()))]
     if query:
-        where.append(cameras.c.name.contains(query, autoescape=True))
+        where.append(matches(cameras.c.search_key, query))
     async with services.reader.connect() as connection:
         if area_id is not None:
             path = await area_path(connection, area_id)
@@ -92,7 +103,7 @@ async def list_cameras(
 async def read_camera(camera_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """One camera."""
     async with services.reader.connect() as connection:
-        return await _document(connection, services, caller, camera_id)
+        return await camera_document(connection, services, caller, camera_id)
 
 
 @router.post("", status_code=201, response_model=answers.Camera, response_model_exclude_unset=True)
@@ -102,16 +113,17 @@ async def create_camera(
     """Add a camera; a shard takes it up at once."""
     async with services.reader.connect() as connection:
         path = await permitted_area(connection, caller, Right.CONFIGURE, body.area_id)
+        for area_id in body.place_ids:
+            await permitted_area(connection, caller, Right.CONFIGURE, area_id)
     camera_id = new_id("cam")
-    await services.rows.write(
-        "cameras.create", cameras_columns=[camera_columns(body, camera_id, services.secret)]
-    )
+    arguments = {"cameras_columns": [camera_columns(body, camera_id, services.secret)]}
+    await act(
+        services, request, caller, "camera.create", "cameras.create", arguments,
+        area=path, detail={"id": camera_id, "name": body.name},
+    )  # fmt: skip
     await services.processes.configuration_changed()
-    await record(
-        services, request, caller, "camera.create", area=path, id=camera_id, name=body.name
-    )
     async with services.reader.connect() as connection:
-        return await _document(connection, services, caller, camera_id)
+        return await camera_document(connection, services, caller, camera_id)
 
 
 @router.patch("/{camera_id}", response_model=answers.Camera, response_model_exclude_unset=True)
@@ -123,14 +135,20 @@ async def change_camera(
         camera, _ = await permitted_camera(connection, caller, Right.CONFIGURE, camera_id)
         if "area_id" in body.model_fields_set and body.area_id != camera.area_id:
             await permitted_area(connection, caller, Right.CONFIGURE, body.area_id)
+        if "place_ids" in body.model_fields_set:
+            for area_id in camera.place_ids ^ set(body.place_ids):
+                await permitted_area(connection, caller, Right.CONFIGURE, area_id)
     columns = _changed_columns(body, camera, services.secret)
     if columns:
-        await services.rows.write("cameras.change", camera_id=camera_id, columns=columns)
+        named = sorted({"password" if name == "password_sealed" else name for name in columns})
+        await act(
+            services, request, caller, "camera.change", "cameras.change",
+            {"camera_id": camera_id, "columns": columns},
+            cameras=[camera], detail={"fields": named},
+        )  # fmt: skip
         await services.processes.configuration_changed()
-    named = sorted({"password" if name == "password_sealed" else name for name in columns})
-    await record(services, request, caller, "camera.change", cameras=[camera], fields=named)
     async with services.reader.connect() as connection:
-        return await _document(connection, services, caller, camera_id)
+        return await camera_document(connection, services, caller, camera_id)
 
 
 @router.delete("/{camera_id}", status_code=204)
@@ -140,10 +158,12 @@ async def delete_camera(
     """Stop pulling a camera for good. Its footage stays until its retention ends."""
     async with services.reader.connect() as connection:
         camera, _ = await permitted_camera(connection, caller, Right.CONFIGURE, camera_id)
-    await services.rows.write("cameras.delete", camera_id=camera_id)
+    await act(
+        services, request, caller, "camera.delete", "cameras.delete", {"camera_id": camera_id},
+        cameras=[camera], detail={"name": camera.name},
+    )  # fmt: skip
     await services.processes.configuration_changed()
     await revoke_viewing(services, camera_id=camera_id)
-    await record(services, request, caller, "camera.delete", cameras=[camera], name=camera.name)
 
 
 @router.post("/test", response_model=CameraTestResult, response_model_exclude_unset=True)
@@ -192,9 +212,10 @@ def _stored_password(camera: Camera, secret: bytes) -> str | None:
         return None
 
 
-async def _document(
+async def camera_document(
     connection: AsyncConnection, services: Services, caller: Principal, camera_id: str
 ) -> dict[str, Any]:
+    """The camera as the API shows it to the caller; 404 for who holds no right there."""
     statement = select_cameras().where(cameras.c.id == camera_id, cameras.c.deleted_us.is_(None))
     found = await read_cameras(connection, statement)
     if not found or not caller.rights_at(found[0], now_us()):
@@ -205,14 +226,22 @@ async def _document(
 async def _documents(
     connection: AsyncConnection, services: Services, caller: Principal, page: Sequence[Camera]
 ) -> list[dict[str, Any]]:
-    names = await area_names(connection, [camera.area_path for camera in page])
+    paths = [path for camera in page for path in camera.area_paths]
+    names = await area_names(connection, paths)
+    axes = await area_axes(connection, [area_id for camera in page for area_id in camera.place_ids])
     masked = await masks_in_force(connection, [camera.id for camera in page])
     return [
         {
             "id": camera.id,
             "name": camera.name,
+            "number": camera.number,
             "area_id": camera.area_id,
             "area_path": names[camera.area_path],
+            "places": [
+                {"area_id": area_id, "axis": axes[area_id], "names": names[path]}
+                for path in camera.area_paths[1:]
+                if (area_id := last_area(path)) in axes
+            ],
             "enabled": camera.enabled,
             "record": camera.record,
             "transport": camera.transport,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from gateway.database.tables import areas, camera_places, cameras, grants, users
@@ -124,6 +126,15 @@ def move(connection: sa.Connection, area_id: str, parent_id: str | None) -> None
         if moved.count("/") > DEPTH_LIMIT:
             raise RowError("invalid", f"areas nest at most {DEPTH_LIMIT} deep")
         connection.execute(sa.update(areas).where(areas.c.id == row.id).values(path=moved))
+
+
+@row_operation("areas.edit")
+def edit(connection: sa.Connection, area_id: str, given: dict[str, Any]) -> None:
+    """Change and move in one: ``parent_id`` among what is given moves it."""
+    given = dict(given)
+    if "parent_id" in given:
+        move(connection, area_id, given.pop("parent_id"))
+    change(connection, area_id, **given)
 
 
 @row_operation("areas.delete")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,6 +60,21 @@ async def area_path(connection: AsyncConnection, area_id: str) -> str | None:
     """The path of an area, None when there is none of that id."""
     path: str | None = await connection.scalar(sa.select(areas.c.path).where(areas.c.id == area_id))
     return path
+
+
+def last_area(path: str) -> str:
+    """The id of the area that a path leads to."""
+    return path.rstrip("/").rpartition("/")[2]
+
+
+async def area_axes(connection: AsyncConnection, area_ids: Collection[str]) -> dict[str, str]:
+    """On which axis each area is."""
+    if not area_ids:
+        return {}
+    rows = await connection.execute(
+        sa.select(areas.c.id, areas.c.axis).where(areas.c.id.in_(set(area_ids)))
+    )
+    return {row.id: row.axis for row in rows}
 
 
 async def area_names(connection: AsyncConnection, paths: Sequence[str]) -> dict[str, list[str]]:
