@@ -9,20 +9,14 @@ gone       object and row exist, or it was given up with a gap that says so
 =========  ===========================================================================
 
 All methods are called on the event loop, and return at once. Bytes wait for the disk in memory up
-to ``memory_bytes_limit``; what does not fit is refused, and the caller records a gap. A file is
-written by one thread, in order. ``fsync`` happens for the whole file system at once, on a thread of
-its own.
+to ``memory_bytes_limit``; what does not fit is refused, and the caller records a gap.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
-import queue
-import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,6 +29,7 @@ from recorder import spool_disk
 from recorder.gop_index import FragmentEntry
 from recorder.spool_file import FileState, SpoolFile, WriteFailure
 from recorder.spool_header import SegmentHeader
+from recorder.spool_threads import SpoolThreads
 
 _log = structlog.get_logger(__name__)
 
@@ -60,23 +55,6 @@ class SpoolConfig:
     threads: int = 2
 
 
-@dataclass(slots=True)
-class _Append:
-    file: SpoolFile
-    buffers: list[bytes]
-    size: int
-    entry: FragmentEntry
-
-
-@dataclass(slots=True)
-class _Seal:
-    file: SpoolFile
-    done: Callable[[SpoolFile], None]
-
-
-_Job = _Append | _Seal | None
-
-
 class Spool:
     """The files, their writing threads, and the account of bytes.
 
@@ -94,28 +72,23 @@ class Spool:
         self.config = config
         self.files: dict[str, SpoolFile] = {}
         self.bytes = 0
-        self.sync_failures = 0
         self.store_trouble = ""  # what the uploader last heard from the store
         self._by_source: dict[str, list[SpoolFile]] = {}
         self._on_pending = on_pending
         self._on_lost = on_lost
-        self._enqueued_bytes = 0
-        self._done_bytes = [0] * config.threads  # each written by its own thread only
-        self._queues: list[queue.SimpleQueue[_Job]] = [
-            queue.SimpleQueue() for _ in range(config.threads)
-        ]
-        self._threads: list[threading.Thread] = []
+        self._threads = SpoolThreads(config.directory, config.threads, config.fsync_interval_s)
         self._reads = ThreadPoolExecutor(2, thread_name_prefix="spool-read")
-        self._next_thread = 0
-        self._dirty = False
-        self._stop = threading.Event()
         self._lock_descriptor = -1
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def queued_bytes(self) -> int:
         """Bytes accepted and not yet written."""
-        return self._enqueued_bytes - sum(self._done_bytes)
+        return self._threads.queued_bytes
+
+    @property
+    def sync_failures(self) -> int:
+        """How often the disk refused to make written bytes durable."""
+        return self._threads.sync_failures
 
     def claim(self) -> None:
         """Make the directory and lock it for this process.
@@ -139,25 +112,11 @@ class Spool:
 
     def start(self) -> None:
         """Start the threads; call on the event loop."""
-        self._loop = asyncio.get_running_loop()
-        for number in range(self.config.threads):
-            thread = threading.Thread(
-                target=self._write_loop, args=(number,), name=f"spool-write-{number}", daemon=True
-            )
-            thread.start()
-            self._threads.append(thread)
-        thread = threading.Thread(target=self._sync_loop, name="spool-sync", daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        self._threads.start()
 
     async def close(self) -> None:
         """Finish what is queued (seal files first), sync, stop the threads, release the lock."""
-        for waiting in self._queues:
-            waiting.put(None)
-        self._stop.set()
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join)
-        self._threads.clear()
+        await self._threads.stop()
         self._reads.shutdown(wait=True)
         if self._lock_descriptor >= 0:
             os.close(self._lock_descriptor)
@@ -173,11 +132,10 @@ class Spool:
             header,
             header_data,
             self.path_of(header.segment_id),
-            self._next_thread,
+            self._threads.assign(),
             composition_90k,
             enqueued_end_us=header.start_us,
         )
-        self._next_thread = (self._next_thread + 1) % self.config.threads
         self._add(file)
         return file
 
@@ -234,9 +192,8 @@ class Spool:
             size += len(file.header_data)
         file.enqueued_bytes += size
         file.enqueued_end_us = end_us
-        self._enqueued_bytes += size
         self.bytes += size
-        self._queues[file.thread].put(_Append(file, buffers, size, entry))
+        self._threads.append(file, buffers, size, entry)
 
     def seal(self, file: SpoolFile, end_us: int | None = None) -> None:
         """No more fragments: once written, the file is pending.
@@ -246,7 +203,7 @@ class Spool:
         if end_us is not None:
             file.enqueued_end_us = end_us
         file.end_us = file.enqueued_end_us
-        self._queues[file.thread].put(_Seal(file, self._sealed))
+        self._threads.seal(file, self._sealed)
 
     # Reading
 
@@ -327,60 +284,3 @@ class Spool:
             return
         file.state = FileState.PENDING
         self._on_pending(file)
-
-    # On the threads
-
-    def _write_loop(self, number: int) -> None:
-        waiting = self._queues[number]
-        while (job := waiting.get()) is not None:
-            if isinstance(job, _Append):
-                if job.file.failure is None:
-                    self._append(job)
-                self._done_bytes[number] += job.size
-                job.buffers.clear()
-                continue
-            if job.file.descriptor >= 0:
-                os.close(job.file.descriptor)
-                job.file.descriptor = -1
-            if self._loop is not None:
-                # The loop is closed only when the process ends: recovery finds the file then.
-                with contextlib.suppress(RuntimeError):
-                    self._loop.call_soon_threadsafe(job.done, job.file)
-
-    def _append(self, job: _Append) -> None:
-        file = job.file
-        try:
-            if file.descriptor < 0:
-                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                file.descriptor = os.open(file.path, flags, 0o640)
-            spool_disk.write_all(file.descriptor, job.buffers, job.size)
-        except OSError as error:
-            file.failure = spool_disk.write_failure(error)
-            _log.error("cannot write the spool", path=str(file.path), error=str(error))
-            if file.descriptor >= 0:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(file.descriptor, file.written_bytes)
-            return
-        file.written_bytes += job.size
-        file.entries.append(job.entry)
-        self._dirty = True
-
-    def _sync_loop(self) -> None:
-        interval = self.config.fsync_interval_s
-        while not self._stop.wait(interval):
-            self._sync()
-        self._sync()
-
-    def _sync(self) -> None:
-        if not self._dirty:
-            return
-        self._dirty = False
-        started = time.monotonic()
-        try:
-            spool_disk.sync_file_system(self.config.directory)
-        except OSError as error:
-            self.sync_failures += 1
-            _log.error("cannot sync the spool", error=str(error))
-        took_s = time.monotonic() - started
-        if took_s > self.config.fsync_interval_s:
-            _log.warning("the spool's disk is slow to sync", took_s=round(took_s, 1))

@@ -66,12 +66,12 @@ class Uploader:
         self._heap: list[tuple[float, int, str, SpoolFile]] = []
         self._wake = asyncio.Event()
         self._healthy = asyncio.Event()
-        self._healthy.set()
         self._probing = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Start the workers; call on the event loop."""
+        """Make sure of the store, then start on what is pending; call on the event loop."""
+        self._tasks.append(asyncio.create_task(self._open_store(), name="upload-open"))
         for number in range(self._concurrency):
             task = asyncio.create_task(self._work(), name=f"upload-{number}")
             self._tasks.append(task)
@@ -96,6 +96,22 @@ class Uploader:
                 return False
             await asyncio.sleep(0.02)
         return True
+
+    async def _open_store(self) -> None:
+        """What the store lacks is said at the start, not with the first segment's end; a bucket or
+        a folder that is not there is made.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(self._put_timeout_s):
+                    await self._store.check()
+            except (StoreError, TimeoutError) as error:
+                self._note_failure(error)
+                await self._backoff.wait()
+            else:
+                self._note_success()
+                self._healthy.set()
+                return
 
     async def _work(self) -> None:
         while True:

@@ -9,6 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.peers.ceph_rgw import ceph_rgw  # noqa: F401  # a fixture
+
 # A busy machine is no failure: tests never assert on elapsed time.
 hypothesis.settings.register_profile("gridsight", deadline=None)
 hypothesis.settings.load_profile("gridsight")

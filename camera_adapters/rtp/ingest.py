@@ -19,9 +19,10 @@ from camera_adapters.rtp.clocks import CameraClock, TrackClock
 from camera_adapters.rtp.decoding_order import DecodingTimes
 from camera_adapters.rtp.depacketise_h264 import H264Depacketiser
 from camera_adapters.rtp.depacketise_h265 import H265Depacketiser
+from camera_adapters.rtp.group import Group
 from camera_adapters.rtp.opening import Opening
 from camera_adapters.rtp.pictures import Picture
-from camera_adapters.rtp.receiver import Group, RtpReceiver
+from camera_adapters.rtp.receiver import RtpReceiver
 from camera_adapters.rtp.tracks import TrackPlan, audio_depacketiser
 from camera_adapters.stream import AccessUnit, Codec, GapCause, Interruption, Stream, Track
 

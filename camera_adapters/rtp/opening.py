@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from camera_adapters.rtp.clocks import TrackClock
-from camera_adapters.rtp.receiver import Group
+from camera_adapters.rtp.group import Group
 
 # How long nothing may come faster than real time, for the burst to be over: with the next picture
 # as a witness, and without.

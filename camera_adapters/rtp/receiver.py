@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from camera_adapters.rtp.early_packets import EarlyPackets
+from camera_adapters.rtp.group import Group, ReceptionCounters, joined_payloads
 from camera_adapters.rtp.rtcp import ReportBlock
 
 # A read's plain packet: "$", channel, length; then version to marker and payload type, sequence,
@@ -26,56 +27,14 @@ GROUP_OCTETS_LIMIT = 8 * 1024 * 1024
 _STANDSTILL_OCTETS = 512 * 1024
 # RFC 3550 §A.1: a larger leap is a restart of the sender, not a loss.
 _MAX_DROPOUT = 3000
-_WAITING_LIMIT = 256
-REORDER_WAIT_US = 150_000
-
-
-@dataclass(slots=True)
-class Group:
-    """The payloads of one picture, or one packet's, each in two pieces.
-
-    ``heads`` are the first ``head_bytes`` bytes of the payloads, as numbers (none when that is 0),
-    ``bodies`` the rest: fragments of a NAL unit are joined without being cut once more.
-    ``timestamp`` is unwrapped: it goes on beyond 32 bits. ``hole``: packets inside are missing.
-    ``after_gap``: packets just before it are missing, perhaps its own first ones. ``restarted``:
-    the sender began anew, so that the timestamp has no relation to the last.
-    """
-
-    head_bytes: int
-    heads: list[int]
-    bodies: list[bytes]
-    timestamp: int
-    marker: bool
-    hole: bool
-    after_gap: bool
-    restarted: bool
-    arrival_us: int
-
-    @property
-    def payloads(self) -> list[bytes]:
-        """The payloads, put together again."""
-        return _payloads(self.head_bytes, self.heads, self.bodies)
-
-
-@dataclass(slots=True)
-class ReceptionCounters:
-    """What a receiver has seen. ``lost`` counts packets that never came, as far as is known."""
-
-    packets: int = 0
-    octets: int = 0
-    lost: int = 0
-    duplicates: int = 0
-    reordered: int = 0
-    malformed: int = 0
-    foreign: int = 0
 
 
 class RtpReceiver:
     """Takes one source's packets; hands each group to ``deliver``, which may be exchanged.
 
     ``by_packet`` makes every packet a group of its own (sound). ``reordering`` holds packets that
-    came too early (UDP), for at most :data:`REORDER_WAIT_US`: the owner calls :meth:`expire` now
-    and then. ``ends_on_marker`` may be turned off by the owner for a camera whose marker bits lie.
+    came too early (UDP; see EarlyPackets): the owner calls :meth:`expire` now and then.
+    ``ends_on_marker`` may be turned off by the owner for a camera whose marker bits lie.
     ``head_bytes`` is how much of each payload is kept apart in :class:`Group`, at most 3.
     ``starts_picture`` tells from a payload whether a picture starts there; it is used when neither
     markers nor timestamps divide the pictures.
@@ -84,6 +43,7 @@ class RtpReceiver:
     __slots__ = (
         "_after_gap",
         "_bodies",
+        "_early",
         "_expected",
         "_extended",
         "_group_arrival_us",
@@ -106,8 +66,6 @@ class RtpReceiver:
         "_started",
         "_ticks_per_us",
         "_timestamp",
-        "_waiting",
-        "_waiting_since_us",
         "_wraps",
         "by_packet",
         "counters",
@@ -156,8 +114,7 @@ class RtpReceiver:
         self._restarted = True
         self._splits_by_content = False
         self._probation = -1
-        self._waiting: dict[int, tuple[bytes, int]] = {}
-        self._waiting_since_us = 0
+        self._early = EarlyPackets()
         self._jitter = 0.0
         self._last_transit: float | None = None
         self._last_report = 0
@@ -254,6 +211,11 @@ class RtpReceiver:
 
     def receive_packet(self, data: bytes, start: int, end: int, arrival_us: int) -> None:
         """Take one packet, ``data[start:end]``, whatever it is."""
+        self._receive(data, start, end, arrival_us)
+        if self._early:
+            self._take_early(arrival_us)
+
+    def _receive(self, data: bytes, start: int, end: int, arrival_us: int) -> None:
         if end - start < 12:
             self.counters.malformed += 1
             return
@@ -280,8 +242,6 @@ class RtpReceiver:
         if ahead == 0:
             self._probation = -1
             self._take(payload, sequence, timestamp, head & 0x80 != 0, arrival_us)
-            if self._waiting:
-                self._take_waiting(arrival_us)
             return
         if ahead >= 0x8000 and 0x10000 - ahead <= _MAX_DROPOUT:
             self.counters.duplicates += 1
@@ -300,8 +260,8 @@ class RtpReceiver:
 
     def expire(self, now_us: int) -> None:
         """Give up waiting for packets that are too late, and count them as lost."""
-        while self._waiting and now_us - self._waiting_since_us > REORDER_WAIT_US:
-            self._skip_to_waiting(now_us)
+        while self._early.is_overdue(now_us):
+            self._skip_to_early(now_us)
 
     def note_sender_report(self, ntp: int, now_us: int) -> None:
         """Remember when the last sender report came, for :meth:`report_block`."""
@@ -337,7 +297,7 @@ class RtpReceiver:
 
     def _is_careful(self) -> bool:
         """Whether every packet must go through :meth:`receive_packet`, in order or not."""
-        return not self._started or self.by_packet or self._splits_by_content or bool(self._waiting)
+        return not self._started or self.by_packet or self._splits_by_content or bool(self._early)
 
     def _leave_loop(self, expected: int, timestamp: int, packets: int, octets: int) -> None:
         """Store what the loop over plain packets kept in local variables."""
@@ -379,7 +339,7 @@ class RtpReceiver:
         self.ssrc = ssrc
         self._expected = sequence
         self._probation = -1
-        self._waiting.clear()
+        self._early.clear()
         self._after_gap = True
         self._restarted = True
         self._last_report = 0
@@ -459,49 +419,32 @@ class RtpReceiver:
             self._group_octets = 0
             self._hole = True
         elif self.starts_picture is not None and len(self._bodies) > 1:
-            payloads = _payloads(self._head_bytes, self._heads, self._bodies)
+            payloads = joined_payloads(self._head_bytes, self._heads, self._bodies)
             if sum(map(self.starts_picture, payloads)) > 2:
                 self._splits_by_content = True
 
     def _hold(self, packet: bytes, sequence: int, arrival_us: int) -> None:
-        if sequence in self._waiting:
+        if not self._early.hold(sequence, packet, arrival_us):
             self.counters.duplicates += 1
-            return
-        if not self._waiting:
-            self._waiting_since_us = arrival_us
-        self._waiting[sequence] = (packet, arrival_us)
-        if len(self._waiting) > _WAITING_LIMIT:
-            self._skip_to_waiting(arrival_us)
+        elif self._early.is_full:
+            self._skip_to_early(arrival_us)
         else:
             self.expire(arrival_us)
 
-    def _skip_to_waiting(self, now_us: int) -> None:
-        ahead = min((sequence - self._expected) & 0xFFFF for sequence in self._waiting)
+    def _skip_to_early(self, now_us: int) -> None:
+        ahead = self._early.missing_before(self._expected)
         if ahead:
             self._lose(ahead)
             self._expected = (self._expected + ahead) & 0xFFFF
-        self._take_waiting(now_us)
+        self._take_early(now_us)
 
-    def _take_waiting(self, arrival_us: int) -> None:
-        while (held := self._waiting.pop(self._expected, None)) is not None:
-            packet = held[0]
+    def _take_early(self, arrival_us: int) -> None:
+        while (packet := self._early.pop(self._expected)) is not None:
             self.counters.reordered += 1
             # Counted when it came; the way round again must not count it twice.
             self.counters.packets -= 1
             self.counters.octets -= len(packet) + 4
-            waiting, self._waiting = self._waiting, {}
-            self.receive_packet(packet, 0, len(packet), arrival_us)
-            self._waiting = waiting
-        if self._waiting:
-            self._waiting_since_us = min(came_us for _, came_us in self._waiting.values())
-
-
-def _payloads(head_bytes: int, heads: list[int], bodies: list[bytes]) -> list[bytes]:
-    if not head_bytes:
-        return bodies
-    return [
-        head.to_bytes(head_bytes, "big") + body for head, body in zip(heads, bodies, strict=True)
-    ]
+            self._receive(packet, 0, len(packet), arrival_us)
 
 
 def _signed_32(difference: int) -> int:

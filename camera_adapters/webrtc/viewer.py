@@ -36,6 +36,9 @@ _REPLAY_STEP_90K = 90
 
 _KEYFRAME_INTERVAL_S = 1.0
 
+_EAGER_REPORTS = 5
+_REPORT_INTERVAL_S = 5
+
 RESENDS_PER_S_LIMIT = 600
 """A receiver that asks for more has no room for the stream itself."""
 
@@ -76,6 +79,7 @@ class Viewer:
         "_promised",
         "_replay_end",
         "_replay_newest",
+        "_report_calls",
         "_resends_left",
         "_run_index",
         "_scratch",
@@ -113,6 +117,7 @@ class Viewer:
         self._replay_newest = 0
         self._keyframe_at_s = 0.0
         self._wait_past = _WAITING
+        self._report_calls = 0
         self._resends_left = RESENDS_PER_S_LIMIT
         self._statistics = ViewerStatistics()
 
@@ -230,8 +235,16 @@ class Viewer:
                 self._fan_out.wake(self)
 
     def send_reports(self, now_s: float) -> None:
-        """Once a second: a sender report for each stream, all on one clock (lip sync)."""
+        """To be called once a second: a sender report for each stream, all on one clock (lip sync).
+
+        Each second at first, then every fifth, the least interval of RFC 3550 §6.2.
+        """
         self._resends_left = RESENDS_PER_S_LIMIT
+        if self.transport.srtp is None:
+            return
+        self._report_calls += 1
+        if self._report_calls > _EAGER_REPORTS and self._report_calls % _REPORT_INTERVAL_S:
+            return
         wall_us = time.time_ns() // 1000
         now_90k = self._fan_out.now_90k(now_s)
         for index, one in enumerate(self.outgoing):

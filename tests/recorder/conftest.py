@@ -17,7 +17,6 @@ from recorder.rows import LocalRowWriter, metadata
 from recorder.spool import SpoolConfig
 from recorder.stores import DirectoryStoreConfig
 from recorder.stores.directory import DirectoryStore
-from tests.peers.ceph_rgw import ceph_rgw  # noqa: F401  # a fixture
 
 
 def open_database(path: Path) -> sa.Engine:

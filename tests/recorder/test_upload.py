@@ -256,6 +256,18 @@ async def test_a_full_spool_disk_is_a_gap_and_recording_resumes(
     await recorder.close()
 
 
+async def test_a_store_that_cannot_be_reached_is_said_at_the_start(
+    tmp_path: Path, rows: LocalRowWriter
+) -> None:
+    async with FaultProxy() as proxy:
+        await proxy.refuse()
+        store = S3Store(s3_config(proxy.port))
+        recorder, _ = await make_recorder(tmp_path, rows, store)
+        await until(lambda: "cannot be reached" in recorder.status().trouble)
+        await recorder.close()
+        await store.close()
+
+
 async def test_a_spool_at_its_cap_gives_up_the_oldest_and_says_so(
     tmp_path: Path, rows: LocalRowWriter, database: sa.Engine
 ) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camera_adapters.rtp.depacketise_h264 import starts_picture
-from camera_adapters.rtp.receiver import GROUP_OCTETS_LIMIT, Group, RtpReceiver
+from camera_adapters.rtp.group import Group
+from camera_adapters.rtp.receiver import GROUP_OCTETS_LIMIT, RtpReceiver
 from tests.peers.rtp_packets import interleaved, packet
 
 

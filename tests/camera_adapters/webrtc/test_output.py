@@ -325,6 +325,26 @@ async def test_sender_reports_put_picture_and_sound_on_one_clock(output: WebRtcO
     assert wall_s == pytest.approx(time.time(), abs=5)
 
 
+async def test_sender_reports_are_frequent_at_first_and_then_every_fifth_second(
+    output: WebRtcOutput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 3550 §6.2: five seconds between reports are enough once the streams are in step."""
+    stream = stream_of()
+    watching = await watch(output, stream)
+    await joined(watching)
+    stream.publish(picture(0, keyframe=True))
+    client = watching.client
+    await client.until(lambda: len(client.packets) > 0)
+    calls: list[int] = []
+    monkeypatch.setattr(peer.Transport, "send_rtcp", lambda self, packet: calls.append(-1))
+    for second in range(30):
+        watching.viewer.send_reports(0.0)
+        calls.append(second)
+    sent = [call + 1 for call, after in itertools.pairwise(calls) if after == -1]
+    assert sent[:3] == [1, 2, 3]
+    assert {b - a for a, b in itertools.pairwise(sent[5:])} == {5}
+
+
 async def test_a_viewer_that_stops_checking_loses_consent(
     output: WebRtcOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:

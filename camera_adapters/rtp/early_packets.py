@@ -1,0 +1,56 @@
+"""Packets that came before the one that is next: UDP may deliver them out of order."""
+
+from __future__ import annotations
+
+REORDER_WAIT_US = 150_000
+"""How long the next packet may be behind those that came before it."""
+
+_LIMIT = 256
+
+
+class EarlyPackets:
+    """Whole packets by sequence number, bounded. True while there are any."""
+
+    __slots__ = ("_packets", "_since_us")
+
+    def __init__(self) -> None:
+        self._packets: dict[int, tuple[bytes, int]] = {}
+        self._since_us = 0
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the one that is next must be given up now."""
+        return len(self._packets) > _LIMIT
+
+    def hold(self, sequence: int, packet: bytes, arrival_us: int) -> bool:
+        """Keep a packet; False when it is here already."""
+        if sequence in self._packets:
+            return False
+        if not self._packets:
+            self._since_us = arrival_us
+        self._packets[sequence] = (packet, arrival_us)
+        return True
+
+    def is_overdue(self, now_us: int) -> bool:
+        """Whether they have waited for longer than :data:`REORDER_WAIT_US`."""
+        return bool(self._packets) and now_us - self._since_us > REORDER_WAIT_US
+
+    def missing_before(self, expected: int) -> int:
+        """How many packets lie between ``expected`` and the nearest one here."""
+        return min((sequence - expected) & 0xFFFF for sequence in self._packets)
+
+    def pop(self, sequence: int) -> bytes | None:
+        """The packet of this number, if it is here; those that stay have waited since they came."""
+        held = self._packets.pop(sequence, None)
+        if held is None:
+            return None
+        if held[1] <= self._since_us and self._packets:
+            self._since_us = min(came_us for _, came_us in self._packets.values())
+        return held[0]
+
+    def clear(self) -> None:
+        """Forget them: the sender began anew."""
+        self._packets.clear()
