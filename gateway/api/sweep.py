@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -25,6 +26,7 @@ INTERVAL_S = 10.0
 _OPENING_US = 60 * US_PER_S
 # As long as a footage server's cookie.
 _PLAYBACK_US = 12 * 3600 * US_PER_S
+_SEEN_US = 60 * US_PER_S
 
 
 async def sweep_for_ever(services: Services) -> None:
@@ -42,8 +44,10 @@ async def sweep(services: Services) -> None:
     async with services.reader.connect() as connection:
         statement = sa.select(viewing_sessions).where(viewing_sessions.c.ended_us.is_(None))
         rows = (await connection.execute(statement)).all()
-    over = await _over(services, rows)
+    over, held = await _over(services, rows)
+    await _note_seen(services, [row for row in rows if row.id in held])
     if over:
+        await services.rows.write("watching.lost", session_ids=sorted(over))
         await services.rows.write("viewing.ended", session_ids=sorted(over))
     still_open = [row for row in rows if row.id not in over]
     await _prolong(services, [row.token_hash for row in still_open if row.action == "live"])
@@ -73,10 +77,25 @@ async def _prolong(services: Services, watching: Iterable[str | None]) -> None:
     services.used_sign_ins -= noted
 
 
-async def _over(services: Services, rows: Iterable[sa.Row[tuple[object, ...]]]) -> set[str]:
-    """The ids of sessions that their process does not hold; of a process that is away, none."""
+async def _note_seen(services: Services, held: list[sa.Row[Any]]) -> None:
+    """Remember, once a minute, that these are watched: should their process die, the register has
+    it from here.
+    """
+    due_us = now_us() - _SEEN_US
+    seen = [row.id for row in held if (row.seen_us or 0) < due_us]
+    if seen:
+        await services.rows.write("watching.seen", session_ids=seen)
+
+
+async def _over(
+    services: Services, rows: Iterable[sa.Row[tuple[object, ...]]]
+) -> tuple[set[str], set[str]]:
+    """The ids of sessions that their process does not hold, and of live ones that it does; of a
+    process that is away, none.
+    """
     at_us = now_us()
     over: set[str] = set()
+    held: set[str] = set()
     live = defaultdict(list)
     for row in rows:
         if row.action == "live":
@@ -90,4 +109,5 @@ async def _over(services: Services, rows: Iterable[sa.Row[tuple[object, ...]]]) 
         except (ConnectionError, TimeoutError, ControlError):
             continue
         over.update(set(session_ids).difference(status["session_ids"]))
-    return over
+        held.update(status["session_ids"])
+    return over, held

@@ -187,7 +187,7 @@ def make_report(
         .execution_options(yield_per=2000)
     )
     for row in connection.execute(statement).mappings():
-        examiner.take(row)
+        examiner.take(dict(row))
     return examiner.report(start_us, end_us)
 
 

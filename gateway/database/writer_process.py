@@ -33,6 +33,7 @@ WRITER = "writer"
 _OPERATION_MODULES = (
     "recorder.index",
     "gateway.audit.records",
+    "gateway.audit.watched_rows",
     "gateway.camera_rows",
     "gateway.cluster.rows",
     "gateway.demo.rows",

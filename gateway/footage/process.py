@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import socket
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.audit.watching import FootageWatched, WatchedLog
+from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlClient, ControlServer, control_path
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
+from gateway.evidence.keys import KeyFault, PackageSigner
+from gateway.evidence.making import Workshop
+from gateway.evidence.worker import ExportWorker
 from gateway.footage.export_rights import Exports
 from gateway.footage.fragments import FragmentMaker
 from gateway.footage.frames import FrameMaker
+from gateway.footage.packages import PackageServer
 from gateway.footage.privacy import Privacy
 from gateway.footage.reader import FootageReader
 from gateway.footage.routes import footage_server
 from gateway.footage.sessions import PlaybackSessions
 from gateway.footage.transcoding import PlaybackTranscoding
+from gateway.identifiers import US_PER_S
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.web import serve_http
 from gateway.store import open_configured_store
 from gateway.transcoder.client import TranscoderClient
+from recorder.rows import RowWriter
 
 
 class ShardChannels:
@@ -57,6 +69,12 @@ async def serve(settings: Settings, name: str) -> None:
         stack.push_async_callback(engine.dispose)
         rows = RemoteRowWriter.from_settings(settings)
         stack.push_async_callback(rows.close)
+        log = WatchedLog(rows)
+        stack.push_async_callback(log.close)
+        watched = FootageWatched(log)
+        stack.callback(watched.report_all)
+        for loop in (log.run(), watched.run()):
+            stack.callback(asyncio.create_task(loop).cancel)
         store = open_configured_store(settings)
         stack.push_async_callback(store.close)
         shards = ShardChannels(settings, secret)
@@ -70,17 +88,25 @@ async def serve(settings: Settings, name: str) -> None:
         transcoding = PlaybackTranscoding(reader, maker, transcoder)
         stack.push_async_callback(transcoding.close)
         privacy = Privacy(engine)
+        sessions = PlaybackSessions(secret, engine)
         server = footage_server(
             name,
             reader,
-            PlaybackSessions(secret, engine),
+            sessions,
             maker,
             FrameMaker(reader, transcoder),
             transcoding,
             Exports(engine, rows),
             privacy,
+            watched,
         )
-        port = await stack.enter_async_context(serve_http(name, server.routes()))
+        packages = PackageServer(name, engine, sessions, settings.exports_directory)
+        port = await stack.enter_async_context(
+            serve_http(name, [*server.routes(), *packages.routes()])
+        )
+        exporting = ExportWorker(
+            await _open_workshop(settings, name, secret, engine, rows, reader, transcoder)
+        )
         lag = LoopLag()
 
         async def status() -> dict[str, Any]:
@@ -89,6 +115,9 @@ async def serve(settings: Settings, name: str) -> None:
         async def masks_changed(camera_id: str) -> None:
             privacy.changed(camera_id)
 
+        async def exports_wake() -> None:
+            exporting.wake()
+
         control_server = ControlServer(
             control_path(settings, name),
             secret,
@@ -96,12 +125,48 @@ async def serve(settings: Settings, name: str) -> None:
                 "playback.revoke": server.revoke,
                 "masks.changed": masks_changed,
                 "footage.status": status,
+                "exports.wake": exports_wake,
                 "process.status": status,
             },
         )
         await control_server.start()
         stack.push_async_callback(control_server.close)
+        working = asyncio.create_task(exporting.run())
+        stack.push_async_callback(_ended, working)
         await run_until_stopped(lag, http_port=port)
+
+
+async def _open_workshop(
+    settings: Settings,
+    name: str,
+    secret: bytes,
+    engine: AsyncEngine,
+    rows: RowWriter,
+    reader: FootageReader,
+    transcoder: TranscoderClient,
+) -> Workshop:
+    evidence = settings.evidence
+    try:
+        signer = await asyncio.to_thread(PackageSigner.open, secret, evidence.sm2_key_file)
+    except (KeyFault, OSError) as error:
+        raise ConfigurationError(f"packages cannot be signed: {error}") from None
+    return Workshop(
+        process=name,
+        engine=engine,
+        rows=rows,
+        reader=reader,
+        transcoder=transcoder,
+        signer=signer,
+        folder=settings.exports_directory,
+        gateway=settings.public_url or socket.gethostname(),
+        reserve_bytes=evidence.reserve_bytes,
+        keep_us=round(evidence.keep_days * 86_400 * US_PER_S),
+    )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def main(settings: Settings, name: str) -> None:

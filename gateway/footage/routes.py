@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from gateway.audit.watching import FootageWatched
 from gateway.footage.download import DOWNLOAD_SPAN_LIMIT_US, VirtualFile, plan_download
 from gateway.footage.errors import BadParameter, with_errors
 from gateway.footage.export_rights import Exports
@@ -47,6 +49,8 @@ _BODY_BYTES_LIMIT = 16 * 1024
 _TIME_LIMIT_US = 1 << 60
 _IMMUTABLE = "private, max-age=31536000, immutable"
 _PLANS_KEPT = 8
+# How long a download goes on at most after the right to it has gone.
+_RECHECK_S = 2.0
 _BYTE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})$")
 
 
@@ -62,6 +66,7 @@ class FootageServer:
     transcoding: PlaybackTranscoding
     exports: Exports
     privacy: Privacy
+    watched: FootageWatched
     _plans: dict[tuple[str, str, Range], VirtualFile]
 
     def routes(self) -> list[Route]:
@@ -100,6 +105,7 @@ class FootageServer:
     async def revoke(self, session_ids: list[str]) -> int:
         """End these sessions; their next request is refused."""
         ended = self.sessions.revoke(session_ids)
+        self.watched.ended(session_ids)
         await self.transcoding.release(set(session_ids))
         return ended
 
@@ -225,9 +231,9 @@ class FootageServer:
         """``/segments/{segment_id}/segment.mp4``: the recorded object, by byte ranges (HLS)."""
         located = await self._segment_of(request, 0)
         segment = located.segment
-        part = _byte_range(request, segment.size_bytes)
+        part = byte_range(request, segment.size_bytes)
         if part is None:
-            return _unsatisfiable(segment.size_bytes)
+            return unsatisfiable(segment.size_bytes)
         start, end = part
         touched = [
             item
@@ -239,7 +245,10 @@ class FootageServer:
                 request, item.start_us, item.start_us + item.duration_us
             )
             await self.privacy.require_uncovered(camera_id, session)
-        if not touched:
+        if touched:
+            last = touched[-1]
+            self._shown(session, camera_id, touched[0].start_us, last.start_us + last.duration_us)
+        else:
             camera_id, session = await self._find(request, None)
             await self.privacy.require_uncovered(camera_id, session)
         return _ranged(
@@ -257,6 +266,7 @@ class FootageServer:
         width = _integer(request, "width", default=0, least=0, most=WIDTH_LIMIT)
         exact = request.query_params.get("exact", "true") not in ("false", "0")
         camera_id, session = await self._permit(request, at_us, at_us + 1)
+        self._shown(session, camera_id, at_us, at_us + 1)
         jpeg = await self.frames.picture(
             camera_id,
             session.variant,
@@ -272,7 +282,7 @@ class FootageServer:
     async def mp4(self, request: Request) -> Response:
         """``/mp4``: a download."""
         camera_id, session, wanted = await self._range_of(request, DOWNLOAD_SPAN_LIMIT_US)
-        await self.exports.permit(session, camera_id, wanted, _address(request))
+        await self.exports.permit(session, camera_id, wanted, peer_address(request))
         if await self.privacy.covered_as(camera_id, session):
             return await self._masked_mp4(camera_id, session, wanted)
         key = (camera_id, session.variant, wanted)
@@ -282,12 +292,13 @@ class FootageServer:
             while len(self._plans) >= _PLANS_KEPT:
                 del self._plans[next(iter(self._plans))]
             self._plans[key] = plan
-        part = _byte_range(request, plan.size_bytes)
+        part = byte_range(request, plan.size_bytes)
         if request.headers.get("if-range", f'"{plan.tag}"') != f'"{plan.tag}"':
             part = (0, plan.size_bytes)
         if part is None:
-            return _unsatisfiable(plan.size_bytes)
-        response = _ranged(plan.read(self.reader, *part), *part, plan.size_bytes, plan.tag, request)
+            return unsatisfiable(plan.size_bytes)
+        taken = self._while_exported(plan.read(self.reader, *part), camera_id, session)
+        response = _ranged(taken, *part, plan.size_bytes, plan.tag, request)
         name = f"{camera_id}_{_file_time(plan.start_us)}_{_file_time(plan.end_us)}.mp4"
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         response.headers["Cache-Control"] = "private, no-cache"
@@ -309,7 +320,20 @@ class FootageServer:
             "Content-Disposition": f'attachment; filename="{name}"',
             "Cache-Control": "no-store",
         }
-        return StreamingResponse(_after(first, made), 200, headers, media_type="video/mp4")
+        taken = self._while_exported(_after(first, made), camera_id, session)
+        return StreamingResponse(taken, 200, headers, media_type="video/mp4")
+
+    async def _while_exported(
+        self, taken: AsyncIterator[bytes], camera_id: str, session: PlaybackSession
+    ) -> AsyncIterator[bytes]:
+        """A download takes minutes: it breaks off when the right to it goes."""
+        checked = time.monotonic()
+        async for piece in taken:
+            if time.monotonic() - checked >= _RECHECK_S:
+                await self.sessions.require_unrevoked(session)
+                await self.exports.authorize(session, camera_id)
+                checked = time.monotonic()
+            yield piece
 
     # ---- transcoded
 
@@ -421,9 +445,15 @@ class FootageServer:
         check_numbers(located, first, last)
         begin, end = located.fragments[first], located.fragments[last]
         _, session = await self._permit(request, begin.start_us, begin.start_us + begin.duration_us)
+        end_us = end.start_us + end.duration_us
         if last != first:
-            await self._permit(request, end.start_us, end.start_us + end.duration_us)
+            await self._permit(request, end.start_us, end_us)
+        self._shown(session, parameters["camera_id"], begin.start_us, end_us)
         return located, session, first, last
+
+    def _shown(self, session: PlaybackSession, camera_id: str, start_us: int, end_us: int) -> None:
+        """For the register: which minutes were really looked at."""
+        self.watched.note(session.id, session.ticket.user_id, camera_id, start_us, end_us)
 
 
 def footage_server(
@@ -435,10 +465,11 @@ def footage_server(
     transcoding: PlaybackTranscoding,
     exports: Exports,
     privacy: Privacy,
+    watched: FootageWatched,
 ) -> FootageServer:
     """A server of these parts."""
     return FootageServer(
-        name, reader, sessions, fragments, frames, transcoding, exports, privacy, {}
+        name, reader, sessions, fragments, frames, transcoding, exports, privacy, watched, {}
     )
 
 
@@ -472,7 +503,7 @@ def _integer(
     return value
 
 
-def _address(request: Request) -> str | None:
+def peer_address(request: Request) -> str | None:
     """Who asks: the pass-through in front says for whom."""
     forwarded = request.headers.get("x-forwarded-for", "").split(",")[-1].strip()
     return forwarded or (request.client.host if request.client else None)
@@ -499,7 +530,7 @@ def _media(data: bytes, tag: str, request: Request) -> Response:
     )
 
 
-def _byte_range(request: Request, size: int) -> tuple[int, int] | None:
+def byte_range(request: Request, size: int) -> tuple[int, int] | None:
     """The wanted bytes [start, end) (RFC 9110 §14.2); None when there are none such. Several ranges
     at once are answered with the whole.
     """
@@ -517,7 +548,8 @@ def _byte_range(request: Request, size: int) -> tuple[int, int] | None:
     return (start, end) if start < end else None
 
 
-def _unsatisfiable(size: int) -> Response:
+def unsatisfiable(size: int) -> Response:
+    """The answer where there are none of the wanted bytes."""
     return Response(None, 416, {"Content-Range": f"bytes */{size}"})
 
 

@@ -234,7 +234,7 @@ class MseEndpoint:
             reason = await self._watch(stream, viewer)
         finally:
             del self._viewers[viewer]
-            session.ended(reason)
+            session.ended(reason, watched=viewer.bytes_sent > 0)
 
     async def _watch(self, stream: Stream, viewer: MseViewer) -> str:
         muxer = self._muxers.get(id(stream))

@@ -36,8 +36,11 @@ class SessionHandle(Protocol):
     def session_id(self) -> str:
         """What :meth:`WhepEndpoint.revoke` is called with."""
 
-    def ended(self, reason: str) -> None:
-        """Called once, when the viewer is gone or never came to be; ``reason`` is a stable word."""
+    def ended(self, reason: str, *, watched: bool = False) -> None:
+        """Called once, when the viewer is gone or never came to be; ``reason`` is a stable word.
+
+        ``watched``: pictures went to the viewer.
+        """
 
 
 OpenSession = Callable[[str], Awaitable[tuple[Stream, SessionHandle]]]
@@ -176,8 +179,10 @@ class WhepEndpoint:
         resource_id = secrets.token_urlsafe(18)
 
         def closed(reason: str) -> None:
-            if self._resources.pop(resource_id, None) is not None:
-                session.ended(reason)
+            resource = self._resources.pop(resource_id, None)
+            if resource is not None:
+                watched = resource.viewer.statistics.packets_sent > 0
+                session.ended(reason, watched=watched)
 
         try:
             viewer, answer = self._output.answer(stream, offer, on_closed=closed)

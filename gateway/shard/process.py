@@ -18,6 +18,7 @@ from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.stream import Stream, Variant
 from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.audit import AuditRecord, append
+from gateway.audit.watching import WatchedLog
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlClient, ControlServer, control_path
@@ -75,7 +76,10 @@ class ShardProcess:
         self._shard: MediaShard
         self._report: Report
         self._clocks: ClockWatch
-        self._sessions = LiveSessions(TicketSigner(self._secret))
+        self._watched: WatchedLog
+        self._sessions = LiveSessions(
+            TicketSigner(self._secret), lambda watched: self._watched.add(watched)
+        )
         self._whep: WhepEndpoint
         self._mse: MseEndpoint
         self._restreams: Restreams | None = None
@@ -84,7 +88,7 @@ class ShardProcess:
         """Run until told to stop. Raises ConfigurationError."""
         async with contextlib.AsyncExitStack() as stack:
             port = await self._start(stack)
-            loops = [self._reconcile_for_ever(), self._turn_for_ever()]
+            loops = [self._reconcile_for_ever(), self._turn_for_ever(), self._watched.run()]
             if self._number == 1:
                 keeping = Housekeeping(self._settings, self._reader, self._rows, self._store)
                 loops.append(keeping.run())
@@ -97,6 +101,8 @@ class ShardProcess:
         rows = RemoteRowWriter.from_settings(settings)
         self._rows = rows
         stack.push_async_callback(rows.close)
+        self._watched = WatchedLog(rows)
+        stack.push_async_callback(self._watched.close)
         stack.push_async_callback(self._reader.dispose)
         control = ControlClient(control_path(settings, "transcoder"), self._secret)
         stack.push_async_callback(control.close)

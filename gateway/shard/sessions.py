@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from camera_adapters.stream import Variant
+from gateway.audit.watching import Watched, watched_live
 from gateway.identifiers import US_PER_S, now_us
 from gateway.live.whep import SessionRefused
 from gateway.tickets import Ticket, TicketError, TicketSigner
@@ -30,19 +31,22 @@ class LiveSession:
     made_from: Variant
     may_lift_masks: bool
     opened_us: int
-    forget: Callable[[LiveSession], None]
+    forget: Callable[[LiveSession, str, bool], None]
 
-    def ended(self, reason: str) -> None:
+    def ended(self, reason: str, *, watched: bool = False) -> None:
         """See :class:`gateway.live.whep.SessionHandle`."""
-        self.forget(self)
+        self.forget(self, reason, watched)
         _log.info("live session ended", session=self.session_id, reason=reason)
 
 
 class LiveSessions:
-    """All live sessions of a shard."""
+    """All live sessions of a shard. ``on_watched`` is told of each view that has ended."""
 
-    def __init__(self, signer: TicketSigner) -> None:
+    def __init__(
+        self, signer: TicketSigner, on_watched: Callable[[Watched], None] | None = None
+    ) -> None:
         self._signer = signer
+        self._on_watched = on_watched
         self._sessions: set[LiveSession] = set()
         self._revoked: dict[str, int] = {}
 
@@ -102,7 +106,21 @@ class LiveSessions:
             Variant(ticket.made_from),
             ticket.may_lift_masks,
             now_us(),
-            self._sessions.discard,
+            self._forget,
         )
         self._sessions.add(session)
         return session
+
+    def _forget(self, session: LiveSession, reason: str, watched: bool) -> None:
+        self._sessions.discard(session)
+        if watched and self._on_watched is not None:
+            self._on_watched(
+                watched_live(
+                    session.session_id,
+                    session.user_id,
+                    session.camera_id,
+                    session.opened_us,
+                    str(session.variant),
+                    reason,
+                )
+            )

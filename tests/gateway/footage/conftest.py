@@ -22,6 +22,7 @@ import gateway.database.tables
 import gateway.people.account_rows
 import recorder.index  # noqa: F401
 from camera_adapters.stream import AccessUnit, Codec, Track
+from gateway.audit.watching import FootageWatched, WatchedLog
 from gateway.control.channel import ControlClient, ControlServer
 from gateway.database.engine import create_reader_engine, create_writer_engine
 from gateway.footage.export_rights import Exports
@@ -293,6 +294,7 @@ async def world(settings: Settings, rows: LocalRowWriter) -> AsyncIterator[World
             transcoding,
             Exports(engine, rows),
             Privacy(engine),
+            FootageWatched(WatchedLog(rows)),
         )
         port = await stack.enter_async_context(serve_http(SERVER, server.routes()))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))

@@ -282,7 +282,7 @@ class Session:
     session_id: str
     reasons: list[str] = field(default_factory=list)
 
-    def ended(self, reason: str) -> None:
+    def ended(self, reason: str, *, watched: bool = False) -> None:
         self.reasons.append(reason)
 
 
