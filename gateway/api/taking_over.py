@@ -45,7 +45,8 @@ async def watched_under(services: Services, token_hash: str, successor: Principa
         ).all()
         camera_ids = {one for row in rows for one in row.camera_ids}
         cameras = await find_cameras(connection, sorted(camera_ids))
-    kept, ended = [], []
+    kept: list[sa.Row[Any]] = []
+    ended: list[sa.Row[Any]] = []
     for row in rows:
         camera = cameras.get(row.camera_ids[0]) if row.action == "live" else None
         if camera is None:

@@ -47,7 +47,8 @@ _STEPS = frozenset(step for row in _ROWS for way in (row, row[::-1]) for step in
 def is_common(password: str) -> bool:
     """Whether nothing is left of it beside a common word and its decoration."""
     folded = password.casefold()
-    for text in (folded, folded.translate(_SPELT)):
+    bare = re.sub(r"^[^a-z]+|[^a-z]+$", "", folded)
+    for text in (folded, folded.translate(_SPELT), bare.translate(_SPELT)):
         letters = re.sub(r"[^a-z]+", "", text)
         stripped = re.sub(r"^[^a-z]+|[^a-z]+$", "", text)
         for word in {letters, stripped}:

@@ -26,8 +26,10 @@ from gateway.secrets import SealError, seal, unseal
 from gateway.settings import OidcSettings
 
 with warnings.catch_warnings():
-    # Authlib asks for a package that it can do without.
-    warnings.simplefilter("ignore")
+    # Authlib warns that it would rather use another package than httpx, which serves as well.
+    import authlib.deprecate
+
+    warnings.simplefilter("ignore", authlib.deprecate.AuthlibDeprecationWarning)
     from authlib.common.errors import AuthlibBaseError
     from authlib.integrations.httpx_client import AsyncOAuth2Client
     from authlib.oidc.core import CodeIDToken
@@ -54,8 +56,11 @@ class OidcError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A sign-in that the browser has gone away for. ``link_session`` joins the identity to the
-    account of that sign-in (its token's hash) instead of opening a new one.
+    """A sign-in that the browser has gone away for.
+
+    ``link_session`` joins the identity to the account of that sign-in (its token's hash) instead of
+    opening a new one. ``replaces`` and ``desk_id``: the session and the desk of the browser when it
+    left; coming back from a foreign site it does not show those cookies.
     """
 
     state: str
@@ -65,6 +70,8 @@ class Pending:
     return_to: str
     expires_us: int
     link_session: str | None = None
+    replaces: str | None = None
+    desk_id: str | None = None
 
     def sealed(self, secret: bytes) -> str:
         """For a cookie."""
@@ -107,9 +114,12 @@ class Provider:
         self._lock = asyncio.Lock()
 
     async def begin(
-        self, redirect_uri: str, return_to: str, link_session: str | None = None
+        self, redirect_uri: str, return_to: str, **remembered: str | None
     ) -> tuple[str, Pending]:
-        """Where to send the browser, and what to remember. Raises OidcError."""
+        """Where to send the browser, and what to remember (the last fields of :class:`Pending`).
+
+        Raises OidcError.
+        """
         metadata = await self._describe()
         pending = Pending(
             state=secrets.token_urlsafe(24),
@@ -118,7 +128,7 @@ class Provider:
             redirect_uri=redirect_uri,
             return_to=return_to,
             expires_us=now_us() + PENDING_S * US_PER_S,
-            link_session=link_session,
+            **remembered,
         )
         async with self._client(pending) as client:
             url, _ = client.create_authorization_url(

@@ -42,7 +42,7 @@ class Enrolment:
 def enrol(name: str) -> Enrolment:
     """A new secret (160 random bits) for the account of that name."""
     secret = pyotp.random_base32()
-    url = pyotp.TOTP(secret).provisioning_uri(name, issuer_name=ISSUER)
+    url = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER)
     drawn = io.BytesIO()
     segno.make(url, error="m", micro=False).save(
         drawn, kind="svg", xmldecl=False, svgns=True, scale=4, border=4, light="#fff"
