@@ -29,7 +29,7 @@ from gateway.identifiers import now_us
 from gateway.masks import ever_masked
 from gateway.people.authorize import AreaPlace, Grant, rights_of
 from gateway.people.grants import grants_of
-from gateway.people.living_tokens import living_tokens
+from gateway.people.living_tokens import Scopes, living_tokens
 from gateway.people.roles import Right
 from recorder.rows import RowError
 
@@ -94,7 +94,7 @@ class Withdrawal:
         return [row.id for row in (*forbidden, *taken_back)]
 
     def _dead(self, watched: Iterable[Row], known: _Known) -> set[str]:
-        dead = {row.token_hash for row in watched if row.token_hash} - known.living
+        dead = {row.token_hash for row in watched if row.token_hash} - known.living.keys()
         twice = dead & self._ended
         self._ended = dead
         return twice
@@ -138,12 +138,15 @@ class _Known:
     held: dict[str, tuple[Grant, ...]]
     places: dict[str, AreaPlace]
     masked: set[str]
-    living: set[str]
+    living: dict[str, Scopes]
     at_us: int
 
     def permits(self, row: Row) -> bool:
         """Whether a viewing session may go on, on every camera of it."""
         needed = {_RIGHTS[row.action]}
+        scopes = self.living.get(row.token_hash) if row.token_hash else None
+        if scopes is not None and not needed <= scopes:
+            return False
         return all(
             needed | ({Right.LIFT_MASKS} if row.may_lift_masks and one in self.masked else set())
             <= self._rights(row.user_id, one)
@@ -182,7 +185,7 @@ async def _look_up(
     camera_ids.update(row.camera_id for row in handed_out)
     at_us = now_us()
     if not camera_ids and not user_ids:
-        return _Known({}, {}, set(), set(), at_us)
+        return _Known({}, {}, set(), {}, at_us)
     return _Known(
         await grants_of(connection, user_ids),
         await read_places(connection, cameras.c.id.in_(camera_ids)),

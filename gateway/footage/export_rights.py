@@ -6,15 +6,18 @@ asked of the grants as they are now, and each download is in the audit log befor
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.audit import AuditRecord, append
-from gateway.cameras import find_cameras
+from gateway.cameras import Camera, find_cameras
 from gateway.footage.playback_index import Range
 from gateway.footage.sessions import PlaybackSession, SessionRefused
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.authorize import authorize
 from gateway.people.grants import principal_of_user
+from gateway.people.living_tokens import scopes_of_session
 from gateway.people.roles import Right
 from recorder.rows import RowError, RowWriter
 
@@ -36,17 +39,7 @@ class Exports:
     ) -> None:
         """Returns when the download may start and is on record. Raises SessionRefused."""
         at_us = now_us()
-        async with self._engine.connect() as connection:
-            camera = (await find_cameras(connection, [camera_id], deleted=True)).get(camera_id)
-            principal = await principal_of_user(
-                connection, session.ticket.user_id, at_us + US_PER_S
-            )
-        if camera is None:
-            raise SessionRefused(404, "not_found", "there is no such camera")
-        if not authorize(principal, Right.EXPORT, camera, at_us).allowed:
-            raise SessionRefused(
-                403, "not_allowed", "you may look at this footage but not download it"
-            )
+        camera = await self.authorize(session, camera_id)
         key = (session.id, camera_id, part)
         if at_us - self._recorded.get(key, 0) < SAME_DOWNLOAD_US:
             return
@@ -70,3 +63,24 @@ class Exports:
         if len(self._recorded) >= _DOWNLOADS_KEPT:
             self._recorded.clear()
         self._recorded[key] = at_us
+
+    async def authorize(self, session: PlaybackSession, camera_id: str) -> Camera:
+        """The camera, if the viewer may take its footage away at this moment: by their grants, and
+        by the sign-in or token under which the session was opened. Raises SessionRefused.
+        """
+        at_us = now_us()
+        async with self._engine.connect() as connection:
+            camera = (await find_cameras(connection, [camera_id], deleted=True)).get(camera_id)
+            principal = await principal_of_user(
+                connection, session.ticket.user_id, at_us + US_PER_S
+            )
+            scopes = await scopes_of_session(connection, session.id)
+        if camera is None:
+            raise SessionRefused(404, "not_found", "there is no such camera")
+        if principal is not None:
+            principal = replace(principal, scopes=scopes)
+        if not authorize(principal, Right.EXPORT, camera, at_us).allowed:
+            raise SessionRefused(
+                403, "not_allowed", "you may look at this footage but not download it"
+            )
+        return camera

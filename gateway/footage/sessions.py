@@ -17,13 +17,13 @@ from gateway.database.tables import viewing_sessions
 from gateway.footage.playback_index import Range
 from gateway.identifiers import US_PER_S, now_us
 from gateway.secrets import derive_key
-from gateway.tickets import Ticket, TicketError, TicketSigner
+from gateway.tickets import Action, Ticket, TicketError, TicketSigner
 
 COOKIE_PREFIX = "gridsight_playback_"
 SESSION_LIFE_US = 12 * 3600 * US_PER_S
 # All of them travel in one header line, which proxies bound to 8 KiB.
 COOKIES_LIMIT = 10
-RECHECK_US = 30 * US_PER_S
+RECHECK_US = 2 * US_PER_S
 _ACTIONS = ("playback", "export")
 
 
@@ -91,12 +91,22 @@ class PlaybackSessions:
         return session, self._cookies.sign(life)
 
     async def find(
-        self, camera_id: str, wanted: Range | None, cookie_header: str, ticket_text: str | None
+        self,
+        camera_id: str,
+        wanted: Range | None,
+        cookie_header: str,
+        ticket_text: str | None,
+        action: Action = "playback",
     ) -> PlaybackSession:
-        """The session under which this request may be answered: of those that it carries and that
-        name the camera, the one that grants most of ``wanted``. Raises SessionRefused.
+        """The session under which this request may be answered: of those for ``action`` that it
+        carries and that name the camera, the one that grants most of ``wanted``. Raises
+        SessionRefused.
         """
-        carried = await self._carried(cookie_header, ticket_text)
+        carried = [
+            one
+            for one in await self._carried(cookie_header, ticket_text)
+            if one.ticket.action == action
+        ]
         if not carried:
             raise SessionRefused(
                 401, "session_unknown", "open a session first: POST /s/…/sessions with a ticket"
@@ -118,6 +128,10 @@ class PlaybackSessions:
         if session.range.clipped(part).empty:
             raise SessionRefused(403, "not_allowed", "this session does not reach to that time")
         return session
+
+    def is_revoked(self, session_id: str) -> bool:
+        """Whether it was ended: what is being sent under it stops."""
+        return session_id in self._revoked
 
     def revoke(self, session_ids: Iterable[str]) -> int:
         """End these sessions, now and for good; returns how many were open."""
@@ -145,6 +159,10 @@ class PlaybackSessions:
         alive.sort()
         surplus = max(0, len(alive) - (COOKIES_LIMIT - 1))
         return stale + [name for _, name in alive[:surplus]]
+
+    async def require_unrevoked(self, session: PlaybackSession) -> None:
+        """Raises SessionRefused when it was revoked, as it may be while much is being read."""
+        await self._check(session.id)
 
     async def _carried(self, cookie_header: str, ticket_text: str | None) -> list[PlaybackSession]:
         found = []

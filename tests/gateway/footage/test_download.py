@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import av
+import httpx
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from camera_adapters.stream import Codec, Track
 from gateway.database.tables import audit_log
+from gateway.footage import routes
+from gateway.footage.download import VirtualFile
 from gateway.footage.media_file import RunStarted, read_media_file
+from gateway.identifiers import now_us
 from gateway.transcoder.audio import AudioTranscoder
 from tests.gateway.footage.conftest import CAMERA, PCMA, START_US, g711_tone, together
 from tests.gateway.footage.media import (
@@ -169,6 +174,87 @@ async def test_who_may_look_may_not_therefore_download(world, h264) -> None:
     assert (await world.index())["runs"]
     answer = await world.get(f"/mp4?start_us={START_US}&end_us={START_US + 5_000_000}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_allowed")
+
+
+@pytest.mark.parametrize("way", ["grant", "sign-in", "session"])
+async def test_a_download_breaks_off_when_the_right_to_it_goes(
+    world, h264, monkeypatch, way
+) -> None:
+    await world.record(h264.tracks, h264.units[:300])
+    await world.rows.write(
+        "sign_in.open",
+        user_id="usr_1",
+        token_hash="t",
+        expires_us=now_us() + 3_600_000_000,
+        address="",
+        user_agent="",
+        forgive=[],
+    )
+    await world.rows.write(
+        "viewing.open",
+        records=[],
+        id="ses_1",
+        user_id="usr_1",
+        token_hash="t",
+        process="footage-1",
+        action="playback",
+        camera_ids=[CAMERA],
+    )
+    await world.open()
+    went_on = asyncio.Event()
+    read = VirtualFile.read
+
+    async def read_haltingly(*arguments):
+        async for piece in read(*arguments):
+            yield piece
+            await went_on.wait()
+
+    monkeypatch.setattr(VirtualFile, "read", read_haltingly)
+    monkeypatch.setattr(routes, "_RECHECK_S", 0)
+    url = world.url(f"/mp4?start_us={START_US}&end_us={START_US + 25_000_000}")
+    with pytest.raises(httpx.RemoteProtocolError):
+        async with world.http.stream("GET", url) as answer:
+            assert answer.status_code == 200
+            async for _ in answer.aiter_raw():
+                if went_on.is_set():
+                    continue
+                if way == "grant":
+                    held = "grant_usr_1_investigator"
+                    await world.rows.write("grants.withdraw", grant_id=held)
+                elif way == "sign-in":
+                    await world.rows.write("sign_in.close", token_hash="t")
+                else:
+                    await world.server.revoke(["ses_1"])
+                went_on.set()
+
+
+async def test_a_pin_or_a_token_downloads_no_more_than_it_may(world, h264) -> None:
+    await world.record(h264.tracks, h264.units[:100])
+    query = f"/mp4?start_us={START_US}&end_us={START_US + 5_000_000}"
+    for method, status in (("password", 200), ("pin", 403)):
+        await world.rows.write(
+            "sign_in.open",
+            user_id="usr_1",
+            token_hash=method,
+            expires_us=now_us() + 3_600_000_000,
+            address="",
+            user_agent="",
+            forgive=[],
+            method=method,
+        )
+        await world.rows.write(
+            "viewing.open",
+            records=[],
+            id=f"ses_{method}",
+            user_id="usr_1",
+            token_hash=method,
+            process="footage-1",
+            action="playback",
+            camera_ids=[CAMERA],
+        )
+        ticket = world.ticket(session_id=f"ses_{method}")
+        answer = await world.get(query, params={**dict(httpx.URL(query).params), "ticket": ticket})
+        assert answer.status_code == status, answer.text
 
 
 async def test_each_download_is_in_the_audit_log_once(world, h264) -> None:
