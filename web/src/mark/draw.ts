@@ -18,7 +18,7 @@ export function drawMark(
   mark: Mark,
   raise_px = 0,
 ): void {
-  const small_px = Math.max(10, Math.min(26, Math.min(width, height) / 20))
+  const small_px = Math.max(10, Math.min(width, height) / 26)
   context.save()
   context.textBaseline = 'alphabetic'
   context.font = `${small_px}px ${FONT}`
