@@ -276,6 +276,7 @@ class Settings(BaseSettings):
 
     data_directory: Path = Path("data")
     run_directory: Path | None = None
+    secrets_directory: Path | None = None
     public_url: str | None = None
     database_url: SecretStr | None = None
     demo: bool = False
@@ -299,7 +300,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
-    @field_validator("data_directory", "run_directory", mode="after")
+    @field_validator("data_directory", "run_directory", "secrets_directory", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         # Child processes must mean the same folder whatever directory they run in.

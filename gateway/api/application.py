@@ -16,8 +16,10 @@ from gateway.api import (
     desks,
     documents,
     events,
+    exports,
     grants,
     handovers,
+    holds,
     live,
     masks,
     passthrough,
@@ -27,6 +29,7 @@ from gateway.api import (
     restreams,
     security,
     session,
+    sheets,
     sight,
     sign_in_page,
     sign_ins,
@@ -39,6 +42,7 @@ from gateway.api import (
 from gateway.api.answers import FailureAnswer
 from gateway.api.errors import install_error_handlers
 from gateway.api.guard import Guard
+from gateway.api.refusals import install_refusal_handler
 from gateway.api.services import Services
 from gateway.version import VERSION
 
@@ -63,6 +67,7 @@ def create_app(services: Services) -> FastAPI:
         areas,
         cameras,
         camera_devices,
+        sheets,
         clocks,
         events,
         grants,
@@ -75,6 +80,9 @@ def create_app(services: Services) -> FastAPI:
         playback,
         purposes,
         bookmarks,
+        cases,
+        holds,
+        exports,
         documents,
         users,
         security,
@@ -90,5 +98,6 @@ def create_app(services: Services) -> FastAPI:
     ):
         app.include_router(module.router)
     install_error_handlers(app)
+    install_refusal_handler(app)
     app.add_middleware(Guard, strict_transport=services.settings.tls_kind == "files")
     return app

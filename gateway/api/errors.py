@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gateway.control.channel import ControlError
+from gateway.people.authorize import Place, Principal
+from gateway.people.roles import Right
 from recorder.rows import RowError
 
 _log = structlog.get_logger(__name__)
@@ -48,6 +50,9 @@ _ROW_STATUS = {
     "totp_enrolled": 409,
     "identity_taken": 409,
     "handover_waiting": 409,
+    "case_closed": 409,
+    "case_number_taken": 409,
+    "last_lead": 409,
     "full_sign_in_required": 403,
     "code_used": 422,
     "wrong_code": 422,
@@ -65,6 +70,16 @@ class ApiError(Exception):
         self.status = status
         self.code = code
         self.detail = detail or {}
+
+
+class AccessRefused(ApiError):
+    """What ``authorize()`` refused: who wanted what, where. It is put into the register."""
+
+    def __init__(self, refusal: ApiError, principal: Principal, right: Right, place: Place) -> None:
+        super().__init__(refusal.status, refusal.code, str(refusal), refusal.detail)
+        self.principal = principal
+        self.right = right
+        self.place = place
 
 
 def not_found(what: str) -> ApiError:

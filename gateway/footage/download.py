@@ -13,7 +13,7 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from camera_adapters.stream import Track
 from gateway.footage.fragments import sound_index, units_by_track
@@ -28,7 +28,7 @@ from gateway.footage.sound import (
 from gateway.footage.virtual_mp4 import CLOCK_90K, Mp4Table
 from gateway.transcoder.audio import AAC_FRAME_SAMPLES
 from recorder.fmp4.reader import FragmentLayout, Sample, read_layout
-from recorder.segments import Fragment
+from recorder.segments import Fragment, Run
 
 DOWNLOAD_SPAN_LIMIT_US = 24 * 3_600_000_000
 _MOOF_GUESS_BYTES = 4096
@@ -60,19 +60,41 @@ class _Block:
     before: tuple[Located, Fragment] | None = None
 
 
+class Reads(Protocol):
+    """Where a file's bytes come from; FootageReader is one."""
+
+    def tracks(self, run: Run) -> tuple[Track, ...]:
+        """The run's tracks, in the order of its file."""
+
+    async def read(self, located: Located, offset: int, length: int) -> bytes:
+        """Exactly these bytes of the segment. Raises FootageGone or FootageUnreadable."""
+
+
+class Stretch(NamedTuple):
+    """Footage without a hole: from ``file_us`` on the file shows what was taken at ``start_us``."""
+
+    file_us: int
+    start_us: int
+    duration_us: int
+
+
 @dataclass(slots=True)
 class VirtualFile:
-    """A file that can be sent in any part. ``name`` is for the download, without extension."""
+    """A file that can be sent in any part. ``stretches`` tell which time it shows when, and
+    ``sources`` which segments it is made of.
+    """
 
     head: bytes
     size_bytes: int
     tag: str
     start_us: int
     end_us: int
+    stretches: list[Stretch]
+    sources: list[Located]
     _blocks: list[_Block] = field(repr=False)
     _offsets: list[int] = field(repr=False)
 
-    async def read(self, reader: FootageReader, start: int, end: int) -> AsyncIterator[bytes]:
+    async def read(self, reader: Reads, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes [``start``, ``end``) of the file, in pieces of a few megabytes at most."""
         if start < len(self.head):
             yield self.head[start : min(end, len(self.head))]
@@ -89,7 +111,7 @@ class VirtualFile:
                 yield piece
             number += count
 
-    async def _block_bytes(self, reader: FootageReader, number: int) -> tuple[bytes, int]:
+    async def _block_bytes(self, reader: Reads, number: int) -> tuple[bytes, int]:
         """The data of this block and, where one read covers them, of some that follow."""
         first = self._blocks[number]
         if first.sound_frames:
@@ -104,7 +126,7 @@ class VirtualFile:
         parts = [data[item.start - first.start : item.end - first.start] for item in blocks]
         return b"".join(parts), len(blocks)
 
-    async def _with_sound(self, reader: FootageReader, block: _Block) -> bytes:
+    async def _with_sound(self, reader: Reads, block: _Block) -> bytes:
         part = block.fragment
         whole = await reader.read(block.located, part.offset, part.size_bytes)
         before = b""
@@ -123,7 +145,8 @@ def _padded_sound(tracks: Sequence[Track], before: bytes, data: bytes, frames: i
     return convert_to_one_size(tracks[index], earlier, units_by_track(data, tracks)[index], frames)
 
 
-def _format_of(tracks: Sequence[Track]) -> tuple[object, ...]:
+def format_of(tracks: Sequence[Track]) -> tuple[object, ...]:
+    """What must be the same throughout one file."""
     return tuple(
         (track.codec, track.parameter_sets, track.width, track.clock_rate, track.channels)
         for track in tracks
@@ -131,9 +154,15 @@ def _format_of(tracks: Sequence[Track]) -> tuple[object, ...]:
 
 
 async def plan_download(
-    reader: FootageReader, camera_id: str, variant: str, wanted: Range
+    reader: FootageReader,
+    camera_id: str,
+    variant: str,
+    wanted: Range,
+    *,
+    untouched: bool = False,
 ) -> VirtualFile:
-    """Lay out the file. Reads the head of every fragment, not its media.
+    """Lay out the file. Reads the head of every fragment, not its media. ``untouched``: sound stays
+    as it was recorded too, whether browsers play it or not.
 
     Raises FootageGone when there is no footage in the range, FormatChanges, FootageUnreadable, and
     Mp4Error when footage is damaged.
@@ -141,7 +170,7 @@ async def plan_download(
     items = await reader.between(camera_id, variant, wanted.start_us, wanted.end_us)
     tracks = {item.run.id: reader.tracks(item.run) for item in items}
     groups = await asyncio.to_thread(_choose, items, tracks, wanted)
-    planner = _Planner(tracks, groups[0][0][0].run.id, wanted)
+    planner = _Planner(tracks, groups[0][0][0].run.id, wanted, untouched)
     for group in groups:
         heads = await asyncio.gather(*(_head(reader, *pair) for pair in group))
         await asyncio.to_thread(planner.add_all, group, heads)
@@ -152,14 +181,14 @@ def _choose(
     items: Sequence[Located], tracks: Mapping[str, Sequence[Track]], wanted: Range
 ) -> list[list[tuple[Located, Fragment]]]:
     """The fragments that go into the file, segment by segment. Blocks for milliseconds an hour."""
-    chosen = _with_keyframes(list(fragments_in(items, wanted)))
+    chosen = with_keyframes(list(fragments_in(items, wanted)))
     if not chosen:
         raise FootageGone("there is no footage in that range: see the timeline's gaps")
     _check_formats(tracks, chosen, wanted)
     return _by_segment(chosen)
 
 
-def _with_keyframes(
+def with_keyframes(
     chosen: list[tuple[Located, Fragment]],
 ) -> list[tuple[Located, Fragment]]:
     """The fragments, with those in front that the first needs to be decoded."""
@@ -177,7 +206,7 @@ def _check_formats(
     chosen: Sequence[tuple[Located, Fragment]],
     wanted: Range,
 ) -> None:
-    formats = {run_id: _format_of(own) for run_id, own in tracks.items()}
+    formats = {run_id: format_of(own) for run_id, own in tracks.items()}
     parts: list[dict[str, Any]] = []
     last: object = None
     for located, fragment in chosen:
@@ -217,7 +246,11 @@ class _Planner:
     """Walks the fragments in order and keeps account of samples and blocks."""
 
     def __init__(
-        self, tracks_of: Mapping[str, Sequence[Track]], first_run_id: str, wanted: Range
+        self,
+        tracks_of: Mapping[str, Sequence[Track]],
+        first_run_id: str,
+        wanted: Range,
+        untouched: bool,
     ) -> None:
         self._tracks_of = tracks_of
         self._wanted = wanted
@@ -225,8 +258,8 @@ class _Planner:
         self._lead = next((i for i, track in enumerate(tracks) if track.kind == "video"), 0)
         # The leading track goes first: the others' length follows it.
         self._order = [self._lead, *(i for i in range(len(tracks)) if i != self._lead)]
-        output = playable_tracks(tracks)
-        self._sound = sound_index(tracks)
+        output = tracks if untouched else playable_tracks(tracks)
+        self._sound = None if untouched else sound_index(tracks)
         self._table = Mp4Table([output[index] for index in self._order])
         self._blocks: list[_Block] = []
         self._offsets: list[int] = []
@@ -237,6 +270,8 @@ class _Planner:
         self._end_us = 0
         self._shown_us = 0
         self._stretch_start_us = 0
+        self._stretches: list[Stretch] = []
+        self._sources: dict[str, Located] = {}
 
     def add_all(
         self,
@@ -264,8 +299,8 @@ class _Planner:
         scale = _scale(tracks[self._lead])
         if not self._goes_on(located, part):
             self._begin_stretch(located, lead, scale)
+        self._sources.setdefault(located.segment.id, located)
         before, self._previous = self._previous, (located, part)
-        output = playable_tracks(tracks)
         ranges: list[tuple[int, int]] = []
         offset = self._table.data_bytes
         for index in self._order:
@@ -280,7 +315,8 @@ class _Planner:
             ranges.append((start, end))
         frames = 0
         if self._sound is not None:
-            track, made = tracks[self._sound], output[self._sound]
+            track = tracks[self._sound]
+            made = playable_tracks(tracks)[self._sound]
             samples, joined = self._sound_frames(track, made, by_track[self._sound])
             self._table.add(self._order.index(self._sound), samples)
             frames = len(samples)
@@ -307,7 +343,7 @@ class _Planner:
         run_start_us = located.run.start_us
         first = lead[0]
         first_us = run_start_us + (first.dts + first.composition_offset) * 1_000_000 // scale
-        self._shown_us += max(0, self._end_us - self._stretch_start_us)
+        self._end_stretch()
         self._sound_end = None
         self._previous = None
         self._table.begin_stretch(first.dts * CLOCK_90K // scale)
@@ -339,8 +375,14 @@ class _Planner:
         made = [Sample(0, 0, size, at, AAC_FRAME_SAMPLES, 0, True) for at in frames]
         return made, joined
 
+    def _end_stretch(self) -> None:
+        duration_us = self._end_us - self._stretch_start_us
+        if duration_us > 0:
+            self._stretches.append(Stretch(self._shown_us, self._stretch_start_us, duration_us))
+            self._shown_us += duration_us
+
     def finish(self) -> VirtualFile:
-        self._shown_us += max(0, self._end_us - self._stretch_start_us)
+        self._end_stretch()
         if not self._blocks or self._shown_us <= 0:
             raise FootageGone("there is no footage in that range: see the timeline's gaps")
         head = self._table.head(
@@ -351,7 +393,17 @@ class _Planner:
         size = len(head) + self._table.data_bytes
         offsets = [offset + len(head) for offset in self._offsets]
         tag = hashlib.sha256(head).hexdigest()[:32]
-        return VirtualFile(head, size, tag, self._start_us, self._end_us, self._blocks, offsets)
+        return VirtualFile(
+            head,
+            size,
+            tag,
+            self._start_us,
+            self._end_us,
+            self._stretches,
+            list(self._sources.values()),
+            self._blocks,
+            offsets,
+        )
 
 
 def _scale(track: Track) -> int:
