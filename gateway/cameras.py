@@ -47,7 +47,7 @@ class Camera:
 
 def select_cameras() -> sa.Select[tuple[object, ...]]:
     """Every column of :class:`Camera`, for a WHERE of the caller's."""
-    columns = [
+    columns: list[sa.ColumnElement[Any]] = [
         cameras.c[field.name] for field in fields(Camera) if not field.name.startswith("area_path")
     ]
     columns += place_columns()

@@ -10,6 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api.errors import ApiError, respond
 
 BODY_BYTES_LIMIT = 2 * 1024 * 1024
+# Of a sheet that is imported.
+FILE_BYTES_LIMIT = 16 * 1024 * 1024
+_FILES = re.compile(r"^/api/sheets/[a-z]+/imports$")
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"^[A-Za-z0-9.\-\[\]:_]+$")
@@ -42,14 +45,15 @@ class Guard:
         if not scope["path"].startswith("/api"):
             await self._app(scope, receive, send_strict)
             return
-        refusal = _refusal(scope["method"], headers)
+        limit = _limit(scope["path"])
+        refusal = _refusal(scope["method"], headers, limit)
         if refusal is not None:
             await respond(refusal)(scope, receive, send_strict)
             return
-        await self._app(scope, _bounded(receive), send_strict)
+        await self._app(scope, _bounded(receive, limit), send_strict)
 
 
-def _refusal(method: str, headers: Headers) -> ApiError | None:
+def _refusal(method: str, headers: Headers, limit: int) -> ApiError | None:
     if method in _SAFE_METHODS:
         return None
     # Browsers say where a request was made; what another site makes here, it makes in our people's
@@ -64,12 +68,20 @@ def _refusal(method: str, headers: Headers) -> ApiError | None:
             "writes need Content-Type: application/json or the header X-Gridsight: 1",
         )
     length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > BODY_BYTES_LIMIT:
-        return ApiError(413, "too_large", f"a request has at most {BODY_BYTES_LIMIT} bytes")
+    if not length.isdigit() or int(length) > limit:
+        return _too_large(limit)
     return None
 
 
-def _bounded(receive: Receive) -> Receive:
+def _limit(path: str) -> int:
+    return FILE_BYTES_LIMIT if _FILES.match(path) else BODY_BYTES_LIMIT
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(413, "too_large", f"this request has at most {limit} bytes")
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
     received = 0
 
     async def bounded() -> Message:
@@ -77,8 +89,8 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
-            if received > BODY_BYTES_LIMIT:
-                raise ApiError(413, "too_large", f"a request has at most {BODY_BYTES_LIMIT} bytes")
+            if received > limit:
+                raise _too_large(limit)
         return message
 
     return bounded

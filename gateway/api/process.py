@@ -73,6 +73,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             http=await stack.enter_async_context(open_client()),
             lag=LoopLag(),
         )
+        await services.imports.open()
+        stack.push_async_callback(services.imports.close)
         sweeping = asyncio.create_task(sweep_for_ever(services))
         stack.push_async_callback(_cancelled, sweeping)
         withdrawing = asyncio.create_task(withdraw_for_ever(services))

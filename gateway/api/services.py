@@ -19,6 +19,7 @@ from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
 from gateway.people.authorize import Principal
 from gateway.settings import Settings
+from gateway.sheets.jobs import ImportJobs
 from gateway.tickets import TicketSigner
 from recorder.rows import RowWriter
 
@@ -50,10 +51,13 @@ class Services:
     storage: StorageWatch
     http: aiohttp.ClientSession
     lag: LoopLag
+    imports: ImportJobs = field(init=False)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
     used_sign_ins: set[str] = field(default_factory=set)
     # Tokens that were refused lately, so that each is on record once in a while.
     refused_tokens: Seldom = field(default_factory=Seldom)
+    # What people were refused lately, for the same.
+    refused_accesses: Seldom = field(default_factory=Seldom)
     # The identity provider, once it was asked.
     identity_provider: Provider | None = None
     # Who hears of events, and must not when their rights are gone.
@@ -64,6 +68,9 @@ class Services:
     unrevoked: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     # Called with (user id, session ids) when sessions are revoked.
     revocation_listeners: set[Callable[[str, list[str]], None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.imports = ImportJobs(self.settings, self.rows)
 
 
 def _services(connection: HTTPConnection) -> Services:

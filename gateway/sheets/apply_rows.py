@@ -1,18 +1,17 @@
 """Writing what a sheet says: one operation for each kind, all of it or nothing.
 
-Each comes with its records for the register: what cannot be put on record is not done. The steps
-were made from what the database held a moment ago; where somebody else was faster in between, the
-whole import is refused and is to be checked anew.
+The steps were made from what the database held a moment ago; where somebody else was faster in
+between, the whole import is refused and is to be checked anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.audit import append_rows
 from gateway.camera_rows import later
 from gateway.database.tables import areas, camera_places, cameras, users
 from gateway.identifiers import now_us
@@ -21,35 +20,31 @@ from gateway.people.area_rows import move
 from recorder.rows import RowError, row_operation
 
 Steps = list[dict[str, Any]]
-Records = list[dict[str, Any]]
 
 
 @row_operation("sheets.areas")
-def apply_areas(connection: sa.Connection, steps: Steps, records: Records) -> None:
+def apply_areas(connection: sa.Connection, steps: Steps) -> None:
     """Create and change areas, in the order of the steps: what stands above comes first."""
-    _all_or_nothing(connection, _areas, steps, records)
+    with _all_or_nothing():
+        _areas(connection, steps)
 
 
 @row_operation("sheets.cameras")
-def apply_cameras(connection: sa.Connection, steps: Steps, records: Records) -> None:
+def apply_cameras(connection: sa.Connection, steps: Steps) -> None:
     """Create and change cameras, and the areas that are made for them."""
-    _all_or_nothing(connection, _cameras, steps, records)
+    with _all_or_nothing():
+        _cameras(connection, steps)
 
 
 @row_operation("sheets.users")
-def apply_users(
-    connection: sa.Connection, steps: Steps, records: Records, granted_by: str | None = None
-) -> None:
+def apply_users(connection: sa.Connection, steps: Steps, granted_by: str | None = None) -> None:
     """Create and change accounts; each new one comes with the hash of its one-time password."""
-
-    def apply(connection: sa.Connection, steps: Steps) -> None:
+    with _all_or_nothing():
         for step in steps:
             if step["do"] == "create":
                 _create_user(connection, step, granted_by)
             else:
                 _change_user(connection, step, granted_by)
-
-    _all_or_nothing(connection, apply, steps, records)
 
 
 def _create_user(connection: sa.Connection, step: dict[str, Any], granted_by: str | None) -> None:
@@ -74,17 +69,12 @@ def _change_user(connection: sa.Connection, step: dict[str, Any], granted_by: st
     account_rows.change(connection, user_id=step["id"], granted_by=granted_by, **columns)
 
 
-def _all_or_nothing(
-    connection: sa.Connection,
-    apply: Callable[[sa.Connection, Steps], None],
-    steps: Steps,
-    records: Records,
-) -> None:
+@contextlib.contextmanager
+def _all_or_nothing() -> Iterator[None]:
     try:
-        apply(connection, steps)
+        yield
     except sa.exc.IntegrityError:
         raise changed_meanwhile() from None
-    append_rows(connection, records)
 
 
 def changed_meanwhile() -> RowError:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+# As much as the gateway's API takes, too: gateway.api.guard.FILE_BYTES_LIMIT.
 BYTES_LIMIT = 16 * 1024 * 1024
 ROWS_LIMIT = 20_000
 COLUMNS_LIMIT = 64

@@ -171,6 +171,7 @@ async def county(tmp_path: Path) -> AsyncIterator[County]:
         made = County(create_app(services), services)
         await populate(made)
         yield made
+        await services.imports.close()
     await processes.close()
     await reader.dispose()
     await store.close()

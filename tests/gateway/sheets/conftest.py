@@ -62,7 +62,7 @@ class Sheets:
             "cameras": apply_rows.apply_cameras,
             "users": apply_rows.apply_users,
         }[kind]
-        operation(self.connection, steps, [])
+        operation(self.connection, steps)
         return plan
 
     def export(self, kind: Kind, scope: Scope | None = None, form: Any = "csv") -> bytes:

@@ -1,0 +1,213 @@
+"""Imports under way: each is a file that was sent, checked in a process of its own, and then, when
+somebody says so, checked anew and written in one transaction.
+
+They live in the memory of the API process. What a restart loses is a file that was not written yet,
+or the news that it was: importing it again is right in both cases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from gateway.audit import AuditRecord
+from gateway.audit import act as act_and_append
+from gateway.identifiers import US_PER_S, new_id, now_us
+from gateway.people.passwords import hash_one_time_passwords, one_time_password
+from gateway.settings import Settings
+from gateway.sheets import worker
+from gateway.sheets.files import Kind
+from gateway.sheets.plan import Plan
+from gateway.sheets.register import import_records
+from gateway.sheets.scope import Scope
+from gateway.sheets.sheet import SheetError
+from recorder.rows import RowError, RowWriter
+
+_log = structlog.get_logger(__name__)
+
+State = Literal["checking", "checked", "applying", "applied", "failed"]
+
+KEPT_US = 3600 * US_PER_S
+PASSWORDS_KEPT_US = 15 * 60 * US_PER_S
+JOBS_PER_USER = 5
+JOBS_LIMIT = 40
+
+
+@dataclass(slots=True)
+class ImportJob:
+    """One import. ``path`` holds the file as it was sent; ``lines`` of it have been read."""
+
+    id: str
+    kind: Kind
+    name: str
+    user_id: str
+    path: Path
+    sha256: str
+    created_us: int
+    state: State = "checking"
+    lines: int = 0
+    plan: Plan = field(default_factory=Plan)
+    error: tuple[str, str] | None = None
+    # Name, display name and one-time password of each account that was made.
+    passwords: list[tuple[str, str, str]] = field(default_factory=list)
+    applied_us: int = 0
+    task: asyncio.Task[None] | None = None
+
+
+class ImportJobs:
+    """Every import of this process. One file is worked on at a time."""
+
+    def __init__(self, settings: Settings, rows: RowWriter) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._folder = settings.data_directory / "imports"
+        self._jobs: dict[str, ImportJob] = {}
+        self._turn = asyncio.Semaphore(1)
+
+    async def open(self) -> None:
+        """Throw away files that an earlier process left."""
+        await asyncio.to_thread(self._clear)
+
+    async def close(self) -> None:
+        """Stop what is under way; what is being written is either written whole or not at all."""
+        for job in list(self._jobs.values()):
+            await self.forget(job)
+
+    async def start(
+        self, kind: Kind, name: str, content: bytes, user_id: str, scope: Scope
+    ) -> ImportJob:
+        """Take a file and check it. The user's oldest imports are forgotten for it."""
+        await self._forget_old(user_id)
+        job_id = new_id("imp")
+        path = self._folder / job_id
+        await asyncio.to_thread(self._keep, path, content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        job = ImportJob(job_id, kind, name, user_id, path, sha256, now_us())
+        self._jobs[job.id] = job
+        job.task = asyncio.create_task(self._guarded(job, self._check(job, scope)))
+        return job
+
+    def find(self, job_id: str, user_id: str) -> ImportJob | None:
+        """The import, if it is this user's and not too old."""
+        job = self._jobs.get(job_id)
+        if job is None or job.user_id != user_id or job.created_us < now_us() - KEPT_US:
+            return None
+        return job
+
+    def apply(
+        self,
+        job: ImportJob,
+        scope: Scope,
+        by: AuditRecord,
+        written: Callable[[ImportJob], Awaitable[None]],
+    ) -> None:
+        """Check it anew, with the rights of now, and write it; ``written`` is called after that."""
+        job.state = "applying"
+        job.error = None
+        job.task = asyncio.create_task(self._guarded(job, self._apply(job, scope, by, written)))
+
+    async def forget(self, job: ImportJob) -> None:
+        """Stop it, unless it is being written just now, and delete its file."""
+        self._jobs.pop(job.id, None)
+        if job.task is not None:
+            job.task.cancel()
+            await asyncio.gather(job.task, return_exceptions=True)
+        await asyncio.to_thread(job.path.unlink, missing_ok=True)
+
+    def passwords(self, job: ImportJob) -> list[tuple[str, str, str]]:
+        """The one-time passwords of its accounts, for a quarter of an hour."""
+        if job.applied_us < now_us() - PASSWORDS_KEPT_US:
+            job.passwords = []
+        return job.passwords
+
+    async def _check(self, job: ImportJob, scope: Scope) -> None:
+        def read(lines: int) -> None:
+            job.lines = lines
+
+        async with self._turn:
+            job.plan = await worker.check(
+                self._settings, worker.Check(job.kind, job.path, scope), read
+            )
+        if job.state == "checking":
+            job.state = "checked"
+            # The steps hold sealed secrets, and may be outdated when they are wanted.
+            job.plan.steps = []
+
+    async def _apply(
+        self,
+        job: ImportJob,
+        scope: Scope,
+        by: AuditRecord,
+        written: Callable[[ImportJob], Awaitable[None]],
+    ) -> None:
+        await self._check(job, scope)
+        if job.plan.faults:
+            job.state = "checked"
+            job.error = ("import_has_faults", "the county has changed: the file has faults now")
+            return
+        if job.plan.steps:
+            await self._write(job, by)
+        job.plan.steps = []
+        job.applied_us = now_us()
+        job.state = "applied"
+        await asyncio.to_thread(job.path.unlink, missing_ok=True)
+        await written(job)
+
+    async def _write(self, job: ImportJob, by: AuditRecord) -> None:
+        arguments: dict[str, Any] = {"steps": job.plan.steps}
+        passwords: list[tuple[str, str, str]] = []
+        if job.kind == "users":
+            arguments["granted_by"] = by.user_id
+            new = [step for step in job.plan.steps if step["do"] == "create"]
+            chosen = [one_time_password() for _ in new]
+            for step, password_hash in zip(new, await hash_one_time_passwords(chosen), strict=True):
+                step["password_hash"] = password_hash
+            passwords = [
+                (step["name"], step["display_name"], password)
+                for step, password in zip(new, chosen, strict=True)
+            ]
+        detail = {"file": job.name, "sha256": job.sha256}
+        records = import_records(job.kind, job.plan, by, detail)
+        await act_and_append(self._rows, f"sheets.{job.kind}", arguments, records)
+        job.passwords = passwords
+
+    async def _guarded(self, job: ImportJob, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except SheetError as error:
+            job.state, job.error = "failed", (error.code, str(error))
+        except RowError as error:
+            # Nothing was written; the file can be tried again.
+            job.state, job.error = "checked", (error.code, str(error))
+        except (ConnectionError, TimeoutError, OSError):
+            _log.warning("an import was cut off", job=job.id, exc_info=True)
+            job.state = "failed"
+            job.error = ("unavailable", "a part of the gateway is being restarted: try again")
+        except Exception:
+            _log.error("an import failed", job=job.id, exc_info=True)
+            job.state, job.error = "failed", ("failed", "this failed inside the gateway")
+
+    async def _forget_old(self, user_id: str) -> None:
+        at_us = now_us()
+        for job in [job for job in self._jobs.values() if job.created_us < at_us - KEPT_US]:
+            await self.forget(job)
+        own = [job for job in self._jobs.values() if job.user_id == user_id]
+        idle = [job for job in self._jobs.values() if job.state != "applying"]
+        for job in [*own[: max(0, len(own) + 1 - JOBS_PER_USER)], *idle[: len(idle) - JOBS_LIMIT]]:
+            await self.forget(job)
+
+    def _keep(self, path: Path, content: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+
+    def _clear(self) -> None:
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                path.unlink(missing_ok=True)
