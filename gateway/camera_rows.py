@@ -66,6 +66,18 @@ def change(connection: sa.Connection, camera_id: str, columns: dict[str, Any]) -
         _set_places(connection, camera_id, columns.get("area_id", row.area_id), place_ids)
 
 
+@row_operation("cameras.change_many")
+def change_many(connection: sa.Connection, steps: list[dict[str, Any]]) -> None:
+    """Change many cameras, all or none, and none that has changed since ``changed_us``."""
+    for step in steps:
+        changed_us = connection.scalar(
+            sa.select(cameras.c.changed_us).where(cameras.c.id == step["camera_id"])
+        )
+        if changed_us != step["changed_us"]:
+            raise RowError("changed_meanwhile", "these cameras have changed meanwhile: look again")
+        change(connection, step["camera_id"], step["columns"])
+
+
 def later(connection: sa.Connection) -> sa.ColumnElement[int]:
     """``changed_us`` of a change: rising even when the clock stands still or is set back."""
     greatest = sa.func.max if connection.dialect.name == "sqlite" else sa.func.greatest
