@@ -10,7 +10,7 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import HTTPConnection
 
-from gateway.api.errors import ApiError, not_found
+from gateway.api.errors import AccessRefused, ApiError, not_found
 from gateway.api.services import Services, ServicesDep
 from gateway.audit import AuditRecord, ReasonGiven, append
 from gateway.audit import act as act_and_append
@@ -140,7 +140,8 @@ def check(principal: Principal, right: Right, place: Place) -> Decision:
     """The decision, or its refusal as an ApiError."""
     decision = authorize(principal, right, place, now_us())
     if decision.refusal is not None:
-        raise _refused(decision.refusal)
+        refused = _refused(decision.refusal)
+        raise AccessRefused(refused, principal, right, place)
     return decision
 
 
@@ -243,6 +244,7 @@ async def act(
     *,
     cameras: Sequence[Camera] = (),
     area: str | None = None,
+    reason: ReasonGiven | None = None,
     result_as: str | None = None,
     detail: dict[str, Any] | None = None,
 ) -> Any:
@@ -251,8 +253,8 @@ async def act(
     Gives the operation's result; ``result_as`` puts it into the record's detail too.
     """
     records = audit_records(
-        connection, principal, action, cameras=cameras, area=area, detail=detail
-    )  # fmt: skip
+        connection, principal, action, cameras=cameras, area=area, reason=reason, detail=detail
+    )
     return await act_and_append(services.rows, operation, arguments, records, result_as=result_as)
 
 

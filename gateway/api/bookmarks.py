@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api.access import Caller, check, permitted_camera, record
+from gateway.api.access import Caller, act, check, permitted_camera
 from gateway.api.answers import Bookmark, Listing
 from gateway.api.errors import invalid, not_found
 from gateway.api.services import ServicesDep
@@ -91,17 +91,27 @@ async def create_bookmark(
         camera, _ = await permitted_camera(
             connection, caller, Right.BOOKMARK, body.camera_id, deleted=True
         )
-    bookmark_id = await services.rows.write(
-        "bookmarks.create", author_id=caller.user_id, **body.model_dump()
+    bookmark_id = await act(
+        services,
+        request,
+        caller,
+        "bookmark.create",
+        "bookmarks.create",
+        {"author_id": caller.user_id, **body.model_dump()},
+        cameras=[camera],
+        result_as="id",
     )
-    await record(services, request, caller, "bookmark.create", cameras=[camera], id=bookmark_id)
     async with services.reader.connect() as connection:
         return bookmark_document(await _bookmark(connection, bookmark_id))
 
 
 @router.patch("/{bookmark_id}", response_model=Bookmark)
 async def change_bookmark(
-    bookmark_id: str, body: BookmarkChange, caller: Caller, services: ServicesDep
+    bookmark_id: str,
+    body: BookmarkChange,
+    caller: Caller,
+    request: Request,
+    services: ServicesDep,
 ) -> dict[str, Any]:
     """Change a bookmark of one's own, or any in an area that one configures."""
     given = body.model_dump(exclude_unset=True)
@@ -113,17 +123,37 @@ async def change_bookmark(
     if end_us is not None and end_us < at_us:
         raise invalid(end_us="the range ends before it begins")
     if given:
-        await services.rows.write("bookmarks.change", bookmark_id=bookmark_id, columns=given)
+        await act(
+            services,
+            request,
+            caller,
+            "bookmark.change",
+            "bookmarks.change",
+            {"bookmark_id": bookmark_id, "columns": given},
+            area=row.area_path,
+            detail={"id": bookmark_id, "camera_id": row.camera_id, **given},
+        )
     async with services.reader.connect() as connection:
         return bookmark_document(await _bookmark(connection, bookmark_id))
 
 
 @router.delete("/{bookmark_id}", status_code=204)
-async def delete_bookmark(bookmark_id: str, caller: Caller, services: ServicesDep) -> None:
+async def delete_bookmark(
+    bookmark_id: str, caller: Caller, request: Request, services: ServicesDep
+) -> None:
     """Delete a bookmark of one's own, or any in an area that one configures."""
     async with services.reader.connect() as connection:
-        await _own_bookmark(connection, caller, bookmark_id)
-    await services.rows.write("bookmarks.delete", bookmark_id=bookmark_id)
+        row = await _own_bookmark(connection, caller, bookmark_id)
+    await act(
+        services,
+        request,
+        caller,
+        "bookmark.delete",
+        "bookmarks.delete",
+        {"bookmark_id": bookmark_id},
+        area=row.area_path,
+        detail={"id": bookmark_id, "camera_id": row.camera_id, "note": row.note},
+    )
 
 
 async def _bookmark(connection: AsyncConnection, bookmark_id: str) -> sa.Row[Any]:

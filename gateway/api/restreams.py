@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, field_validator
 
-from gateway.api.access import Caller, check, permitted_camera, record
+from gateway.accountability import Purpose, require_purpose
+from gateway.api.access import Caller, act, check, client_address, permitted_camera
 from gateway.api.answers import CreatedRestream, Restreams
 from gateway.api.errors import ApiError, not_found, unavailable
 from gateway.api.live import ClientAbilities, Quality, choose
@@ -37,6 +38,7 @@ class RestreamForm(BaseModel):
     quality: Quality = "main"
     expires_in_s: int = Field(ge=60, le=_LONGEST_S)
     addresses: list[str] = Field(min_length=1, max_length=64)
+    purpose: Purpose | None = None
 
     @field_validator("addresses")
     @classmethod
@@ -58,31 +60,34 @@ async def create_restream(
     shard = await services.processes.shard_of(camera.id)
     if shard is None:
         raise unavailable("this camera is just being taken up by a media process: try again")
+    reason = await require_purpose(
+        services, caller, "live", body.purpose, address=client_address(request)
+    )
     # Other players take H.265 and B-frames as they come.
     anything = ClientAbilities(webrtc=False, mse_h265=True)
     choice = choose({}, body.quality, anything, camera.sub_url is not None)
     token = secrets.token_urlsafe(24)
     expires_us = now_us() + body.expires_in_s * US_PER_S
-    restream_id = await services.rows.write(
-        "restreams.create",
-        camera_id=camera.id,
-        variant=choice.variant,
-        token_hash=hashlib.sha256(token.encode()).hexdigest(),
-        addresses=body.addresses,
-        user_id=caller.user_id,
-        user_name=caller.name,
-        may_lift_masks=decision.may_lift_masks,
-        expires_us=expires_us,
-    )
-    await record(
+    restream_id = await act(
         services,
         request,
         caller,
         "restream.create",
+        "restreams.create",
+        {
+            "camera_id": camera.id,
+            "variant": choice.variant,
+            "token_hash": hashlib.sha256(token.encode()).hexdigest(),
+            "addresses": body.addresses,
+            "user_id": caller.user_id,
+            "user_name": caller.name,
+            "may_lift_masks": decision.may_lift_masks,
+            "expires_us": expires_us,
+        },
         cameras=[camera],
-        id=restream_id,
-        addresses=body.addresses,
-        expires_us=expires_us,
+        reason=reason,
+        result_as="id",
+        detail={"addresses": body.addresses, "expires_us": expires_us},
     )
     await _tell_shard(services, shard)
     return {
@@ -140,14 +145,22 @@ async def revoke_restream(
     if row is None:
         raise not_found("restream")
     check(caller, Right.RESTREAM, place_of(row.area_path, row.area_paths))
-    await services.rows.write("restreams.revoke", restream_id=restream_id)
+    await act(
+        services,
+        request,
+        caller,
+        "restream.revoke",
+        "restreams.revoke",
+        {"restream_id": restream_id},
+        area=row.area_path,
+        detail={"id": restream_id, "camera_id": row.camera_id},
+    )
     shard = await services.processes.shard_of(row.camera_id)
     if shard is not None:
         await _tell_shard(services, shard)
         # A shard that is away reads the rows when it is back.
         with contextlib.suppress(ConnectionError, TimeoutError, ControlError):
             await services.processes.client(shard).call("live.revoke", session_ids=[restream_id])
-    await record(services, request, caller, "restream.revoke", area=row.area_path, id=restream_id)
 
 
 async def _tell_shard(services: Services, shard: str) -> None:

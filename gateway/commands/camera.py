@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from camera_adapters.rtsp.probe import ProbeResult, probe
-from gateway.audit import AuditRecord, append
+from gateway.audit import AuditRecord, act
 from gateway.camera_form import CameraForm, camera_columns, split_credentials
 from gateway.cameras import Camera, read_cameras, select_cameras
 from gateway.cluster.interface import SUPERVISOR
@@ -87,9 +87,10 @@ async def _add(settings: Settings, found: list[CsvCamera], action: str) -> list[
         columns = camera_columns(camera.form, new_id("cam"), secret)
         rows_of_cameras.append({**columns, "area": list(camera.area)})
     async with open_rows(settings) as rows:
-        await rows.write("cameras.import", cameras_columns=rows_of_cameras)
-        await append(
+        await act(
             rows,
+            "cameras.import",
+            {"cameras_columns": rows_of_cameras},
             [
                 AuditRecord(
                     action,

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 from collections.abc import AsyncIterator
 
-from gateway.audit import CheckpointWriter
+from gateway.audit.checkpoints import CheckpointWriter
 from gateway.database.engine import create_writer_engine
 from gateway.database.migrate import upgrade
 from gateway.database.writer_process import RemoteRowWriter, load_operations
@@ -43,5 +43,5 @@ async def open_rows(settings: Settings) -> AsyncIterator[RowWriter]:
             yield local
         finally:
             local.close()
-            checkpoints.write_if_moved()
+            checkpoints.write_line()
             engine.dispose()

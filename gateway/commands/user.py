@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.audit import AuditRecord, append
+from gateway.audit import AuditRecord, act
 from gateway.commands.rows import open_rows
 from gateway.database.engine import create_reader_engine
 from gateway.database.tables import areas, grants, users
@@ -14,7 +15,7 @@ from gateway.people.account_rows import name_key
 from gateway.people.passwords import check_strength, hash_password, one_time_password
 from gateway.people.roles import WHOLE_COUNTY, Role
 from gateway.settings import Settings
-from recorder.rows import RowError, RowWriter
+from recorder.rows import RowError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,20 @@ async def add_user(
     """
     chosen = _chosen(password, name)
     async with open_rows(settings) as rows:
-        await rows.write(
+        granting = [_grant(text) for text in granted]
+        await act(
+            rows,
             "accounts.create",
-            name=name,
-            display_name=display_name or name,
-            password_hash=hash_password(chosen),
-            must_change_password=password is None,
-            granted=[_grant(text) for text in granted],
+            {
+                "name": name,
+                "display_name": display_name or name,
+                "password_hash": hash_password(chosen),
+                "must_change_password": password is None,
+                "granted": granting,
+            },
+            _records("user.create", name, granted=granting),
+            result_as="id",
         )
-        await _note(rows, "user.create", name)
     return chosen if password is None else None
 
 
@@ -52,21 +58,28 @@ async def set_password(settings: Settings, name: str, password: str | None) -> s
     """Set a password, or make a one-time password and give it back; every sign-in ends."""
     chosen = _chosen(password, name)
     async with open_rows(settings) as rows:
-        await rows.write(
+        await act(
+            rows,
             "accounts.set_password",
-            user_id=await _find(settings, name),
-            password_hash=hash_password(chosen),
-            must_change_password=password is None,
+            {
+                "user_id": await _find(settings, name),
+                "password_hash": hash_password(chosen),
+                "must_change_password": password is None,
+            },
+            _records("user.password", name),
         )
-        await _note(rows, "user.password", name)
     return chosen if password is None else None
 
 
 async def disable_user(settings: Settings, name: str) -> None:
     """Disable an account; every sign-in ends."""
     async with open_rows(settings) as rows:
-        await rows.write("accounts.change", user_id=await _find(settings, name), enabled=False)
-        await _note(rows, "user.disable", name)
+        await act(
+            rows,
+            "accounts.change",
+            {"user_id": await _find(settings, name), "enabled": False},
+            _records("user.disable", name),
+        )
 
 
 async def list_users(settings: Settings) -> list[UserLine]:
@@ -131,5 +144,5 @@ def _grant(text: str) -> dict[str, str]:
         raise ValueError(f"{role!r} is no role: there are {', '.join(Role)}") from None
 
 
-async def _note(rows: RowWriter, action: str, name: str) -> None:
-    await append(rows, [AuditRecord(action, user_name="(command line)", detail={"name": name})])
+def _records(action: str, name: str, **detail: Any) -> list[AuditRecord]:
+    return [AuditRecord(action, user_name="(command line)", detail={"name": name, **detail})]
