@@ -27,6 +27,10 @@ audit_app = typer.Typer(help="The register of who looked at what.", no_args_is_h
 app.add_typer(camera_app, name="camera")
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
+tls_app = typer.Typer(help="The certificate that browsers see.", no_args_is_help=True)
+secrets_app = typer.Typer(help="The keys of what is stored encrypted.", no_args_is_help=True)
+app.add_typer(tls_app, name="tls")
+app.add_typer(secrets_app, name="secrets")
 
 T = TypeVar("T")
 
@@ -344,6 +348,28 @@ def check(
     typer.echo(_counted(found, "difference"))
     if found:
         raise typer.Exit(1)
+
+
+@tls_app.command("show")
+def tls_show(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Show the certificate in use, and the fingerprint to compare before trusting it."""
+    from gateway.transport.tls import describe
+
+    for line in describe(_settings(config, data)):
+        typer.echo(line)
+
+
+@secrets_app.command("rotate")
+def secrets_rotate(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Encrypt stored passwords with a new key. The gateway must be stopped."""
+    from gateway.commands.rotate_secrets import rotate_secrets
+    from gateway.secrets import SealError
+
+    try:
+        count = rotate_secrets(_settings(config, data))
+    except (OSError, SealError) as error:
+        _fail(error)
+    typer.echo(f"{_counted(count, 'secret')} encrypted with a new key")
 
 
 def _run_people(coroutine: Coroutine[Any, Any, T]) -> T:

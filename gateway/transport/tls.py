@@ -13,7 +13,7 @@ import structlog
 from cryptography import x509
 
 from gateway.settings import Settings
-from gateway.transport.local_authority import Issued, LocalAuthority
+from gateway.transport.local_authority import Issued, LocalAuthority, fingerprint, names_of
 from gateway.transport.names import certificate_names
 
 _log = structlog.get_logger(__name__)
@@ -102,6 +102,29 @@ def read_authority(settings: Settings) -> x509.Certificate | None:
         return x509.load_pem_x509_certificate(data)
     except (OSError, ValueError):
         return None
+
+
+def describe(settings: Settings) -> list[str]:
+    """What an administrator wants to know of it, a line each."""
+    kind = settings.tls_kind
+    if kind == "off":
+        return ["nothing is encrypted here: see tls.certificates"]
+    folder, tls = tls_folder(settings), settings.tls
+    path = tls.certificate if kind == "files" else folder / "gateway.crt"
+    lines = []
+    try:
+        assert path is not None
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return [f"certificate: none yet, it is made at the first start ({error})"]
+    lines.append(f"certificate: {path}")
+    lines.append(f"good for: {', '.join(names_of(certificate))}")
+    lines.append(f"good until: {certificate.not_valid_after_utc:%Y-%m-%d}")
+    authority = read_authority(settings) if kind == "local" else None
+    if authority is not None:
+        lines.append(f"authority: {folder / 'authority.crt'}")
+        lines.append(f"its SHA-256 fingerprint: {fingerprint(authority)}")
+    return lines
 
 
 def _context() -> ssl.SSLContext:
