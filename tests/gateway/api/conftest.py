@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from gateway.api.access import SESSION_COOKIE
@@ -25,7 +26,7 @@ from gateway.database.engine import create_reader_engine, create_writer_engine
 from gateway.database.migrate import upgrade
 from gateway.database.writer_process import load_operations
 from gateway.identifiers import new_id, now_us
-from gateway.people.passwords import hash_password
+from gateway.people import passwords
 from gateway.people.sign_in import token_hash
 from gateway.secrets import cluster_secret
 from gateway.settings import AccountabilitySettings, LogSettings, Settings
@@ -36,7 +37,9 @@ from recorder.rows import LocalRowWriter
 PASSWORD = "correct horse 9"
 # These tests are of other things than the purpose of a look.
 UNASKED = AccountabilitySettings(live_purpose=False, playback_reason=False)
-_PASSWORD_HASH = hash_password(PASSWORD)
+# As in the field each takes 64 MiB and tens of milliseconds, and there are hundreds of them here.
+_QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+_PASSWORD_HASH = _QUICK.hash(PASSWORD)
 
 
 @dataclass
@@ -136,6 +139,11 @@ async def populate(county: County) -> None:
 
 def _without_sync(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_hasher", _QUICK)
 
 
 @pytest.fixture
