@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import typer
 import uvloop
@@ -21,12 +21,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-camera_app = typer.Typer(help="Cameras: add, list, test, import.", no_args_is_help=True)
-user_app = typer.Typer(help="Accounts: add, list, password, disable.", no_args_is_help=True)
+area_app = typer.Typer(help="Areas: import, export.", no_args_is_help=True)
+camera_app = typer.Typer(help="Cameras: add, list, test, import, export.", no_args_is_help=True)
+user_app = typer.Typer(
+    help="Accounts: add, list, password, disable, import, export.", no_args_is_help=True
+)
 audit_app = typer.Typer(help="The register of who looked at what.", no_args_is_help=True)
+app.add_typer(area_app, name="area")
 app.add_typer(camera_app, name="camera")
 app.add_typer(user_app, name="user")
 app.add_typer(audit_app, name="audit")
+evidence_app = typer.Typer(help="Packages of evidence: verify, key.", no_args_is_help=True)
+app.add_typer(evidence_app, name="evidence")
 tls_app = typer.Typer(help="The certificate that browsers see.", no_args_is_help=True)
 secrets_app = typer.Typer(help="The keys of what is stored encrypted.", no_args_is_help=True)
 app.add_typer(tls_app, name="tls")
@@ -69,13 +75,16 @@ def _settings(config: Path | None, data: Path | None) -> Settings:
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     from gateway.cluster.child import ConfigurationError
+    from gateway.sheets.sheet import SheetError
     from recorder.rows import RowError
     from recorder.stores import StoreError
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(coroutine)
-    except (ConfigurationError, RowError, StoreError, ValueError, OSError, TimeoutError) as error:
+    except (
+        ConfigurationError, RowError, SheetError, StoreError, ValueError, OSError, TimeoutError,
+    ) as error:  # fmt: skip
         _fail(error)
 
 
@@ -202,22 +211,50 @@ def camera_test(
         raise typer.Exit(1)
 
 
-@camera_app.command("import")
-def camera_import(
-    file: Annotated[Path, typer.Argument(help="CSV: name, area, main_url, …")],
-    config: ConfigOption = None,
-    data: DataOption = None,
-) -> None:
-    """Add the cameras of a CSV file. Nothing is added before the whole file is right."""
-    from gateway.commands.camera import CsvFaults, import_cameras
+def _add_sheet_commands(sheet_app: typer.Typer, kind: Literal["areas", "cameras", "users"]) -> None:
+    @sheet_app.command("import")
+    def sheet_import(
+        file: Annotated[Path, typer.Argument(help="CSV or XLSX; as `export` writes it.")],
+        check: Annotated[
+            bool, typer.Option("--check", help="Only say what it would do, and every fault.")
+        ] = False,
+        config: ConfigOption = None,
+        data: DataOption = None,
+    ) -> None:
+        """Create and change what a file says. Nothing is written before the whole file is right."""
+        from gateway.commands.sheets import import_sheet
 
-    try:
-        count = _run(import_cameras(_settings(config, data), file))
-    except CsvFaults as faults:
-        for fault in faults.faults:
+        done = _run(import_sheet(_settings(config, data), kind, file, dry_run=check))
+        plan = done.plan
+        for fault in plan.faults:
             typer.echo(f"{file}: {fault}", err=True)
-        _fail(f"{_counted(len(faults.faults), 'fault')}; nothing was imported")
-    typer.echo(f"{_counted(count, 'camera')} imported")
+        for warning in plan.warnings:
+            typer.echo(f"{file}: {warning} (a warning)", err=True)
+        if plan.faults:
+            _fail(f"{_counted(len(plan.faults), 'fault')}; nothing was imported")
+        for name, _, password in done.passwords:
+            typer.echo(f"{name}  one-time password: {password}")
+        would = "would be " if check else ""
+        typer.echo(
+            f"{plan.count('create')} {would}created, {plan.count('change')} {would}changed, "
+            f"{plan.unchanged} unchanged"
+        )
+
+    @sheet_app.command("export")
+    def sheet_export(
+        file: Annotated[Path, typer.Argument(help="Where to; .xlsx or .csv.")],
+        config: ConfigOption = None,
+        data: DataOption = None,
+    ) -> None:
+        """Write all there is to a file that can be imported again; without passwords."""
+        from gateway.commands.sheets import export_sheet
+
+        typer.echo(_counted(_run(export_sheet(_settings(config, data), kind, file)), "row"))
+
+
+_add_sheet_commands(area_app, "areas")
+_add_sheet_commands(camera_app, "cameras")
+_add_sheet_commands(user_app, "users")
 
 
 @user_app.command("add")
@@ -293,6 +330,54 @@ def audit_verify(config: ConfigOption = None, data: DataOption = None) -> None:
     )
     if report.faults:
         _fail(_counted(len(report.faults), "fault"))
+
+
+@evidence_app.command("verify")
+def evidence_verify(
+    file: Annotated[Path, typer.Argument(help="A package (.zip), or its unpacked folder.")],
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A public key, its fingerprint, or a file that holds it; may be given again. "
+            "It must come another way than the package. Without: the keys of the gateway here.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Check a package: what was altered, is missing or was added, and who signed it."""
+    from gateway.commands.evidence import own_keys, verify_file
+
+    try:
+        keys = key
+        if not keys:
+            settings = _settings(config, data)
+            if not (settings.data_directory / "secrets").is_dir():
+                _fail("there is no gateway here whose key could be used: give --key", 2)
+            keys = [one.public_key for one in own_keys(settings)]
+        report = verify_file(file, keys, typer.echo)
+    except (ValueError, OSError) as error:
+        _fail(error, 2)
+    for fault in report.faults:
+        typer.echo(fault, err=True)
+    if report.faults:
+        _fail(f"not to be trusted: {_counted(len(report.faults), 'fault')}")
+    typer.echo(f"sound: {_counted(report.files, 'file')}, {report.size_bytes} bytes, as signed")
+
+
+@evidence_app.command("key")
+def evidence_key(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Show the public keys that verify this gateway's packages."""
+    from gateway.commands.evidence import own_keys
+
+    try:
+        keys = own_keys(_settings(config, data))
+    except (ValueError, OSError) as error:
+        _fail(error)
+    for one in keys:
+        typer.echo(f"{one.algorithm}  {one.public_key}")
+        typer.echo(f"  fingerprint  {one.fingerprint}")
 
 
 @app.command("import")

@@ -12,21 +12,19 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
 from gateway.audit import AuditRecord
-from gateway.audit import act as act_and_append
 from gateway.identifiers import US_PER_S, new_id, now_us
-from gateway.people.passwords import hash_one_time_passwords, one_time_password
 from gateway.settings import Settings
 from gateway.sheets import worker
 from gateway.sheets.files import Kind
 from gateway.sheets.plan import Plan
-from gateway.sheets.register import import_records
 from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import SheetError
+from gateway.sheets.writing import write_plan
 from recorder.rows import RowError, RowWriter
 
 _log = structlog.get_logger(__name__)
@@ -151,31 +149,13 @@ class ImportJobs:
             job.state = "checked"
             job.error = ("import_has_faults", "the county has changed: the file has faults now")
             return
-        if job.plan.steps:
-            await self._write(job, by)
+        detail = {"file": job.name, "sha256": job.sha256}
+        job.passwords = await write_plan(self._rows, job.kind, job.plan, by, detail)
         job.plan.steps = []
         job.applied_us = now_us()
         job.state = "applied"
         await asyncio.to_thread(job.path.unlink, missing_ok=True)
         await written(job)
-
-    async def _write(self, job: ImportJob, by: AuditRecord) -> None:
-        arguments: dict[str, Any] = {"steps": job.plan.steps}
-        passwords: list[tuple[str, str, str]] = []
-        if job.kind == "users":
-            arguments["granted_by"] = by.user_id
-            new = [step for step in job.plan.steps if step["do"] == "create"]
-            chosen = [one_time_password() for _ in new]
-            for step, password_hash in zip(new, await hash_one_time_passwords(chosen), strict=True):
-                step["password_hash"] = password_hash
-            passwords = [
-                (step["name"], step["display_name"], password)
-                for step, password in zip(new, chosen, strict=True)
-            ]
-        detail = {"file": job.name, "sha256": job.sha256}
-        records = import_records(job.kind, job.plan, by, detail)
-        await act_and_append(self._rows, f"sheets.{job.kind}", arguments, records)
-        job.passwords = passwords
 
     async def _guarded(self, job: ImportJob, work: Awaitable[None]) -> None:
         try:

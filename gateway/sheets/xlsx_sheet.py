@@ -124,13 +124,11 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 10**_EXACT_DIGITS:
-        value = int(value)
-    if isinstance(value, int) and abs(value) >= 10**_EXACT_DIGITS:
-        # As a spreadsheet would show it; who expects a code here says what has happened to it.
-        return f"{float(value):E}"
-    if isinstance(value, float):
-        return repr(value)
+    if isinstance(value, (int, float)):
+        if abs(value) >= 10**_EXACT_DIGITS:
+            # As a spreadsheet would show it; who expects a code here says what has happened to it.
+            return f"{value:E}"
+        return str(int(value) if value == int(value) else value)
     # Array formulae are objects that hold their text.
     formula = getattr(value, "text", None)
     return str(value if formula is None else formula)[: CELL_LENGTH_LIMIT + 1]

@@ -47,10 +47,31 @@ def test_nothing_of_a_faulty_list_is_imported(data: Path, tmp_path: Path) -> Non
     assert "line 3, column main_url" in result.output
     assert call(data, "camera", "list").output == ""
     file.write_text("name,area,main_url\na,县,rtsp://127.0.0.1/1\nb,县/镇,rtsp://127.0.0.1/2\n")
-    assert call(data, "camera", "import", str(file)).output == "2 cameras imported\n"
+    checked = call(data, "camera", "import", str(file), "--check")
+    assert "2 would be created, 0 would be changed, 0 unchanged" in checked.output
+    assert call(data, "camera", "list").output == ""
+    imported = call(data, "camera", "import", str(file))
+    assert "县/镇 is not there yet and will be made (a warning)" in imported.output
+    assert "2 created, 0 changed, 0 unchanged" in imported.output
     again = call(data, "camera", "import", str(file))
-    assert again.exit_code == 1
-    assert "is the address of 'a' already" in again.output
+    assert "0 created, 0 changed, 2 unchanged" in again.output
+
+
+def test_sheets_go_out_and_in(data: Path, tmp_path: Path) -> None:
+    areas, users = tmp_path / "areas.csv", tmp_path / "users.csv"
+    areas.write_text("编码,名称,上级编码\n420881000000,钟祥市,\n420881100000,石牌镇,420881000000\n")
+    assert "2 created" in call(data, "area", "import", str(areas)).output
+    assert call(data, "area", "export", str(tmp_path / "out.xlsx")).output == "2 rows\n"
+    again = call(data, "area", "import", str(tmp_path / "out.xlsx"))
+    assert "0 created, 0 changed, 2 unchanged" in again.output
+    users.write_text("账号,权限\nboss,系统管理员\nwangwei,值班员@420881100000\n")
+    made = call(data, "user", "import", str(users)).output
+    assert re.search(r"^wangwei  one-time password: \S+$", made, re.MULTILINE)
+    assert "wangwei  wangwei  operator@石牌镇" in call(data, "user", "list").output
+    (tmp_path / "locked.xlsx").write_bytes(b"\xd0\xcf\x11\xe0")
+    refused = call(data, "user", "import", str(tmp_path / "locked.xlsx"))
+    assert refused.exit_code == 1 and "save it as plain .xlsx" in refused.output
+    assert call(data, "audit", "verify").exit_code == 0
 
 
 def test_camera_test_says_in_one_line_what_is_wrong(free_port: int) -> None:
