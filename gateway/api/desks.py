@@ -97,7 +97,10 @@ async def list_desks(
     async with services.reader.connect() as connection:
         here = await desk_here(connection, request)
         mine = desks.c.id == here.id if here is not None else sa.false()
-        where: list[sa.ColumnElement[bool]] = [desks.c.removed_us.is_(None), within(areas.c.path, paths) | mine]
+        where: list[sa.ColumnElement[bool]] = [
+            desks.c.removed_us.is_(None),
+            within(areas.c.path, paths) | mine,
+        ]
         if area_id is not None:
             where.append(desks.c.area_id == area_id)
         found = (
@@ -261,15 +264,15 @@ async def switch(
         replaces=opening.replaces,
         records=[record.to_message()],
     )
-    await take_over(services, request, watched, successor, reason)
+    kept, ended = await take_over(services, request, watched, successor, reason)
     principal = await find_principal(services.reader, token, services.settings)
     if principal is None:
         raise ApiError(401, "sign_in_required", "the account was changed meanwhile")
     give_session(request, response, services, token)
     return {
         **await session_of(services, principal),
-        "kept": [row.id for row in watched.kept],
-        "ended": [row.id for row in watched.ended],
+        "kept": kept,
+        "ended": ended,
     }
 
 

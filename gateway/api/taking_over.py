@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from starlette.requests import HTTPConnection
 
 from gateway.accountability import asks, standing_purpose
@@ -15,10 +18,13 @@ from gateway.api.viewing import revoke_sessions
 from gateway.audit import ReasonGiven
 from gateway.audit import act as act_and_append
 from gateway.cameras import Camera, find_cameras
+from gateway.control.channel import ControlError
 from gateway.database.tables import viewing_sessions
 from gateway.identifiers import now_us
 from gateway.people.authorize import Principal, authorize
 from gateway.people.roles import Right
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +70,60 @@ async def take_over(
     watched: Watched,
     successor: Principal,
     reason: ReasonGiven,
-) -> None:
+) -> tuple[list[str], list[str]]:
     """Write each look into the register as the successor's, and make it theirs: both or neither.
-    End the rest.
+    End the rest. Gives the ids of what goes on and of what ended.
     """
-    for row in watched.kept:
-        records = audit_records(
-            connection,
-            successor,
-            "live.open",
-            cameras=[watched.cameras[row.camera_ids[0]]],
-            reason=reason,
-            detail={"session_id": row.id, "taken_over_from": row.user_id},
-        )
+    lost: list[sa.Row[Any]] = []
+    if watched.kept:
+        records = [
+            record
+            for row in watched.kept
+            for record in audit_records(
+                connection,
+                successor,
+                "live.open",
+                cameras=[watched.cameras[row.camera_ids[0]]],
+                reason=reason,
+                detail={"session_id": row.id, "taken_over_from": row.user_id},
+            )
+        ]
         await act_and_append(
             services.rows,
             "viewing.take_over",
             {
-                "session_ids": [row.id],
+                "session_ids": [row.id for row in watched.kept],
                 "user_id": successor.user_id,
                 "token_hash": successor.token_hash,
             },
             records,
         )
-    await revoke_sessions(services, watched.ended)
+        lost = await _tell_shards(services, watched.kept, successor.user_id)
+    ended = [*watched.ended, *lost]
+    await revoke_sessions(services, ended)
+    gone = {row.id for row in ended}
+    return [row.id for row in watched.kept if row.id not in gone], sorted(gone)
+
+
+async def _tell_shards(
+    services: Services, rows: Sequence[sa.Row[Any]], user_id: str
+) -> list[sa.Row[Any]]:
+    """Have the shards count these as somebody else's from now on; gives those of a shard that did
+    not answer: it would go on counting them as who went.
+    """
+    lost: list[sa.Row[Any]] = []
+    by_process: dict[str, list[sa.Row[Any]]] = defaultdict(list)
+    for row in rows:
+        by_process[row.process].append(row)
+    for process, group in by_process.items():
+        try:
+            await services.processes.client(process).call(
+                "live.hand_over", session_ids=[row.id for row in group], user_id=user_id
+            )
+        except (ConnectionError, TimeoutError, ControlError) as error:
+            _log.warning("views could not be handed over", process_name=process, why=str(error))
+            lost += group
+    return lost
 
 
 async def leave_to(

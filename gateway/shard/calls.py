@@ -93,9 +93,11 @@ def media_calls(shard: MediaShard, snapshots: Snapshots) -> dict[str, Handler]:
 
 
 def live_calls(
-    reconcile: Callable[[], Awaitable[None]], revoke: Callable[[list[str]], int]
+    reconcile: Callable[[], Awaitable[None]],
+    revoke: Callable[[list[str]], int],
+    hand_over: Callable[[list[str], str], None],
 ) -> dict[str, Handler]:
-    """``shard.reconcile`` and ``live.revoke``."""
+    """``shard.reconcile``, ``live.revoke`` and ``live.hand_over``."""
 
     async def reconcile_now() -> None:
         await reconcile()
@@ -103,7 +105,14 @@ def live_calls(
     async def revoke_now(session_ids: list[str]) -> int:
         return revoke(session_ids)
 
-    return {"shard.reconcile": reconcile_now, "live.revoke": revoke_now}
+    async def hand_over_now(session_ids: list[str], user_id: str) -> None:
+        hand_over(session_ids, user_id)
+
+    return {
+        "shard.reconcile": reconcile_now,
+        "live.revoke": revoke_now,
+        "live.hand_over": hand_over_now,
+    }
 
 
 def clock_calls(watch: ClockWatch) -> dict[str, Handler]:

@@ -148,7 +148,7 @@ class ShardProcess:
             {
                 **footage_calls(self._recorder),
                 **media_calls(self._shard, Snapshots(transcoder)),
-                **live_calls(self._reconcile, self._revoke),
+                **live_calls(self._reconcile, self._revoke, self._sessions.hand_over),
                 **clock_calls(self._clocks),
                 "shard.status": self._status,
                 "shard.watch": self._report.watch,

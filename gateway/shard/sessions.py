@@ -16,7 +16,8 @@ from gateway.tickets import Ticket, TicketError, TicketSigner
 
 _log = structlog.get_logger(__name__)
 
-# Longer than any ticket lives: a revoked session must not be opened again by its own ticket.
+# Longer than any ticket lives: a revoked session must not be opened again by its own ticket, nor
+# one that was handed over under the name of who had it.
 _REVOKED_MEMORY_US = 3600 * US_PER_S
 
 
@@ -49,6 +50,7 @@ class LiveSessions:
         self._on_watched = on_watched
         self._sessions: set[LiveSession] = set()
         self._revoked: dict[str, int] = {}
+        self._handed_over: dict[str, tuple[str, int]] = {}
 
     def open(self, ticket_text: str) -> LiveSession:
         """Verify the ticket and open its session. Raises SessionRefused."""
@@ -76,6 +78,21 @@ class LiveSessions:
         }
         self._revoked.update(dict.fromkeys(session_ids, at_us))
 
+    def hand_over(self, session_ids: Iterable[str], user_id: str) -> None:
+        """Somebody else sits before these from now on; who sat there has watched up to here."""
+        at_us = now_us()
+        self._handed_over = {
+            one: (to, since_us)
+            for one, (to, since_us) in self._handed_over.items()
+            if at_us - since_us < _REVOKED_MEMORY_US
+        }
+        handed = set(session_ids)
+        self._handed_over.update(dict.fromkeys(handed, (user_id, at_us)))
+        for session in self._sessions:
+            if session.session_id in handed and session.user_id != user_id:
+                self._report(session, "handed_over")
+                session.user_id, session.opened_us = user_id, now_us()
+
     def viewers(self) -> Counter[tuple[str, Variant]]:
         """How many sessions each camera and variant has."""
         return Counter((one.camera_id, one.variant) for one in self._sessions)
@@ -98,9 +115,10 @@ class LiveSessions:
         return len(self._sessions)
 
     def _add(self, ticket: Ticket) -> LiveSession:
+        user_id, _ = self._handed_over.get(ticket.session_id, (ticket.user_id, 0))
         session = LiveSession(
             ticket.session_id,
-            ticket.user_id,
+            user_id,
             ticket.camera_ids[0],
             Variant(ticket.variant),
             Variant(ticket.made_from),
@@ -113,7 +131,11 @@ class LiveSessions:
 
     def _forget(self, session: LiveSession, reason: str, watched: bool) -> None:
         self._sessions.discard(session)
-        if watched and self._on_watched is not None:
+        if watched:
+            self._report(session, reason)
+
+    def _report(self, session: LiveSession, reason: str) -> None:
+        if self._on_watched is not None:
             self._on_watched(
                 watched_live(
                     session.session_id,

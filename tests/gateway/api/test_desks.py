@@ -110,6 +110,7 @@ async def test_the_wall_plays_on_and_each_look_becomes_the_new_persons(
     assert sorted(answer.json()["ended"]) == sorted([foreign, footage, unmasked])
     assert sorted(shard.revoked) == sorted([foreign, footage, unmasked])
     assert await viewer_of(county, seen) == county.users["li"]
+    assert shard.viewers == {seen: county.users["li"]}
     session = (await browser.get("/api/session")).json()
     assert (session["user"]["name"], session["method"]) == ("li", "pin")
     assert session["desk"]["name"] == "值班一席"

@@ -21,6 +21,7 @@ class MediaProcess:
     def __init__(self) -> None:
         self.held: set[str] = set()
         self.revoked: list[str] = []
+        self.viewers: dict[str, str] = {}
         self.revocation = asyncio.Event()
         self.answering = asyncio.Event()
         self.answering.set()
@@ -35,6 +36,9 @@ class MediaProcess:
         self.held.difference_update(session_ids)
         return len(session_ids)
 
+    async def hand_over(self, session_ids: list[str], user_id: str) -> None:
+        self.viewers.update(dict.fromkeys(session_ids, user_id))
+
 
 @pytest.fixture
 async def shard(county: County) -> AsyncIterator[MediaProcess]:
@@ -42,6 +46,7 @@ async def shard(county: County) -> AsyncIterator[MediaProcess]:
     handlers = {
         "shard.status": made.status,
         "live.revoke": made.revoke,
+        "live.hand_over": made.hand_over,
         "playback.revoke": made.revoke,
     }
     path = control_path(county.services.settings, "shard-1")

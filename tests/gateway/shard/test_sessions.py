@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from camera_adapters.stream import Variant
+from gateway.audit.watching import Watched
 from gateway.identifiers import now_us
 from gateway.live.whep import SessionRefused
 from gateway.shard.sessions import LiveSessions
@@ -67,3 +68,19 @@ def test_a_revoked_session_is_not_opened_again_by_its_ticket(ticket: Ticket) -> 
     with pytest.raises(SessionRefused) as refused:
         sessions.open(SIGNER.sign(ticket))
     assert refused.value.code == "revoked"
+
+
+def test_who_sits_down_watches_from_then_on_and_who_went_up_to_there(ticket: Ticket) -> None:
+    reported: list[Watched] = []
+    sessions = LiveSessions(SIGNER, reported.append)
+    session = sessions.open(SIGNER.sign(ticket))
+    sessions.hand_over(["ses_1", "ses_of_another_shard"], "usr_2")
+    sessions.hand_over(["ses_1"], "usr_2")
+    session.ended("ended_by_viewer", watched=True)
+    assert [(one.user_id, one.detail["why"]) for one in reported] == [
+        ("usr_1", "handed_over"),
+        ("usr_2", "ended_by_viewer"),
+    ]
+    assert reported[0].end_us <= reported[1].start_us
+    # A ticket that was not used before is the new person's too.
+    assert sessions.open(SIGNER.sign(ticket)).user_id == "usr_2"
