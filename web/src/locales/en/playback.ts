@@ -57,7 +57,7 @@ export default {
   markIn: 'Mark in',
   markOut: 'Mark out',
   clearMarks: 'Clear the marks',
-  marked: 'Export {length}',
+  marked: 'Marked {length}',
   bookmark: 'Bookmark',
   addBookmark: 'Add a bookmark',
   editBookmark: 'Bookmark',

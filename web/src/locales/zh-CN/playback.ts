@@ -57,7 +57,7 @@ export default {
   markIn: '设入点',
   markOut: '设出点',
   clearMarks: '清除入出点',
-  marked: '导出 {length}',
+  marked: '所选 {length}',
   bookmark: '书签',
   addBookmark: '添加书签',
   editBookmark: '书签',
