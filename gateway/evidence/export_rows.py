@@ -111,14 +111,22 @@ def export_progress(
 
 @row_operation("evidence.finish_export")
 def finish_export(
-    connection: sa.Connection, job_id: str, process: str, size_bytes: int, expires_us: int
+    connection: sa.Connection,
+    job_id: str,
+    process: str,
+    size_bytes: int,
+    expires_us: int,
+    message: str | None = None,
 ) -> bool:
-    """The package is complete. False when the job is not this process's any more."""
+    """The package is complete; ``message`` is what must be known of it. False when the job is not
+    this process's any more.
+    """
     changed = connection.execute(
         sa.update(export_jobs)
         .where(_made_by(job_id, process))
         .values(
             state="done",
+            message=message,
             done_us=export_jobs.c.total_us,
             size_bytes=size_bytes,
             finished_us=now_us(),

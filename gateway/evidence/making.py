@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -371,6 +371,7 @@ class Making:
             job_id=self._id,
             process=self._shop.process,
             size_bytes=ZipLayout(entries, modified).size_bytes,
+            message=_warning(self._checked.matches),
             expires_us=created_us + self._shop.keep_us,
         )
         if not done:
@@ -403,6 +404,14 @@ def _row(position: int, path: str, digest: FileDigest, document: dict[str, Any])
         "crc32": digest.crc32,
         "document": document,
     }
+
+
+def _warning(matches: Mapping[str, bool]) -> str | None:
+    altered = sum(not right for right in matches.values())
+    if not altered:
+        return None
+    what = "1 segment is" if altered == 1 else f"{altered} segments are"
+    return f"{what} not what was recorded: see manifest"
 
 
 def _length(file: PlannedFile) -> int:

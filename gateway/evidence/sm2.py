@@ -8,7 +8,6 @@ put it where strangers can measure how long a signature takes.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import secrets
 from collections.abc import Iterator
@@ -109,7 +108,7 @@ class Sm2PrivateKey:
         try:
             der = base64.b64decode("".join(found[2].split()), validate=True)
             octets = list(_octet_strings(der, 0))
-        except (binascii.Error, IndexError):
+        except (ValueError, IndexError):
             raise Sm2Error("the PEM file is damaged") from None
         scalars = [value for value in octets if len(value) == 32]
         if not scalars or _SM2_CURVE_OID not in der:

@@ -21,9 +21,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.stream import AccessUnit, GapCause
-from gateway.audit import AuditRecord, append
+from gateway.audit import AuditRecord, act, append
 from gateway.cameras import find_cameras
 from gateway.database.engine import create_reader_engine
+from gateway.database.evidence_tables import holds
 from gateway.footage.media_file import MediaFileError, RunStarted, duration_of, read_media_file
 from gateway.identifiers import US_PER_S, now_us
 from gateway.settings import Settings
@@ -124,7 +125,7 @@ async def import_files(
             finally:
                 await recorder.close()
             await asyncio.to_thread(_remove_empty, config.spool.directory)
-            await _conclude(rows, imported, path, camera_id, hold)
+            await _conclude(rows, engine, imported, path, camera_id, hold)
             done.append(imported)
             start_us = imported.end_us
         return done
@@ -304,16 +305,29 @@ async def _end_of(engine: AsyncEngine, source_id: str) -> int | None:
 
 
 async def _conclude(
-    rows: RowWriter, imported: Imported, path: Path, camera_id: str, hold: bool
+    rows: RowWriter,
+    engine: AsyncEngine,
+    imported: Imported,
+    path: Path,
+    camera_id: str,
+    hold: bool,
 ) -> None:
-    if hold:
-        await rows.write(
-            "recorder.hold",
-            source_id=imported.source_id,
+    if hold and not await _is_held(engine, imported, camera_id):
+        arguments = {
+            "camera_id": camera_id,
+            "start_us": imported.start_us,
+            "end_us": imported.end_us,
+            "reason": f"imported from {path.name}, to be kept",
+            "created_by": None,
+        }
+        record = AuditRecord(
+            "hold.place",
+            camera_id=camera_id,
             start_us=imported.start_us,
             end_us=imported.end_us,
-            held=True,
+            detail={"file": path.name},
         )
+        await act(rows, "evidence.hold", arguments, [record], result_as="hold")
     if not imported.already_there:
         record = AuditRecord(
             "footage.import",
@@ -323,6 +337,18 @@ async def _conclude(
             detail={"file": path.name, "source_id": imported.source_id, "held": hold},
         )
         await append(rows, [record])
+
+
+async def _is_held(engine: AsyncEngine, imported: Imported, camera_id: str) -> bool:
+    """Whether the same command has placed the hold before."""
+    statement = sa.select(holds.c.id).where(
+        holds.c.camera_id == camera_id,
+        holds.c.start_us == imported.start_us,
+        holds.c.end_us == imported.end_us,
+        holds.c.released_us.is_(None),
+    )
+    async with engine.connect() as connection:
+        return (await connection.execute(statement)).first() is not None
 
 
 def _remove_empty(directory: Path) -> None:
