@@ -1,12 +1,15 @@
 /** Cameras that the console has seen, with their states kept current by the events. */
 import { defineStore } from 'pinia'
-import { reactive } from 'vue'
+import { reactive, watch } from 'vue'
 
 import { cameras as api } from '@/api'
 import { ApiError } from '@/api/errors'
 import type { Camera, VariantState } from '@/api/types'
 
 import { useEvents } from './events'
+import { useSession } from './session'
+
+const AT_ONCE = 500
 
 export const useCameras = defineStore('cameras', () => {
   const byId = reactive(new Map<string, Camera>())
@@ -56,6 +59,27 @@ export const useCameras = defineStore('cameras', () => {
   function forget(id: string): void {
     byId.delete(id)
   }
+
+  /** Another person sits here now: what they may do with each, and what they may not know of. */
+  async function askAnew(): Promise<void> {
+    const former = [...byId.keys()]
+    missing.clear()
+    const page = await api.list({ limit: AT_ONCE })
+    keep(page.items)
+    const answered = new Set(page.items.map(({ id }) => id))
+    const rest = former.filter((id) => !answered.has(id))
+    for (const id of rest) byId.delete(id)
+    if (page.next_cursor != null) await Promise.all(rest.slice(0, AT_ONCE).map((id) => ensure(id)))
+    else for (const id of rest) missing.add(id)
+  }
+
+  const session = useSession()
+  watch(
+    () => session.current?.user.id,
+    (now, before) => {
+      if (now !== undefined && before !== undefined) askAnew().catch(() => undefined)
+    },
+  )
 
   return { byId, missing, keep, ensure, forget }
 })

@@ -7,6 +7,7 @@ import { onSignInRequired } from '@/api/client'
 import { ApiError } from '@/api/errors'
 import { signIn as peopleApi } from '@/api/people'
 import type { Right, Session } from '@/api/types'
+import { livePurpose } from '@/purpose/scope'
 
 export const useSession = defineStore('session', () => {
   const current = ref<Session | null>(null)
@@ -41,7 +42,10 @@ export const useSession = defineStore('session', () => {
    * Gives the live sessions that are now theirs, and those that ended because they may not see them.
    */
   async function switchDesk(userId: string, pin: string): Promise<{ kept: string[]; ended: string[] }> {
-    const { kept, ended, ...session } = await peopleApi.switchDesk({ user_id: userId, pin })
+    livePurpose.forget() // Theirs, not one's own.
+    const { kept, ended, ...session } = await livePurpose.open((purpose) =>
+      peopleApi.switchDesk({ user_id: userId, pin, ...(purpose === undefined ? {} : { purpose }) }),
+    )
     current.value = session
     settle(true)
     return { kept, ended }

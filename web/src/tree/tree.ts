@@ -40,7 +40,10 @@ export function useTree(withCameras = true) {
   const isSearch = computed(() => query.value.trim() !== '')
 
   const rows = computed<Row[]>(() => {
-    if (!isSearch.value) return rowsOf(roots.value)
+    if (!isSearch.value) {
+      const all = rowsOf(roots.value)
+      return withCameras ? all : all.filter((row) => row.kind !== 'note' || row.note !== 'empty')
+    }
     const matches: Row[] = foundAreas.value.map((area) => ({ kind: 'found', key: `found ${area.id}`, depth: 0, area }))
     for (const camera of found.value) {
       matches.push({
@@ -104,8 +107,9 @@ export function useTree(withCameras = true) {
   async function openFew(branches: readonly Branch[]): Promise<void> {
     const cameraCount = branches.reduce((sum, branch) => sum + branch.area.camera_count, 0)
     if (branches.length > 1 && (branches.length > FEW_AREAS || cameraCount > FEW_CAMERAS)) return
-    await Promise.all(branches.map(open))
-    await Promise.all(branches.map((branch) => openFew(branch.children)))
+    const worth = branches.filter(({ area }) => area.child_count > 0 || (withCameras && area.camera_count > 0))
+    await Promise.all(worth.map(open))
+    await Promise.all(worth.map((branch) => openFew(branch.children)))
   }
 
   async function open(branch: Branch): Promise<void> {

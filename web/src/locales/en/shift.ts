@@ -64,4 +64,6 @@ export default {
   withdrawConfirm: 'Withdraw this hand-over?',
   withdrawn: 'Withdrawn',
   states: { given: 'waits to be signed', taken: 'signed', withdrawn: 'withdrawn' },
+  signInAnew: 'This browser is registered. Sign out and in again with the password: whoever has done so takes over by PIN (chosen under “My account”).',
+  signInAnewNow: 'Do it now',
 }

@@ -8,7 +8,7 @@ export default {
   role: '角色',
   place: '范围',
   placeMissing: '请选择范围',
-  placeHint: '对所选区域及其下级有效，可选任一目录（区域、部门、公安、平台）',
+  placeHint: '对所选区域及其下级有效，可选任一目录（区划、部门、警务、平台）',
   validFrom: '开始时间',
   validUntil: '结束时间',
   now: '立即',

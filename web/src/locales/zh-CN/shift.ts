@@ -64,4 +64,6 @@ export default {
   withdrawConfirm: '撤回这份交接？',
   withdrawn: '已撤回',
   states: { given: '等待签收', taken: '已签收', withdrawn: '已撤回' },
+  signInAnew: '此浏览器已登记。请退出后用密码重新登录一次，登录过的人之后可用 PIN 接班（PIN 在“我的账号”设置）。',
+  signInAnewNow: '现在重新登录',
 }
