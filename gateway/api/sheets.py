@@ -27,6 +27,7 @@ from gateway.sheets import worker
 from gateway.sheets.csv_sheet import write_csv
 from gateway.sheets.files import Form, Kind
 from gateway.sheets.jobs import ImportJob
+from gateway.sheets.register import THINGS
 from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import SheetError
 
@@ -130,7 +131,7 @@ async def export_sheet(
         template=template,
     )
     if not template:
-        await record(services, request, caller, f"{kind}.export", area=within or None, form=form)
+        await record(services, request, caller, f"{THINGS[kind]}.export", area=within or None, form=form)
     try:
         content = await worker.export(services.settings, wanted)
     except SheetError as error:
@@ -220,7 +221,7 @@ async def read_passwords(
     passwords = services.imports.passwords(job)
     if not passwords:
         raise not_found("list of passwords; set new ones for who has none")
-    await record(services, request, caller, "users.passwords", count=len(passwords))
+    await record(services, request, caller, "user.passwords", count=len(passwords))
     content = write_csv([("账号", "姓名", "一次性密码"), *passwords])
     return _file(content, "passwords.csv", "csv", "utf-8")
 

@@ -10,7 +10,8 @@ from gateway.audit import AuditRecord
 from gateway.sheets.files import Kind
 from gateway.sheets.plan import Plan
 
-_THINGS: dict[Kind, str] = {"areas": "area", "cameras": "camera", "users": "user"}
+# What the register's actions call each kind: "area.import", "camera.create".
+THINGS: dict[Kind, str] = {"areas": "area", "cameras": "camera", "users": "user"}
 # Derived, or secret: their names say nothing, or too much.
 _UNTOLD = frozenset({"search_key"})
 
@@ -20,13 +21,13 @@ def import_records(
 ) -> list[AuditRecord]:
     """``by`` says who and from where; ``detail`` which file. The import comes first."""
     counts = {"created": plan.count("create"), "changed": plan.count("change")}
-    whole = replace(by, action=f"{kind}.import", detail={**by.detail, **detail, **counts})
+    whole = replace(by, action=f"{THINGS[kind]}.import", detail={**by.detail, **detail, **counts})
     return [whole, *_each(kind, plan, by)]
 
 
 def _each(kind: Kind, plan: Plan, by: AuditRecord) -> Iterator[AuditRecord]:
     for step in plan.steps:
-        thing = "area" if step["do"] == "area" else _THINGS[kind]
+        thing = "area" if step["do"] == "area" else THINGS[kind]
         done = "change" if step["do"] == "change" else "create"
         columns = step.get("columns", step)
         told: dict[str, Any] = {"id": step["id"]} if "id" in step else {}

@@ -55,7 +55,7 @@ async def test_a_file_is_checked_then_applied_then_changes_nothing(county: Count
         assert [one for one in done if one.startswith("area")] == [
             "area.create",
             "area.create",
-            "areas.import",
+            "area.import",
         ]
         exported = await client.get("/api/sheets/areas.xlsx")
         assert exported.headers["content-disposition"] == 'attachment; filename="areas.xlsx"'
