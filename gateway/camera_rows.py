@@ -6,7 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.audit import append_rows
 from gateway.database.area_tables import camera_devices
 from gateway.database.tables import areas, camera_places, cameras
 from gateway.identifiers import now_us
@@ -90,12 +89,11 @@ def replace(
     camera_id: str,
     columns: dict[str, Any],
     device: dict[str, Any],
-    records: list[dict[str, Any]],
 ) -> None:
     """Another device takes the camera's place, and the one before goes into its history.
 
     ``columns`` are the camera's new addresses and password; ``device`` what else is known of it:
-    model, serial_number, note, replaced_by. ``records`` go into the register with it.
+    model, serial_number, note, replaced_by.
     """
     row = connection.execute(
         sa.select(cameras).where(cameras.c.id == camera_id, cameras.c.deleted_us.is_(None))
@@ -134,7 +132,6 @@ def replace(
         )
     )
     change(connection, camera_id, columns)
-    append_rows(connection, records)
 
 
 @row_operation("cameras.delete")

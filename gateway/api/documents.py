@@ -14,8 +14,9 @@ from gateway.api.answers import KeptDocument, Listing, Wall
 from gateway.api.errors import ApiError, not_found
 from gateway.api.services import Services, ServicesDep
 from gateway.database.tables import layouts, tours, users, walls
-from gateway.people.authorize import Principal
-from gateway.people.roles import Role
+from gateway.identifiers import now_us
+from gateway.people.authorize import COUNTY, Principal
+from gateway.people.roles import Right
 
 router = APIRouter(tags=["console"])
 
@@ -153,6 +154,6 @@ async def _own_document(
         ).one_or_none()
     if row is None or (row.owner_id != caller.user_id and not row.shared):
         raise not_found(kind.removesuffix("s"))
-    is_admin = any(grant.role == Role.SYSTEM_ADMIN for grant in caller.grants)
+    is_admin = Right.SYSTEM in caller.rights_at(COUNTY, now_us())
     if row.owner_id != caller.user_id and not is_admin:
         raise ApiError(403, "not_allowed", "this belongs to somebody else: save a copy instead")

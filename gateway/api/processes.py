@@ -15,6 +15,7 @@ from gateway.settings import Settings
 from recorder.tables import assignments
 
 _CACHE_S = 1.0
+_CONNECT_S = 2.0
 
 
 class Processes:
@@ -36,7 +37,7 @@ class Processes:
                 control_path(self._settings, name),
                 self._secret,
                 call_timeout_s=10.0,
-                connect_timeout_s=2.0,
+                connect_timeout_s=_CONNECT_S,
             )
         return self._clients[name]
 

@@ -1,0 +1,367 @@
+"""Every route of the API, and who may use it: the table that the walk goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gateway.identifiers import now_us
+from gateway.people.roles import ROLE_RIGHTS, Right, Role
+
+# Where a right is asked:
+# "camera", "area", "account": at one of the first town; to people of another town it is unknown.
+# "somewhere": anywhere at all. "county": for everything. "signed_in": everybody has their own.
+# "own": what is one person's (``owner``) alone; others know nothing of it.
+# "public": nobody needs to sign in. "ticket": another process asks for a ticket.
+Place = Literal[
+    "public", "ticket", "signed_in", "own", "camera", "area", "account", "somewhere", "county"
+]
+Body = dict[str, Any] | Callable[[dict[str, str]], dict[str, Any]] | None
+
+ALLOWED = frozenset({200, 201, 202, 204})
+# Allowed, but there is no media process in this test.
+NO_PROCESS = frozenset({503})
+NOT_FOUND = frozenset({404})
+REFUSED = frozenset({403})
+
+LOCAL_ROLES = [role for role in Role if role is not Role.SYSTEM_ADMIN]
+# Nobody; who may everything; each role in the town of the camera; each in another town.
+PEOPLE = [None, "system_admin", *LOCAL_ROLES, *(f"foreign_{role}" for role in LOCAL_ROLES)]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may: with any of which rights, at which place; and a request that is otherwise fine.
+
+    ``hidden``: who holds other rights there is not told of it either. ``answers``: what some people
+    get instead of what follows from the rest.
+    """
+
+    place: Place
+    right: Right | tuple[Right, ...] | None = None
+    body: Body = None
+    query: dict[str, str] = field(default_factory=dict)
+    allowed: frozenset[int] = ALLOWED
+    hidden: bool = False
+    owner: str = "investigator"
+    answers: dict[str | None, frozenset[int]] = field(default_factory=dict)
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """Any of these will do."""
+        if isinstance(self.right, tuple):
+            return frozenset(self.right)
+        return frozenset() if self.right is None else frozenset({self.right})
+
+    def expected(self, person: str | None) -> frozenset[int]:
+        """The statuses that this person may get."""
+        if person in self.answers:
+            return self.answers[person]
+        if self.place in ("public", "ticket"):
+            return self.allowed
+        if person is None:
+            return frozenset({401})
+        if self.place == "own":
+            return self.allowed if person == self.owner else NOT_FOUND
+        if person == "system_admin" or self.place == "signed_in":
+            return self.allowed
+        foreign = person.startswith("foreign_")
+        held = ROLE_RIGHTS[Role(person.removeprefix("foreign_"))]
+        holds = not self.rights or bool(self.rights & held)
+        if self.place == "county":
+            return REFUSED
+        if self.place == "somewhere":
+            return self.allowed if holds else REFUSED
+        if self.place == "account" and not holds:
+            # Who manages no account at all is told so; it says nothing about this one.
+            return NOT_FOUND if self.hidden else REFUSED
+        if foreign:
+            return NOT_FOUND
+        if holds:
+            return self.allowed
+        return NOT_FOUND if self.hidden else REFUSED
+
+
+CAMERA_FORM = {"name": "新", "area_id": "{village}", "main_url": "rtsp://127.0.0.1:1/new"}
+DOCUMENT = {"name": "四分屏", "shared": True, "document": {"grid": "2x2"}}
+PLAYBACK = {"camera_ids": ["{camera}"], "start_us": 1, "end_us": 2}
+RESTREAM = {"camera_id": "{camera}", "expires_in_s": 60, "addresses": ["10.0.0.0/8"]}
+TIMELINE = {"camera_id": "{camera}", "start_us": "1", "end_us": "2"}
+DAYS = {"camera_id": "{camera}", "from": "2026-11-01", "to": "2026-11-02"}
+PERIOD = {"start_us": "1", "end_us": "2"}
+HOLD = {"camera_id": "{camera}", "start_us": 1, "end_us": 2, "reason": "walk"}
+BULK = {"select": {"camera_ids": ["{camera}"]}, "change": {"record": "off"}}
+TOKEN = {"user_id": "{user_id}", "name": "平台", "scopes": ["live"], "expires_in_days": 1}
+# Refused for what it is, but only after the question who asks; and without hashing a password.
+WRONG = {"password": ""}
+NOT_THEIRS = {"password": "not theirs"}
+WRONG_BOTH = {"password": "", "code": "000000"}
+INVALID = frozenset({422})
+# What looks at footage must be a viewer's business; members of a case see what is in it.
+CASE_MEMBERS: dict[str | None, frozenset[int]] = {"system_admin": ALLOWED}
+CASE_LEADS: dict[str | None, frozenset[int]] = {"system_admin": REFUSED}
+VISIBLE_GRANT: dict[str | None, frozenset[int]] = {"auditor": REFUSED, "inspector": REFUSED}
+
+
+def _export(names: dict[str, str]) -> dict[str, Any]:
+    # So new that it may not be in the index yet: that there is no footage does not matter.
+    end_us = now_us()
+    return {"camera_ids": [names["camera"]], "start_us": end_us - 1_000_000, "end_us": end_us}
+
+
+def _in_an_hour(_: dict[str, str]) -> dict[str, Any]:
+    return {"expires_us": now_us() + 3_600_000_000}
+
+
+SIGNING_IN: dict[tuple[str, str], Access] = {
+    ("GET", "/api/sign-in"): Access("public"),
+    # None is configured.
+    ("POST", "/api/sign-in/oidc"): Access("public", body={}, allowed=NOT_FOUND),
+    ("GET", "/api/sign-in/oidc/callback"): Access(
+        "public", query={"state": "x", "code": "y"}, allowed=frozenset({303, 404})
+    ),
+    ("POST", "/api/desk/switch"): Access(
+        "public", body={"user_id": "{user_id}", "pin": "194682"}, allowed=REFUSED
+    ),
+    ("POST", "/api/session"): Access(
+        "public", body={"name": "nobody", "password": "x"}, allowed=frozenset({401, 429})
+    ),
+    ("GET", "/api/session"): Access("signed_in"),
+    ("DELETE", "/api/session"): Access("signed_in"),
+    ("POST", "/api/session/password"): Access(
+        "signed_in", body={"old_password": "?" * 2000, "new_password": "?"}, allowed=INVALID
+    ),
+}
+OWN_ACCOUNT: dict[tuple[str, str], Access] = {
+    ("GET", "/api/account"): Access("signed_in"),
+    ("POST", "/api/account/totp"): Access("signed_in", body=WRONG, allowed=INVALID),
+    ("POST", "/api/account/totp/confirm"): Access(
+        "signed_in", body={"code": "000000"}, allowed=frozenset({409})
+    ),
+    ("POST", "/api/account/totp/remove"): Access("signed_in", body=WRONG_BOTH, allowed=INVALID),
+    ("POST", "/api/account/recovery-codes"): Access("signed_in", body=WRONG_BOTH, allowed=INVALID),
+    ("PUT", "/api/account/pin"): Access(
+        "signed_in", body={**WRONG, "pin": "194682"}, allowed=INVALID
+    ),
+    ("DELETE", "/api/account/pin"): Access("signed_in"),
+    ("DELETE", "/api/account/identities/{identity_id}"): Access("signed_in", allowed=NOT_FOUND),
+    ("GET", "/api/sessions"): Access("signed_in"),
+    ("DELETE", "/api/sessions/{session_id}"): Access("account", Right.USERS),
+    ("POST", "/api/sessions/close"): Access("account", Right.USERS, {"user_id": "{user_id}"}),
+    ("GET", "/api/purposes"): Access("signed_in"),
+    ("PUT", "/api/purposes/shift"): Access("signed_in", body={"code": "patrol"}),
+    ("DELETE", "/api/purposes/shift"): Access("signed_in"),
+}
+PEOPLE_AND_GRANTS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/users"): Access("somewhere", Right.USERS),
+    ("POST", "/api/users"): Access(
+        "area", Right.USERS, {"name": "newcomer", "area_id": "{village}"}
+    ),
+    ("PATCH", "/api/users/{user_id}"): Access("account", Right.USERS, {"display_name": "x"}),
+    ("DELETE", "/api/users/{user_id}"): Access("account", Right.USERS),
+    ("GET", "/api/users/{user_id}/cameras"): Access(
+        "account", (Right.USERS, Right.AUDIT), hidden=True
+    ),
+    ("GET", "/api/users/{user_id}/security"): Access("account", Right.USERS),
+    ("POST", "/api/users/{user_id}/unlock"): Access("account", Right.USERS),
+    ("POST", "/api/users/{user_id}/totp/reset"): Access("account", Right.USERS),
+    ("GET", "/api/grants"): Access("signed_in"),
+    ("POST", "/api/grants"): Access(
+        "area", Right.GRANT, {"user_id": "{user_id}", "role": "viewer", "area_id": "{village}"}
+    ),
+    ("DELETE", "/api/grants/{grant_id}"): Access(
+        "area", Right.GRANT, hidden=True, answers=VISIBLE_GRANT
+    ),
+    ("GET", "/api/tokens"): Access("somewhere", Right.USERS),
+    ("POST", "/api/tokens"): Access("account", Right.USERS, TOKEN),
+    ("DELETE", "/api/tokens/{token_id}"): Access("account", Right.USERS),
+    ("GET", "/api/desks"): Access("signed_in"),
+    ("POST", "/api/desks"): Access("area", Right.USERS, {"name": "值班台", "area_id": "{village}"}),
+    ("PATCH", "/api/desks/{desk_id}"): Access("area", Right.USERS, {"name": "一号台"}),
+    ("DELETE", "/api/desks/{desk_id}"): Access("area", Right.USERS),
+    ("DELETE", "/api/desks/{desk_id}/people/{user_id}"): Access("area", Right.USERS),
+    ("GET", "/api/desks/{desk_id}/items"): Access("area", Right.LIVE),
+    ("POST", "/api/desks/{desk_id}/items"): Access("area", Right.LIVE, {"text": "灯坏了"}),
+    ("POST", "/api/desks/{desk_id}/items/{item_id}/close"): Access(
+        "area", Right.LIVE, {"resolution": "好了"}
+    ),
+    ("GET", "/api/desks/{desk_id}/handovers"): Access("area", Right.LIVE),
+    ("POST", "/api/desks/{desk_id}/handovers"): Access(
+        "area",
+        Right.LIVE,
+        {"to_user_id": "{user_id}", "summary": "x", **NOT_THEIRS},
+        allowed=INVALID,
+    ),
+    # It is for one person, and by another.
+    ("POST", "/api/handovers/{handover_id}/take"): Access(
+        "own", body=NOT_THEIRS, allowed=INVALID, answers={"auditor": REFUSED}
+    ),
+    ("POST", "/api/handovers/{handover_id}/withdraw"): Access(
+        "area", Right.SYSTEM, answers={"system_admin": REFUSED, "operator": ALLOWED}
+    ),
+}
+AREAS_AND_CAMERAS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/areas"): Access("signed_in"),
+    ("GET", "/api/areas/search"): Access("signed_in", query={"query": "spz"}),
+    ("POST", "/api/areas"): Access(
+        "area", Right.CONFIGURE, {"parent_id": "{village}", "name": "一组"}
+    ),
+    ("PATCH", "/api/areas/{area_id}"): Access("area", Right.CONFIGURE, {"name": "彭墩"}),
+    ("DELETE", "/api/areas/{area_id}"): Access("area", Right.CONFIGURE, allowed=frozenset({409})),
+    ("GET", "/api/cameras"): Access("signed_in"),
+    ("POST", "/api/cameras"): Access("area", Right.CONFIGURE, CAMERA_FORM),
+    ("GET", "/api/cameras/{camera_id}"): Access("camera"),
+    ("PATCH", "/api/cameras/{camera_id}"): Access("camera", Right.CONFIGURE, {"name": "村口二"}),
+    ("DELETE", "/api/cameras/{camera_id}"): Access("camera", Right.CONFIGURE),
+    ("POST", "/api/cameras/bulk"): Access("camera", Right.CONFIGURE, BULK),
+    ("GET", "/api/cameras/{camera_id}/devices"): Access("camera", Right.CONFIGURE),
+    ("POST", "/api/cameras/{camera_id}/replace"): Access(
+        "camera", Right.CONFIGURE, {"main_url": "rtsp://127.0.0.1:1/other"}
+    ),
+    ("GET", "/api/cameras/{camera_id}/people"): Access("camera", (Right.GRANT, Right.AUDIT)),
+    ("GET", "/api/cameras/{camera_id}/masks"): Access("camera", Right.LIVE),
+    ("PUT", "/api/cameras/{camera_id}/masks"): Access(
+        "camera", Right.CONFIGURE, {"version": 0, "masks": []}, allowed=frozenset({200, 409})
+    ),
+    ("GET", "/api/cameras/{camera_id}/masks/history"): Access(
+        "camera", (Right.CONFIGURE, Right.AUDIT)
+    ),
+    ("POST", "/api/cameras/{camera_id}/clock/accept"): Access(
+        "camera", Right.CONFIGURE, allowed=NO_PROCESS
+    ),
+    ("POST", "/api/cameras/test"): Access(
+        "somewhere", Right.CONFIGURE, {"main_url": "rtsp://127.0.0.1:1/"}
+    ),
+    ("GET", "/api/sheets/{kind}.{form}"): Access("somewhere", Right.CONFIGURE),
+    ("POST", "/api/sheets/{kind}/imports"): Access("somewhere", Right.CONFIGURE),
+    # Somebody else's, or nobody's: imports are one's own.
+    ("GET", "/api/imports/{import_id}"): Access("signed_in", allowed=NOT_FOUND),
+    ("POST", "/api/imports/{import_id}/apply"): Access("signed_in", allowed=NOT_FOUND),
+    ("DELETE", "/api/imports/{import_id}"): Access("signed_in", allowed=NOT_FOUND),
+    ("GET", "/api/imports/{import_id}/passwords.csv"): Access("signed_in", allowed=NOT_FOUND),
+}
+LOOKING: dict[tuple[str, str], Access] = {
+    ("POST", "/api/live"): Access(
+        "camera", Right.LIVE, {"camera_id": "{camera}"}, allowed=NO_PROCESS
+    ),
+    ("GET", "/api/cameras/{camera_id}/snapshot.jpg"): Access(
+        "camera", Right.LIVE, allowed=NO_PROCESS
+    ),
+    ("POST", "/api/restreams"): Access(
+        "camera", Right.RESTREAM, RESTREAM, allowed=frozenset({409})
+    ),
+    ("GET", "/api/restreams"): Access("signed_in"),
+    ("DELETE", "/api/restreams/{restream_id}"): Access("camera", Right.RESTREAM),
+    ("GET", "/api/timeline"): Access("camera", Right.PLAYBACK, query=TIMELINE),
+    ("GET", "/api/timeline/days"): Access("camera", Right.PLAYBACK, query=DAYS),
+    ("POST", "/api/playback"): Access("camera", Right.PLAYBACK, PLAYBACK, allowed=NO_PROCESS),
+}
+EVIDENCE: dict[tuple[str, str], Access] = {
+    ("GET", "/api/cases"): Access("signed_in"),
+    ("POST", "/api/cases"): Access(
+        "area",
+        Right.HOLD,
+        {"number": "新", "title": "x", "area_id": "{village}"},
+        allowed=frozenset({201, 409}),
+    ),
+    ("GET", "/api/cases/{case_id}"): Access("own", answers=CASE_MEMBERS),
+    ("PATCH", "/api/cases/{case_id}"): Access("own", body={"title": "y"}, answers=CASE_LEADS),
+    ("POST", "/api/cases/{case_id}/notes"): Access("own", body={"text": "n"}, answers=CASE_LEADS),
+    ("POST", "/api/cases/{case_id}/items"): Access(
+        "own", body={"camera_id": "{camera}", "start_us": 1, "end_us": 2}, answers=CASE_LEADS
+    ),
+    ("DELETE", "/api/cases/{case_id}/items/{item_id}"): Access("own", answers=CASE_LEADS),
+    ("PUT", "/api/cases/{case_id}/members/{name}"): Access("own", body={}, answers=CASE_LEADS),
+    ("DELETE", "/api/cases/{case_id}/members/{name}"): Access("own", answers=CASE_LEADS),
+    ("POST", "/api/cases/{case_id}/close"): Access(
+        "own", body={"note": "fertig", "release_holds": False}, answers=CASE_LEADS
+    ),
+    ("POST", "/api/cases/{case_id}/reopen"): Access("own", answers=CASE_LEADS),
+    ("GET", "/api/holds"): Access("signed_in"),
+    ("POST", "/api/holds"): Access("camera", Right.HOLD, HOLD),
+    ("PATCH", "/api/holds/{hold_id}"): Access("camera", Right.HOLD, _in_an_hour),
+    ("POST", "/api/holds/{hold_id}/release"): Access(
+        "camera", Right.HOLD, {"reason": "x"}, allowed=frozenset({200, 409})
+    ),
+    ("GET", "/api/exports"): Access("signed_in"),
+    ("POST", "/api/exports"): Access("camera", Right.EXPORT, _export),
+    ("GET", "/api/exports/{export_id}"): Access("own", answers=CASE_MEMBERS),
+    ("POST", "/api/exports/{export_id}/download"): Access(
+        "own", body={}, allowed=frozenset({409}), answers={"system_admin": frozenset({409})}
+    ),
+    ("POST", "/api/exports/{export_id}/cancel"): Access(
+        "own", answers={"system_admin": frozenset({200, 409})}
+    ),
+    ("GET", "/api/evidence/key"): Access("signed_in"),
+    ("GET", "/api/evidence/verifier.html"): Access("signed_in"),
+}
+KEPT: dict[tuple[str, str], Access] = {
+    ("GET", "/api/bookmarks"): Access("signed_in"),
+    ("POST", "/api/bookmarks"): Access(
+        "camera", Right.BOOKMARK, {"camera_id": "{camera}", "at_us": 1}
+    ),
+    # Somebody else's bookmark: only who configures the area may touch it, and who may not play the
+    # camera back is not told of it.
+    **{
+        (method, "/api/bookmarks/{bookmark_id}"): Access(
+            "camera",
+            Right.CONFIGURE,
+            {"note": "!"} if method == "PATCH" else None,
+            answers={
+                role: NOT_FOUND for role in LOCAL_ROLES if Right.PLAYBACK not in ROLE_RIGHTS[role]
+            },
+        )
+        for method in ("PATCH", "DELETE")
+    },
+    ("GET", "/api/layouts"): Access("signed_in"),
+    ("POST", "/api/layouts"): Access("signed_in", body=DOCUMENT),
+    # Another user's shared layout: everybody sees it, only a system administrator replaces it.
+    ("PUT", "/api/layouts/{document_id}"): Access("county", Right.USERS, DOCUMENT),
+    ("DELETE", "/api/layouts/{document_id}"): Access("county", Right.USERS),
+    ("GET", "/api/tours"): Access("signed_in"),
+    ("POST", "/api/tours"): Access("signed_in", body=DOCUMENT),
+    ("PUT", "/api/tours/{document_id}"): Access("county", Right.USERS, DOCUMENT),
+    ("DELETE", "/api/tours/{document_id}"): Access("county", Right.USERS),
+    ("GET", "/api/wall/{screen}"): Access("signed_in"),
+    ("PUT", "/api/wall/{screen}"): Access("signed_in", body={"document": {}}),
+}
+RUNNING: dict[tuple[str, str], Access] = {
+    ("GET", "/api/audit"): Access("somewhere", Right.AUDIT),
+    ("GET", "/api/audit.csv"): Access("somewhere", Right.AUDIT),
+    ("GET", "/api/audit/actions"): Access("somewhere", Right.AUDIT),
+    ("GET", "/api/audit/report"): Access("somewhere", Right.AUDIT, query=PERIOD),
+    ("GET", "/api/audit/report.csv"): Access("somewhere", Right.AUDIT, query=PERIOD),
+    ("GET", "/api/audit/state"): Access("somewhere", Right.AUDIT),
+    ("GET", "/api/retention"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
+    ("GET", "/api/retention.csv"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
+    ("POST", "/api/retention/proof"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
+    ("GET", "/api/system"): Access("county", Right.SYSTEM),
+    ("GET", "/metrics"): Access("county", Right.SYSTEM),
+    ("GET", "/healthz"): Access("public", allowed=frozenset({200, 503})),
+    ("GET", "/trusted"): Access("public"),
+    ("GET", "/docs"): Access("public"),
+    ("GET", "/docs/style.css"): Access("public"),
+    ("GET", "/openapi.json"): Access("public"),
+    # The process behind it asks for a ticket; here there is none.
+    **{
+        (method, "/s/{name}/{path:path}"): Access("ticket", allowed=NOT_FOUND)
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    },
+    ("GET", "/{path:path}"): Access("public", allowed=frozenset({200, 503})),
+    # Refused in test_every_door.py.
+    ("WEBSOCKET", "/api/events"): Access("signed_in"),
+    ("WEBSOCKET", "/s/{name}/{path:path}"): Access("ticket"),
+}
+
+CHAPTERS = {
+    "signing in": SIGNING_IN,
+    "own account": OWN_ACCOUNT,
+    "people and grants": PEOPLE_AND_GRANTS,
+    "areas and cameras": AREAS_AND_CAMERAS,
+    "looking": LOOKING,
+    "evidence": EVIDENCE,
+    "kept": KEPT,
+    "running": RUNNING,
+}
+DOORS = {door: access for chapter in CHAPTERS.values() for door, access in chapter.items()}

@@ -1,0 +1,308 @@
+"""Every route of the API, as every role, from inside and from a foreign area, and as nobody.
+
+A new route must say in :mod:`doors` who may use it, or this fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import BaseRoute
+
+from gateway.api import processes
+from gateway.api.access import SESSION_COOKIE
+from gateway.identifiers import now_us
+from gateway.people.service_tokens import new_service_token
+from gateway.people.sign_in import token_hash
+from tests.gateway.api.conftest import County, county  # noqa: F401
+from tests.gateway.walk.doors import CHAPTERS, DOORS, LOCAL_ROLES, PEOPLE, Access
+
+HOUR_US = 3_600_000_000
+# What a walk leaves behind must not be in the way of the next person.
+_LAST = ("DELETE", "close", "reopen", "release", "withdraw", "cancel")
+_VERY_LAST = ("/api/users/{user_id}", "/api/cameras/{camera_id}", "/api/desks/{desk_id}")
+
+
+def routes_of(routes: list[BaseRoute]) -> Iterator[tuple[str, str]]:
+    """(method, path) of every route, those of included routers too."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from routes_of(included.routes)
+            continue
+        path = getattr(route, "path", "?")
+        for method in getattr(route, "methods", None) or ["WEBSOCKET"]:
+            if not (method == "HEAD" and not path.startswith("/s/")):
+                yield method, path
+
+
+def test_every_route_is_known_here(county: County) -> None:  # noqa: F811
+    assert set(routes_of(county.app.routes)) == set(DOORS)
+
+
+@dataclass
+class Walk:
+    """A county with one of everything in the village, and who is signed in."""
+
+    county: County
+    names: dict[str, str] = field(default_factory=dict)
+    clients: dict[str | None, httpx.AsyncClient] = field(default_factory=dict)
+
+    def fill(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value.format(**self.names) if "{" in value else value
+        if isinstance(value, list):
+            return [self.fill(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self.fill(item) for key, item in value.items()}
+        return value
+
+    async def ask(
+        self, client: httpx.AsyncClient, method: str, path: str, access: Access
+    ) -> httpx.Response:
+        kind = path.split("/")[2] if path.count("/") > 1 else ""
+        names = {**self.names, "document_id": self.names.get(kind, "")}
+        body = access.body(self.names) if callable(access.body) else self.fill(access.body)
+        return await client.request(
+            method,
+            path.replace("{path:path}", "").format(**names),
+            params=self.fill(access.query),
+            json=body,
+            # From elsewhere than loopback: /metrics is open to this machine itself.
+            headers={"X-Forwarded-For": "10.0.0.9"},
+        )
+
+    async def make(self, person: str, path: str, **body: Any) -> Any:
+        response = await self.clients[person].post(path, json=body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+
+@pytest.fixture
+async def walk(county: County, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: F811
+    # There is no other process, and a walk has many steps.
+    monkeypatch.setattr(processes, "_CONNECT_S", 0.05)
+    made = Walk(county)
+    for person in PEOPLE:
+        if person is not None:
+            role = person.removeprefix("foreign_")
+            where = county.other_town if person.startswith("foreign_") else county.town
+            await county.user(person, role, "*" if role == "system_admin" else where)
+        made.clients[person] = await county.sign_in(person)
+    victim = await county.user("victim", "viewer", county.village, home=county.village)
+    await _one_of_everything(made, victim)
+    yield made
+    for client in made.clients.values():
+        await client.aclose()
+
+
+async def _one_of_everything(walk: Walk, victim: str) -> None:
+    county = walk.county  # noqa: F811
+    admin = county.users["system_admin"]
+    documents = {
+        kind: await county.write(
+            "documents.put",
+            kind=kind,
+            document_id=None,
+            columns={
+                "name": "共享",
+                "shared": True,
+                "document": {},
+                "owner_id": await county.user(f"owner of {kind}", None),
+            },
+        )
+        for kind in ("layouts", "tours")
+    }
+    bookmark = await county.write(
+        "bookmarks.create",
+        camera_id=county.camera,
+        at_us=1,
+        end_us=None,
+        note="白色面包车",
+        author_id=admin,
+    )
+    restream = await county.write(
+        "restreams.create",
+        camera_id=county.camera,
+        variant="main",
+        token_hash="0" * 64,
+        addresses=[],
+        user_id=admin,
+        user_name="system_admin",
+        expires_us=2**60,
+    )
+    desk = await county.write(
+        "desks.create",
+        name="值班台",
+        area_id=county.village,
+        token_hash="1" * 64,
+        registered_by=admin,
+    )
+    item = await county.write(
+        "desk_items.open", desk_id=desk, text="门没关", opened_by=county.users["operator"]
+    )
+    handover = await county.write(
+        "handovers.give",
+        desk_id=desk,
+        desk_name="值班台",
+        shift_start_us=1,
+        given_by=county.users["operator"],
+        given_method="password",
+        taken_by=county.users["investigator"],
+        summary="平安",
+    )
+    token = await county.write(
+        "tokens.create",
+        user_id=victim,
+        token_hash="2" * 64,
+        name="平台",
+        scopes=["live"],
+        addresses=[],
+        expires_us=now_us() + HOUR_US,
+        created_by=admin,
+    )
+    session = await county.sign_in("victim")
+    await session.aclose()
+    grants = await walk.clients["system_admin"].get("/api/grants", params={"user_id": victim})
+    sign_ins = await walk.clients["system_admin"].get("/api/sessions", params={"user_id": victim})
+    case = await walk.make(
+        "investigator", "/api/cases", number="1", title="白色面包车", area_id=county.village
+    )
+    minutes = {"camera_id": county.camera, "start_us": 1, "end_us": 2}
+    in_case = await walk.make("investigator", f"/api/cases/{case['id']}/items", **minutes)
+    hold = await walk.make("investigator", "/api/holds", **minutes, reason="x")
+    export = await walk.make(
+        "investigator",
+        "/api/exports",
+        camera_ids=[county.camera],
+        start_us=now_us() - 1_000_000,
+        end_us=now_us(),
+    )
+    walk.names = {
+        "camera": county.camera,
+        "camera_id": county.camera,
+        "village": county.village,
+        "area_id": county.village,
+        "bookmark_id": bookmark,
+        "restream_id": restream,
+        "user_id": victim,
+        "grant_id": grants.json()["items"][0]["id"],
+        "session_id": sign_ins.json()["items"][0]["id"],
+        "token_id": token,
+        "desk_id": desk,
+        "item_id": item,
+        "case_item_id": in_case["id"],
+        "handover_id": handover["id"],
+        "case_id": case["id"],
+        "hold_id": hold["id"],
+        "export_id": export["id"],
+        "import_id": "imp_of_somebody_else",
+        "identity_id": "idn_of_nobody",
+        "kind": "areas",
+        "form": "csv",
+        "name": "shard-1",
+        "path": "",
+        "screen": "left",
+        **documents,
+    }
+
+
+def _in_order(chapter: dict[tuple[str, str], Access]) -> list[tuple[str, str]]:
+    doors = [door for door in chapter if door[0] != "WEBSOCKET"]
+    return sorted(
+        doors,
+        key=lambda door: (
+            door[0] == "DELETE" and door[1] in _VERY_LAST,
+            any(word in "".join(door) for word in _LAST),
+        ),
+    )
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+async def test_each_person_gets_what_their_grants_say(walk: Walk, chapter: str) -> None:
+    wrong = []
+    for method, path in _in_order(CHAPTERS[chapter]):
+        access = DOORS[method, path]
+        walk.names["item_id"] = walk.names["case_item_id" if "cases" in path else "item_id"]
+        # Somebody who can be made a member; else the process behind /s/.
+        walk.names["name"] = "victim" if "members" in path else "shard-1"
+        done = False
+        # Refusals first: what is allowed may delete what the others are refused.
+        for person in sorted(PEOPLE, key=lambda one: access.expected(one) == access.allowed):
+            expected = access.expected(person)
+            response = await walk.ask(walk.clients[person], method, path, access)
+            if done and expected == access.allowed and method != "GET":
+                # The first has done it: it is gone, or there already.
+                expected = expected | {404, 409}
+            done = done or expected == access.allowed
+            if response.status_code not in expected:
+                wrong.append((method, path, person, response.status_code, response.text[:200]))
+            elif response.status_code >= 400 and path.startswith("/api"):
+                assert response.json()["error"]["code"]
+            if path == "/api/session" and method == "DELETE" and person is not None:
+                walk.clients[person] = await walk.county.sign_in(person)
+    assert wrong == []
+
+
+async def test_a_one_time_password_opens_nothing_but_its_change(walk: Walk) -> None:
+    await walk.county.user("fresh", "system_admin", must_change=True)
+    client = await walk.county.sign_in("fresh")
+    wrong = []
+    for (method, path), access in DOORS.items():
+        if access.place in ("public", "ticket") or method == "WEBSOCKET":
+            continue
+        if path.startswith("/api/session") and "sessions" not in path:
+            continue
+        response = await walk.ask(client, method, path, access)
+        error = response.json()["error"]["code"] if response.status_code == 403 else None
+        if error != "password_change_required":
+            wrong.append((method, path, response.status_code, response.text[:200]))
+    await client.aclose()
+    assert wrong == []
+
+
+async def test_a_token_does_what_its_scopes_say_and_no_more(walk: Walk) -> None:
+    """The account may everything, the token may look at live pictures."""
+    token = new_service_token()
+    await walk.county.write(
+        "tokens.create",
+        user_id=walk.county.users["system_admin"],
+        token_hash=token_hash(token),
+        name="平台",
+        scopes=["live"],
+        addresses=[],
+        expires_us=now_us() + HOUR_US,
+        created_by=walk.county.users["system_admin"],
+    )
+    client = walk.clients[None]
+    client.headers["Authorization"] = f"Bearer {token}"
+    wrong = []
+    for (method, path), access in DOORS.items():
+        if not access.rights or "live" in access.rights or method == "WEBSOCKET":
+            continue
+        response = await walk.ask(client, method, path, access)
+        if response.status_code not in (403, 404):
+            wrong.append((method, path, response.status_code, response.text[:200]))
+    assert wrong == []
+    seen = await client.get(f"/api/cameras/{walk.names['camera']}")
+    assert seen.json()["rights"] == ["live"]
+
+
+@pytest.mark.parametrize("forged", ["", "x", "gst_x", "A" * 5000, "\u00e9", "../../etc"])
+async def test_a_forged_cookie_or_token_opens_nothing(walk: Walk, forged: str) -> None:
+    client = walk.clients[None]
+    raw = forged.encode()
+    for headers in (
+        {b"cookie": SESSION_COOKIE.encode() + b"=" + raw},
+        {b"authorization": b"Bearer " + raw},
+    ):
+        response = await client.get("/api/cameras", headers=list(headers.items()))
+        assert response.status_code == 401
+
+
+def test_the_walk_goes_by_every_role() -> None:
+    assert len(PEOPLE) == 2 * len(LOCAL_ROLES) + 2
