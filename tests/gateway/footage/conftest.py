@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import gateway.audit
 import gateway.database.tables
+import gateway.evidence.hold_rows
+import gateway.mask_rows
 import gateway.people.account_rows
 import recorder.index  # noqa: F401
 from camera_adapters.stream import AccessUnit, Codec, Track
