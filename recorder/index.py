@@ -10,11 +10,13 @@ a row has one effective range or none.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
+from recorder.deletion_rows import count_deletions
 from recorder.gap_rows import add_gap
 from recorder.hold_rows import is_held
 from recorder.intervals import longest, subtract
@@ -170,9 +172,11 @@ def forget_segments(connection: sa.Connection, segment_ids: list[str]) -> int:
             segments.c.source_id,
             segments.c.run_id,
             segments.c.start_us,
+            segments.c.end_us,
             segments.c.size_bytes,
         ).where(segments.c.id.in_(segment_ids), segments.c.state == DELETING)
     ).all()
+    count_deletions(connection, doomed, time.time_ns() // 1000)
     for row in doomed:
         _add_usage(connection, row.source_id, row.start_us, -row.size_bytes, -1)
         _leave_run(connection, row.run_id)

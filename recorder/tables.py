@@ -161,18 +161,6 @@ held_ranges = sa.Table(
     sa.Index("ix_held_ranges_source_id", "source_id", "start_us"),
 )
 
-TABLES = (
-    sources,
-    assignments,
-    runs,
-    segments,
-    spans,
-    gaps,
-    clock_offsets,
-    daily_usage,
-    held_ranges,
-)
-
 # What was deleted, and is proven to be gone: counted when the object has left the store.
 deletions = sa.Table(
     "deletions",
@@ -186,4 +174,17 @@ deletions = sa.Table(
     sa.Column("last_us", sa.BigInteger, nullable=False),  # and ended
     sa.Index("ix_deletions_day", "day"),
     sqlite_with_rowid=False,
+)
+
+TABLES = (
+    sources,
+    assignments,
+    runs,
+    segments,
+    spans,
+    gaps,
+    clock_offsets,
+    daily_usage,
+    held_ranges,
+    deletions,
 )

@@ -98,7 +98,9 @@ def _inside(corners: npt.NDArray[np.float64], rows: int, columns: int) -> _Cells
         if y1 == y2:
             continue
         crosses = (y1 > y) != (y2 > y)
-        inside ^= crosses & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+        # Left of the edge; without a division, which edges that are nearly level would break.
+        side = (x - x1) * (y2 - y1) - (x2 - x1) * (y - y1)
+        inside ^= crosses & (side < 0 if y2 > y1 else side > 0)
     return inside
 
 
@@ -129,7 +131,7 @@ def _write(picture: VideoFrame, lines: Sequence[str]) -> None:
     margin = line_height // 4 & ~1
     y = height - margin - line_height * len(lines)
     for line in lines:
-        letters = _letters(line, line_height)[:, : width - 2 * margin]
+        letters = _letters(line, line_height)[:, : max(0, width - 2 * margin)]
         if y >= 0 and y + line_height <= height:
             box = luma[y : y + line_height, margin : margin + letters.shape[1]]
             # Letters are bright on a darkened ground: legible on snow and at night.

@@ -1,0 +1,84 @@
+"""What was deleted is on record by day and cause, and the store itself says that it is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gateway.cameras import find_cameras
+from gateway.database.tables import cameras
+from gateway.identifiers import now_us
+from gateway.retention_report import CameraReport, deleted_by_day, prove_deletion, report_cameras
+from recorder.retention import DAY_US, Retention, RetentionPolicy
+from recorder.stores import ObjectStat
+from tests.gateway.footage.conftest import CAMERA, START_US, World
+
+HOUR_US = 3_600_000_000
+
+
+async def report(world: World, at_us: int) -> CameraReport:
+    async with world.engine.connect() as connection:
+        camera = (await find_cameras(connection, [CAMERA]))[CAMERA]
+        [found] = await report_cameras(
+            connection, [camera], default_days=1, since_day=0, at_us=at_us
+        )
+    return found
+
+
+async def stat(world: World, key: str) -> ObjectStat:
+    found = await world.store.stat(key)
+    assert found is not None
+    return found
+
+
+async def test_deleted_footage_is_counted_and_proven_to_be_gone(
+    world: World, h264, tmp_path: Path
+) -> None:
+    await world.record(h264.tracks, h264.units[:300], start_us=START_US)
+    await world.record(h264.tracks, h264.units[:100], start_us=START_US + 2 * DAY_US)
+    objects = [found.key async for found in world.store.list(f"{CAMERA}/")]
+    at_us = START_US + 2 * DAY_US + HOUR_US
+
+    # Its time is over, and nobody has deleted it.
+    before = await report(world, at_us)
+    assert before.overdue_segments == 3
+    proof = await prove_deletion(world.engine, world.store, [before], at_us)
+    assert (proof.looked_at, len(proof.remaining)) == (3, 3)
+    assert {one["reason"] for one in proof.remaining} == {"its time is over"}
+
+    policy = RetentionPolicy(days=1, least_days=1)
+    retention = Retention(world.engine, world.rows, world.store, default=policy)
+    kept = await world.store.read(objects[0], 0, (await stat(world, objects[0])).size_bytes)
+    assert (await retention.run(at_us)).deleted_segments == 3
+    after = await report(world, at_us)
+    assert (after.overdue_segments, after.deleted_segments) == (0, 3)
+    assert after.deleted_bytes > 0
+    assert 0 < after.kept_days(at_us) < 1
+    async with world.engine.connect() as connection:
+        own = sa.select(cameras.c.id)
+        [day] = await deleted_by_day(connection, own, now_us() // DAY_US - 1)
+    assert (day["cause"], day["segments"]) == ("retention", 3)
+    assert (day["first_us"], day["bytes"]) == (START_US, after.deleted_bytes)
+    proof = await prove_deletion(world.engine, world.store, [after], at_us)
+    assert proof.remaining == []
+
+    # Somebody has put an object back: no row knows of it, and yet it is found.
+    again = tmp_path / "again"
+    again.write_bytes(kept)
+    await world.store.put(objects[0], again)
+    proof = await prove_deletion(world.engine, world.store, [after], at_us)
+    assert proof.remaining == [{"key": objects[0], "reason": "it has no row"}]
+
+
+async def test_held_footage_is_neither_deleted_nor_overdue(world: World, h264) -> None:
+    await world.record(h264.tracks, h264.units[:300], start_us=START_US)
+    held = {"hold_id": "hold_1", "camera_id": CAMERA}
+    await world.rows.write(
+        "recorder.add_hold", **held, start_us=START_US, end_us=START_US + HOUR_US
+    )
+    at_us = START_US + 3 * DAY_US
+    found = await report(world, at_us)
+    assert (found.overdue_segments, found.holds) == (0, 1)
+    proof = await prove_deletion(world.engine, world.store, [found], at_us)
+    assert (proof.looked_at, proof.remaining) == (3, [])
