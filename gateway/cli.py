@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from typing import Annotated, Literal
 
 import typer
 import uvloop
 
+from gateway.cli_audit import audit_app
+from gateway.cli_people import token_app, user_app
 from gateway.log import configure_logging
-from gateway.settings import LoadedSettings, Settings, SettingsError, load_settings
+from gateway.settings import Settings
+from gateway.terminal import (
+    ConfigOption,
+    DataOption,
+    PasswordOption,
+    ask_for_password,
+    counted,
+    fail,
+    load,
+    run_command,
+    settings_of,
+)
 
 app = typer.Typer(
     name="gridsight",
@@ -23,13 +34,10 @@ app = typer.Typer(
 )
 area_app = typer.Typer(help="Areas: import, export.", no_args_is_help=True)
 camera_app = typer.Typer(help="Cameras: add, list, test, import, export.", no_args_is_help=True)
-user_app = typer.Typer(
-    help="Accounts: add, list, password, disable, import, export.", no_args_is_help=True
-)
-audit_app = typer.Typer(help="The register of who looked at what.", no_args_is_help=True)
 app.add_typer(area_app, name="area")
 app.add_typer(camera_app, name="camera")
 app.add_typer(user_app, name="user")
+app.add_typer(token_app, name="token")
 app.add_typer(audit_app, name="audit")
 evidence_app = typer.Typer(help="Packages of evidence: verify, key.", no_args_is_help=True)
 app.add_typer(evidence_app, name="evidence")
@@ -37,55 +45,6 @@ tls_app = typer.Typer(help="The certificate that browsers see.", no_args_is_help
 secrets_app = typer.Typer(help="The keys of what is stored encrypted.", no_args_is_help=True)
 app.add_typer(tls_app, name="tls")
 app.add_typer(secrets_app, name="secrets")
-
-T = TypeVar("T")
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Settings file (TOML).", show_default=False)
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", "-d", help="Data directory (data_directory).", show_default=False),
-]
-PasswordOption = Annotated[
-    bool, typer.Option("--ask-password", help="Ask for the password on the terminal.")
-]
-
-
-def _fail(message: object, code: int = 1) -> NoReturn:
-    typer.echo(f"gridsight: {message}", err=True)
-    raise typer.Exit(code)
-
-
-def _load(config: Path | None, data: Path | None, **flags: Any) -> LoadedSettings:
-    try:
-        return load_settings({"data_directory": data, **flags}, file=config)
-    except SettingsError as error:
-        _fail(error, 2)
-
-
-def _settings(config: Path | None, data: Path | None) -> Settings:
-    loaded = _load(config, data).settings
-    # A tool speaks to a person: only what matters, and not as JSON.
-    configure_logging(
-        loaded.log.model_copy(update={"level": "warning", "format": "console"}), "command"
-    )
-    return loaded
-
-
-def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    from gateway.cluster.child import ConfigurationError
-    from gateway.sheets.sheet import SheetError
-    from recorder.rows import RowError
-    from recorder.stores import StoreError
-
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(coroutine)
-    except (
-        ConfigurationError, RowError, SheetError, StoreError, ValueError, OSError, TimeoutError,
-    ) as error:  # fmt: skip
-        _fail(error)
 
 
 @app.command()
@@ -101,7 +60,7 @@ def serve(
     log_format: Annotated[str | None, typer.Option(help="log.format", show_default=False)] = None,
 ) -> None:
     """Run the gateway until it is told to stop."""
-    settings = _load(
+    settings = load(
         config,
         data,
         demo=demo,
@@ -114,7 +73,7 @@ def serve(
 @app.command()
 def demo(config: ConfigOption = None, data: DataOption = None) -> None:
     """Run the gateway with four demo cameras: the same as serve --demo."""
-    _serve(_load(config, data, demo=True).settings)
+    _serve(load(config, data, demo=True).settings)
 
 
 def _serve(settings: Settings) -> None:
@@ -127,13 +86,13 @@ def _serve(settings: Settings) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_gateway(settings))
     except (StartError, OSError) as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command(name="config")
 def show_config(config: ConfigOption = None, data: DataOption = None) -> None:
     """Show every setting in force, and where it comes from. Secrets are masked."""
-    origins = _load(config, data).origins
+    origins = load(config, data).origins
     widths = [max(len(one.name) for one in origins), max(len(one.value) for one in origins)]
     for one in origins:
         typer.echo(f"{one.name:<{widths[0]}}  {one.value:<{min(widths[1], 48)}}  {one.origin}")
@@ -164,10 +123,10 @@ def camera_add(
     from gateway.camera_form import CameraForm
     from gateway.commands.camera import add_camera
 
-    settings = _settings(config, data)
+    settings = settings_of(config, data)
     names = tuple(part.strip() for part in area.split("/") if part.strip())
     if not names:
-        _fail("the area has a name", 2)
+        fail("the area has a name", 2)
     try:
         form = CameraForm.model_validate(
             {
@@ -176,14 +135,14 @@ def camera_add(
                 "main_url": url,
                 "sub_url": sub_url,
                 "username": username,
-                "password": _ask_password() if ask_password else None,
+                "password": ask_for_password() if ask_password else None,
                 "transport": transport,
                 "record": record,
             }
         )
     except ValueError as error:
-        _fail(_form_faults(error), 2)
-    typer.echo(_run(add_camera(settings, names, form)))
+        fail(_form_faults(error), 2)
+    typer.echo(run_command(add_camera(settings, names, form)))
 
 
 @camera_app.command("list")
@@ -191,7 +150,7 @@ def camera_list(config: ConfigOption = None, data: DataOption = None) -> None:
     """List every camera: id, area, name, address."""
     from gateway.commands.camera import list_cameras
 
-    for camera, names in _run(list_cameras(_settings(config, data))):
+    for camera, names in run_command(list_cameras(settings_of(config, data))):
         flags = "" if camera.enabled else "  (disabled)"
         typer.echo(f"{camera.id}  {'/'.join(names)}  {camera.name}  {camera.main_url}{flags}")
 
@@ -205,7 +164,7 @@ def camera_test(
     """Try an address, and say in one line what is wrong with it."""
     from gateway.commands.camera import test_camera
 
-    result = _run(test_camera(url, username, _ask_password() if ask_password else None))
+    result = run_command(test_camera(url, username, ask_for_password() if ask_password else None))
     typer.echo(result.line)
     if not result.ok:
         raise typer.Exit(1)
@@ -224,14 +183,14 @@ def _add_sheet_commands(sheet_app: typer.Typer, kind: Literal["areas", "cameras"
         """Create and change what a file says. Nothing is written before the whole file is right."""
         from gateway.commands.sheets import import_sheet
 
-        done = _run(import_sheet(_settings(config, data), kind, file, dry_run=check))
+        done = run_command(import_sheet(settings_of(config, data), kind, file, dry_run=check))
         plan = done.plan
         for fault in plan.faults:
             typer.echo(f"{file}: {fault}", err=True)
         for warning in plan.warnings:
             typer.echo(f"{file}: {warning} (a warning)", err=True)
         if plan.faults:
-            _fail(f"{_counted(len(plan.faults), 'fault')}; nothing was imported")
+            fail(f"{counted(len(plan.faults), 'fault')}; nothing was imported")
         for name, _, password in done.passwords:
             typer.echo(f"{name}  one-time password: {password}")
         would = "would be " if check else ""
@@ -249,87 +208,12 @@ def _add_sheet_commands(sheet_app: typer.Typer, kind: Literal["areas", "cameras"
         """Write all there is to a file that can be imported again; without passwords."""
         from gateway.commands.sheets import export_sheet
 
-        typer.echo(_counted(_run(export_sheet(_settings(config, data), kind, file)), "row"))
+        typer.echo(counted(run_command(export_sheet(settings_of(config, data), kind, file)), "row"))
 
 
 _add_sheet_commands(area_app, "areas")
 _add_sheet_commands(camera_app, "cameras")
 _add_sheet_commands(user_app, "users")
-
-
-@user_app.command("add")
-def user_add(
-    name: str,
-    grant: Annotated[
-        list[str] | None, typer.Option(help="ROLE for the whole county, or ROLE@AREA-ID.")
-    ] = None,
-    display_name: Annotated[str, typer.Option()] = "",
-    ask_password: PasswordOption = False,
-    config: ConfigOption = None,
-    data: DataOption = None,
-) -> None:
-    """Add an account. Without --ask-password a one-time password is made and shown."""
-    from gateway.commands.user import add_user
-
-    password = _ask_password() if ask_password else None
-    settings = _settings(config, data)
-    _show_password(_run_people(add_user(settings, name, display_name, grant or [], password)))
-
-
-@user_app.command("list")
-def user_list(config: ConfigOption = None, data: DataOption = None) -> None:
-    """List every account and its grants."""
-    from gateway.commands.user import list_users
-
-    for one in _run(list_users(_settings(config, data))):
-        flags = "" if one.enabled else "  (disabled)"
-        typer.echo(f"{one.name}  {one.display_name}  {', '.join(one.grants) or '-'}{flags}")
-
-
-@user_app.command("password")
-def user_password(
-    name: str,
-    ask_password: PasswordOption = False,
-    config: ConfigOption = None,
-    data: DataOption = None,
-) -> None:
-    """Set a password; without --ask-password a one-time password is made and shown."""
-    from gateway.commands.user import set_password
-
-    password = _ask_password() if ask_password else None
-    _show_password(_run_people(set_password(_settings(config, data), name, password)))
-
-
-@user_app.command("disable")
-def user_disable(name: str, config: ConfigOption = None, data: DataOption = None) -> None:
-    """Disable an account and end its sign-ins."""
-    from gateway.commands.user import disable_user
-
-    _run(disable_user(_settings(config, data), name))
-
-
-@audit_app.command("verify")
-def audit_verify(config: ConfigOption = None, data: DataOption = None) -> None:
-    """Check the whole register: neither an edit nor a cut tail goes unseen."""
-    from gateway.audit.checkpoints import signing_key
-    from gateway.audit.verify import verify
-    from gateway.database.engine import create_sync_reader_engine
-    from gateway.secrets import cluster_secret
-
-    settings = _settings(config, data)
-    engine = create_sync_reader_engine(settings)
-    with engine.connect() as connection:
-        public_key = signing_key(cluster_secret(settings)).public_key()
-        report = verify(connection, settings.data_directory, public_key)
-    for fault in report.faults:
-        typer.echo(fault, err=True)
-    typer.echo(
-        f"{_counted(report.records, 'record')}, "
-        f"{_counted(report.checkpoints, 'signed checkpoint')}, "
-        f"signed up to record {report.covered_sequence}"
-    )
-    if report.faults:
-        _fail(_counted(len(report.faults), "fault"))
 
 
 @evidence_app.command("verify")
@@ -352,18 +236,18 @@ def evidence_verify(
     try:
         keys = key
         if not keys:
-            settings = _settings(config, data)
+            settings = settings_of(config, data)
             if not (settings.data_directory / "secrets").is_dir():
-                _fail("there is no gateway here whose key could be used: give --key", 2)
+                fail("there is no gateway here whose key could be used: give --key", 2)
             keys = [one.public_key for one in own_keys(settings)]
         report = verify_file(file, keys, typer.echo)
     except (ValueError, OSError) as error:
-        _fail(error, 2)
+        fail(error, 2)
     for fault in report.faults:
         typer.echo(fault, err=True)
     if report.faults:
-        _fail(f"not to be trusted: {_counted(len(report.faults), 'fault')}")
-    typer.echo(f"sound: {_counted(report.files, 'file')}, {report.size_bytes} bytes, as signed")
+        fail(f"not to be trusted: {counted(len(report.faults), 'fault')}")
+    typer.echo(f"sound: {counted(report.files, 'file')}, {report.size_bytes} bytes, as signed")
 
 
 @evidence_app.command("key")
@@ -372,9 +256,9 @@ def evidence_key(config: ConfigOption = None, data: DataOption = None) -> None:
     from gateway.commands.evidence import own_keys
 
     try:
-        keys = own_keys(_settings(config, data))
+        keys = own_keys(settings_of(config, data))
     except (ValueError, OSError) as error:
-        _fail(error)
+        fail(error)
     for one in keys:
         typer.echo(f"{one.algorithm}  {one.public_key}")
         typer.echo(f"  fingerprint  {one.fingerprint}")
@@ -395,7 +279,7 @@ def import_footage(
     from gateway.commands.rows import open_rows
     from gateway.footage.import_footage import import_files, parse_start
 
-    settings = _settings(config, data)
+    settings = settings_of(config, data)
 
     async def run() -> int:
         start_us = parse_start(start)
@@ -411,7 +295,7 @@ def import_footage(
             )
         return sum(not one.already_there for one in done)
 
-    count = _run(run())
+    count = run_command(run())
     typer.echo(f"{count} imported, {len(files) - count} were there already")
 
 
@@ -429,8 +313,10 @@ def check(
     """Compare index, store and spool, and name every difference."""
     from gateway.commands.check import check_footage
 
-    found = _run(check_footage(_settings(config, data), typer.echo, verify=verify, repair=repair))
-    typer.echo(_counted(found, "difference"))
+    found = run_command(
+        check_footage(settings_of(config, data), typer.echo, verify=verify, repair=repair)
+    )
+    typer.echo(counted(found, "difference"))
     if found:
         raise typer.Exit(1)
 
@@ -440,7 +326,7 @@ def tls_show(config: ConfigOption = None, data: DataOption = None) -> None:
     """Show the certificate in use, and the fingerprint to compare before trusting it."""
     from gateway.transport.tls import describe
 
-    for line in describe(_settings(config, data)):
+    for line in describe(settings_of(config, data)):
         typer.echo(line)
 
 
@@ -451,35 +337,10 @@ def secrets_rotate(config: ConfigOption = None, data: DataOption = None) -> None
     from gateway.secrets import SealError
 
     try:
-        count = rotate_secrets(_settings(config, data))
+        count = rotate_secrets(settings_of(config, data))
     except (OSError, SealError) as error:
-        _fail(error)
-    typer.echo(f"{_counted(count, 'secret')} encrypted with a new key")
-
-
-def _run_people(coroutine: Coroutine[Any, Any, T]) -> T:
-    from gateway.people.passwords import WeakPassword
-
-    try:
-        return _run(coroutine)
-    except WeakPassword as error:
-        _fail(error)
-
-
-def _ask_password() -> str:
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    asked: str = typer.prompt("Password", hide_input=True)
-    return asked
-
-
-def _show_password(password: str | None) -> None:
-    if password is not None:
-        typer.echo(f"one-time password: {password}")
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+        fail(error)
+    typer.echo(f"{counted(count, 'secret')} encrypted with a new key")
 
 
 def _form_faults(error: ValueError) -> str:

@@ -111,7 +111,7 @@ async def create_user(
         home = await permitted_area(connection, caller, Right.USERS, body.area_id)
         granted = await _givable(connection, caller, body.grants)
     if body.password is not None:
-        _require_strong(body.password, body.name)
+        _require_strong(services, body.password, body.name)
     password = body.password or one_time_password()
     user_id = await act(
         services,
@@ -152,7 +152,7 @@ async def change_user(
             else await _replaced(connection, caller, user_id, body.grants)
         )
     if body.password is not None:
-        _require_strong(body.password, account.name)
+        _require_strong(services, body.password, account.name)
     password = one_time_password() if body.reset_password else body.password
     values: dict[str, Any] = {
         "user_id": user_id,
@@ -203,9 +203,9 @@ async def delete_user(
     services.rights_changed.set()
 
 
-def _require_strong(password: str, name: str) -> None:
+def _require_strong(services: Services, password: str, name: str) -> None:
     try:
-        check_strength(password, name)
+        check_strength(password, name, services.settings.passwords)
     except WeakPassword as error:
         raise invalid(password=str(error)) from None
 

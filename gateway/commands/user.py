@@ -1,4 +1,4 @@
-"""``gridsight user add|list|password|disable``: for who has the machine, not a right on it."""
+"""``gridsight user …``: for who has the machine, not a right on it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def add_user(
     """Add an account with grants ``ROLE`` or ``ROLE@AREA-ID``; gives a one-time password when none
     was chosen. Raises RowError, WeakPassword, ValueError for a grant that is none.
     """
-    chosen = _chosen(password, name)
+    chosen = _chosen(settings, password, name)
     async with open_rows(settings) as rows:
         granting = [_grant(text) for text in granted]
         await act(
@@ -56,13 +56,13 @@ async def add_user(
 
 async def set_password(settings: Settings, name: str, password: str | None) -> str | None:
     """Set a password, or make a one-time password and give it back; every sign-in ends."""
-    chosen = _chosen(password, name)
+    chosen = _chosen(settings, password, name)
     async with open_rows(settings) as rows:
         await act(
             rows,
             "accounts.set_password",
             {
-                "user_id": await _find(settings, name),
+                "user_id": await find_user(settings, name),
                 "password_hash": hash_password(chosen),
                 "must_change_password": password is None,
             },
@@ -73,13 +73,28 @@ async def set_password(settings: Settings, name: str, password: str | None) -> s
 
 async def disable_user(settings: Settings, name: str) -> None:
     """Disable an account; every sign-in ends."""
-    async with open_rows(settings) as rows:
-        await act(
-            rows,
-            "accounts.change",
-            {"user_id": await _find(settings, name), "enabled": False},
-            _records("user.disable", name),
-        )
+    await _change(settings, name, "user.disable", "accounts.change", enabled=False)
+
+
+async def enable_user(settings: Settings, name: str) -> None:
+    """Open a disabled account again."""
+    await _change(settings, name, "user.enable", "accounts.change", enabled=True)
+
+
+async def unlock_user(settings: Settings, name: str) -> None:
+    """Count attempts from nothing again."""
+    key = name_key(name)[:100]
+    await _change(settings, name, "user.unlock", "sign_in.unlock", name_key=key)
+
+
+async def sign_out_user(settings: Settings, name: str) -> None:
+    """End every sign-in of an account; a running gateway ends what they watch."""
+    await _change(settings, name, "session.revoke_all", "sign_in.close_all")
+
+
+async def reset_totp(settings: Settings, name: str) -> None:
+    """For a lost telephone: authenticator and recovery codes are gone, every sign-in ends."""
+    await _change(settings, name, "user.totp_reset", "totp.remove", end_sessions=True)
 
 
 async def list_users(settings: Settings) -> list[UserLine]:
@@ -117,14 +132,23 @@ async def list_users(settings: Settings) -> list[UserLine]:
     ]
 
 
-def _chosen(password: str | None, name: str) -> str:
+def _chosen(settings: Settings, password: str | None, name: str) -> str:
     if password is None:
         return one_time_password()
-    check_strength(password, name)
+    check_strength(password, name, settings.passwords)
     return password
 
 
-async def _find(settings: Settings, name: str) -> str:
+async def _change(
+    settings: Settings, name: str, action: str, operation: str, **arguments: Any
+) -> None:
+    async with open_rows(settings) as rows:
+        user_id = await find_user(settings, name)
+        await act(rows, operation, {"user_id": user_id, **arguments}, _records(action, name))
+
+
+async def find_user(settings: Settings, name: str) -> str:
+    """The id of an account. Raises RowError ``not_found``."""
     engine = create_reader_engine(settings)
     async with engine.connect() as connection:
         user_id: str | None = await connection.scalar(
