@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
 from gateway.people.area_rows import ensure_below
+from gateway.people.search_key import search_key
 from recorder.rows import row_operation
 
 DEMO_AREA_ID = "area_demo"
@@ -33,6 +34,7 @@ def register(connection: sa.Connection, area_name: str, demo: list[dict[str, Any
                 code=None,
                 path=f"{DEMO_AREA_ID}/",
                 position=0,
+                search_key=search_key(area_name),
                 created_us=at_us,
             )
         )
@@ -50,6 +52,7 @@ def register(connection: sa.Connection, area_name: str, demo: list[dict[str, Any
                     id=camera["id"],
                     area_id=area_id,
                     name=camera["name"],
+                    search_key=search_key(camera["name"]),
                     transport="tcp",
                     record="continuous",
                     enabled=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import REPOSITORY, Console, serve_demo
 
@@ -113,37 +113,40 @@ def test_areas_are_added_renamed_moved_and_deleted_when_empty(
     cameras: list[dict[str, Any]], page: Page, watch: Any
 ) -> None:
     watch.expected_errors.append("status of 409")
-    page.goto("/cameras")
-    page.get_by_role("button", name="管理区域").click()
-    areas = page.get_by_role("dialog", name="管理区域")
-    form = page.get_by_role("dialog", name="添加区域")
+    page.goto("/areas")
+    form = page.get_by_role("dialog")
+    tree = page.get_by_role("tree")
+
+    def row(name: str) -> Locator:
+        return tree.locator(".row.is-area").filter(has_text=name)
 
     def add(name: str) -> None:
-        areas.get_by_role("button", name="添加区域").click()
+        page.get_by_role("button", name="添加顶层").click()
         form.locator('input[name="area-name"]').fill(name)
         form.get_by_role("button", name="保存").click()
-        expect(areas.locator("li").filter(has_text=name)).to_be_visible()
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
 
     def delete(name: str) -> None:
-        areas.locator("li").filter(has_text=name).get_by_role("button", name="删除").click()
+        row(name).click()
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
+        page.locator("section").get_by_role("button", name="删除").click()
         page.locator(".el-message-box").get_by_role("button", name="删除").click()
 
     add("甲镇")
     add("乙村")
-    row = areas.locator("li").filter(has_text="乙村")
-    row.get_by_role("button", name="修改").click()
-    change = page.get_by_role("dialog", name="修改区域")
-    change.locator('input[name="area-name"]').fill("丙村")
-    change.locator(".el-select").click()
+    page.get_by_role("button", name="修改", exact=True).click()
+    form.locator('input[name="area-name"]').fill("丙村")
+    form.get_by_label("上级").click()
+    page.keyboard.type("jia")
     page.locator(".el-select-dropdown__item:visible").filter(has_text="甲镇").click()
-    change.get_by_role("button", name="保存").click()
-    expect(areas.locator("li").filter(has_text="甲镇")).to_contain_text("下级区域 1 个")
+    form.get_by_role("button", name="保存").click()
+    expect(page.locator(".way")).to_have_text("甲镇 / 丙村")
     delete("甲镇")
     expect(page.get_by_text("此区域下还有下级区域")).to_be_visible()
     delete("丙村")
-    expect(areas.locator("li").filter(has_text="丙村")).to_have_count(0)
+    expect(row("丙村")).to_have_count(0)
     delete("甲镇")
-    expect(areas.locator("li").filter(has_text="甲镇")).to_have_count(0)
+    expect(row("甲镇")).to_have_count(0)
     delete(cameras[0]["area_path"][-1])
     expect(page.get_by_text("此区域里还有摄像机")).to_be_visible()
 

@@ -80,6 +80,7 @@ export function useTree(withCameras = true) {
     const others = AXES.filter((one) => one !== 'area')
     const pages = await Promise.all(others.map((one) => areasApi.children(undefined, one).catch(() => ({ items: [] }))))
     axes.value = ['area', ...others.filter((_one, index) => (pages[index]?.items.length ?? 0) > 0)]
+    if (!axes.value.includes(axis.value)) await showAxis('area')
   }
 
   async function showAxis(next: Axis): Promise<void> {
