@@ -23,6 +23,7 @@ from gateway.people.roles import WHOLE_COUNTY, Role
 from gateway.people.sign_in_rows import close_all
 from recorder.rows import RowError, row_operation
 
+_NAME_LENGTH = 100
 # More than any rule asks for.
 _PASSWORDS_KEPT = 24
 # The register keeps who watched what; these rows only serve to end it.
@@ -48,6 +49,8 @@ def create(
     """Add an account; gives its id. ``area_id``: its home, None for the county. ``granted``: see
     :func:`gateway.people.grant_rows.set_grants`.
     """
+    if not 1 <= len(name_key(name)) <= _NAME_LENGTH:
+        raise RowError("invalid", f"a name has 1 to {_NAME_LENGTH} characters")
     taken = sa.select(users.c.id).where(users.c.name_key == name_key(name))
     if connection.execute(taken).one_or_none() is not None:
         raise RowError("name_taken", f"there is already a user called {name}")

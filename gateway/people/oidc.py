@@ -141,7 +141,7 @@ class Provider:
 
     async def finish(self, pending: Pending, answer: dict[str, str]) -> Identity:
         """Who came back with this ``answer`` (the callback's query). Raises OidcError."""
-        if not secrets.compare_digest(answer.get("state", ""), pending.state):
+        if not secrets.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
             raise OidcError("oidc_refused", "the answer belongs to another sign-in")
         metadata = await self._describe()
         # RFC 9207 §2.4: an answer from elsewhere must not be taken here.
