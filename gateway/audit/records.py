@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from recorder.rows import RowWriter, perform, row_operation
 
 GENESIS = "0" * 64
 LOCAL_WRITER = "local"
+# As many are made ready for the writer on the loop; more take long enough to leave it.
+_FEW_RECORDS = 100
 
 _CONTENT = (
     "writer",
@@ -130,13 +133,22 @@ async def act(
     Gives the operation's result, which ``result_as`` also puts under that name into the records'
     details (the id of what was made). Raises RowError, ConnectionError.
     """
+    messages = (
+        _messages(records)
+        if len(records) <= _FEW_RECORDS
+        else await asyncio.to_thread(_messages, records)
+    )
     return await rows.write(
         "audit.act",
         operation=operation,
         arguments=arguments,
-        records=[record.to_message() for record in records],
+        records=messages,
         result_as=result_as,
     )
+
+
+def _messages(records: Sequence[AuditRecord]) -> list[dict[str, Any]]:
+    return [record.to_message() for record in records]
 
 
 @row_operation("audit.act")

@@ -65,6 +65,11 @@ async def check(
 ) -> Plan:
     """See :func:`gateway.sheets.files.check_file`. Raises SheetError."""
     found = await _ask(settings, request, progress)
+    # Thousands of lines take a while: not on the loop.
+    return await asyncio.to_thread(_plan, found)
+
+
+def _plan(found: dict[str, Any]) -> Plan:
     return Plan(
         found["steps"],
         [
@@ -100,7 +105,8 @@ async def _ask(settings: Settings, request: Check | Export, progress: Callable[[
                 (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
                 if length > _ANSWER_BYTES_LIMIT:
                     raise _given_up()
-                message = msgpack.unpackb(await process.stdout.readexactly(length))
+                body = await process.stdout.readexactly(length)
+                message = await asyncio.to_thread(msgpack.unpackb, body)
                 if "result" in message:
                     return message["result"]
                 if "error" in message:

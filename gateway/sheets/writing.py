@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from gateway.audit import AuditRecord, act
@@ -32,5 +33,7 @@ async def write_plan(
         for step, password, password_hash in zip(new, chosen, hashes, strict=True):
             step["password_hash"] = password_hash
             passwords.append((step["name"], step["display_name"], password))
-    await act(rows, f"sheets.{kind}", arguments, import_records(kind, plan, by, detail))
+    # Thousands of records take a while: not on the loop.
+    records = await asyncio.to_thread(import_records, kind, plan, by, detail)
+    await act(rows, f"sheets.{kind}", arguments, records)
     return passwords
