@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-PAGES = ["wall", "playback", "cameras", "users", "audit", "system"]
+PAGES = ["wall", "playback", "evidence", "evidence/holds", "evidence/exports"]
+PAGES += ["cameras", "users", "audit", "retention", "system"]
 SIZES = [(1366, 768), (1920, 1080), (390, 844), (3840, 2160)]
 
 
@@ -110,7 +111,18 @@ def test_every_page_fits_and_is_translated(
         page.wait_for_load_state("networkidle") if name not in ("wall", "playback") else None
         text = page.locator("body").inner_text()
         # An untranslated key would be shown as itself.
-        for area in ("wall.", "tree.", "cameras.", "users.", "system.", "shell.", "playback."):
+        for area in (
+            "wall.",
+            "tree.",
+            "cameras.",
+            "users.",
+            "system.",
+            "shell.",
+            "playback.",
+            "evidence.",
+            "audit.",
+            "retention.",
+        ):
             assert f"{area}" not in text.replace("gridsight", ""), f"{name}: {area}"
         overflow = page.evaluate(
             "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -11,6 +11,7 @@ import itertools
 import json
 import subprocess
 import time
+import zipfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -433,12 +434,17 @@ async def test_a_marked_range_is_downloaded_as_a_file_that_plays(
     await page.keyboard.press("i")
     await go_to(page, start_us // 1000 * 1000 + 9_000_000)
     await page.keyboard.press("o")
-    await page.get_by_role("button", name="导出 MP4").click()
+    await page.get_by_role("button", name="导出 / 封存").click()
+    await page.get_by_role("button", name="开始导出").click()
+    ready = page.get_by_role("button", name="下载证据包")
+    await ready.wait_for(timeout=120_000)
     async with page.expect_download() as waiting:
-        await page.get_by_role("button", name="下载", exact=True).click()
-    download = await waiting.value
-    path = tmp_path / "export.mp4"
-    await download.save_as(path)
+        await ready.click()
+    package = tmp_path / "export.zip"
+    await (await waiting.value).save_as(package)
+    with zipfile.ZipFile(package) as opened_package:
+        name = next(one for one in opened_package.namelist() if one.endswith(".mp4"))
+        path = Path(opened_package.extract(name, tmp_path))
     probe = await asyncio.to_thread(
         subprocess.run,
         ["ffprobe", "-v", "error", "-count_frames", "-show_entries",

@@ -82,6 +82,12 @@ export default {
     sheet: 'Sheets',
   },
   actions: {
+    hold_place: 'Footage held',
+    export_order: 'Export ordered',
+    hold_prolong: 'Hold prolonged',
+    export_done: 'Export done',
+    export_finish: 'Export finished',
+    export_failed: 'Export failed',
     case_add: 'Footage put into a case',
     case_remove: 'Footage taken from a case',
     live_watched: 'Watched live',

@@ -82,6 +82,12 @@ export default {
     sheet: '导入导出',
   },
   actions: {
+    hold_place: '封存录像',
+    export_order: '新建导出',
+    hold_prolong: '延长封存',
+    export_done: '导出完成',
+    export_finish: '导出完成',
+    export_failed: '导出失败',
     case_add: '案件加入片段',
     case_remove: '案件移除片段',
     live_watched: '实时观看时长',
