@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
 
 from gateway.api.processes import Processes
-from gateway.api.seldom import Seldom
 from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
 from gateway.people.authorize import Principal
+from gateway.seldom import Seldom
 from gateway.settings import Settings
 from gateway.sheets.jobs import ImportJobs
 from gateway.tickets import TicketSigner

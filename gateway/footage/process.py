@@ -28,6 +28,7 @@ from gateway.footage.routes import footage_server
 from gateway.footage.sessions import PlaybackSessions
 from gateway.footage.transcoding import PlaybackTranscoding
 from gateway.identifiers import US_PER_S
+from gateway.refused_tickets import RefusedTickets
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.web import serve_http
@@ -88,7 +89,7 @@ async def serve(settings: Settings, name: str) -> None:
         transcoding = PlaybackTranscoding(reader, maker, transcoder)
         stack.push_async_callback(transcoding.close)
         privacy = Privacy(engine)
-        sessions = PlaybackSessions(secret, engine)
+        sessions = PlaybackSessions(secret, engine, RefusedTickets(rows, name).note)
         server = footage_server(
             name,
             reader,

@@ -6,7 +6,7 @@ last one was; whether it was revoked meanwhile is asked of the database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 
@@ -65,9 +65,15 @@ class PlaybackSession:
 
 
 class PlaybackSessions:
-    """All sessions of a footage server."""
+    """All sessions of a footage server. ``on_refused`` is told why a ticket was no ticket."""
 
-    def __init__(self, secret: bytes, engine: AsyncEngine) -> None:
+    def __init__(
+        self,
+        secret: bytes,
+        engine: AsyncEngine,
+        on_refused: Callable[[str], None] = lambda why: None,
+    ) -> None:
+        self._on_refused = on_refused
         self._tickets = TicketSigner(secret)
         self._cookies = TicketSigner(derive_key(secret, "footage-sessions"))
         self._engine = engine
@@ -83,6 +89,7 @@ class PlaybackSessions:
         try:
             ticket = self._tickets.verify(ticket_text)
         except TicketError as error:
+            self._on_refused(str(error))
             raise SessionRefused(401, "ticket_refused", str(error)) from None
         session = self._grant(ticket)
         await self._check(session.id)
@@ -187,6 +194,7 @@ class PlaybackSessions:
         try:
             ticket = self._tickets.verify(ticket_text, at_us=0)
         except TicketError as error:
+            self._on_refused(str(error))
             raise SessionRefused(401, "ticket_refused", str(error)) from None
         known = self._open.get(ticket.session_id)
         if known is not None and known.ticket == ticket:

@@ -29,6 +29,7 @@ from gateway.live.restream import Permission, Restreams
 from gateway.live.snapshot import Snapshots
 from gateway.live.whep import WhepEndpoint
 from gateway.masks import Polygons
+from gateway.refused_tickets import RefusedTickets
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.calls import clock_calls, footage_calls, live_calls, media_calls
@@ -77,8 +78,11 @@ class ShardProcess:
         self._report: Report
         self._clocks: ClockWatch
         self._watched: WatchedLog
+        self._refused: RefusedTickets
         self._sessions = LiveSessions(
-            TicketSigner(self._secret), lambda watched: self._watched.add(watched)
+            TicketSigner(self._secret),
+            lambda watched: self._watched.add(watched),
+            lambda why: self._refused.note(why),
         )
         self._whep: WhepEndpoint
         self._mse: MseEndpoint
@@ -102,6 +106,7 @@ class ShardProcess:
         self._rows = rows
         stack.push_async_callback(rows.close)
         self._watched = WatchedLog(rows)
+        self._refused = RefusedTickets(rows, self._name)
         stack.push_async_callback(self._watched.close)
         stack.push_async_callback(self._reader.dispose)
         control = ControlClient(control_path(settings, "transcoder"), self._secret)

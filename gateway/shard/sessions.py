@@ -41,13 +41,19 @@ class LiveSession:
 
 
 class LiveSessions:
-    """All live sessions of a shard. ``on_watched`` is told of each view that has ended."""
+    """All live sessions of a shard. ``on_watched`` is told of each view that has ended,
+    ``on_refused`` why a ticket was no ticket.
+    """
 
     def __init__(
-        self, signer: TicketSigner, on_watched: Callable[[Watched], None] | None = None
+        self,
+        signer: TicketSigner,
+        on_watched: Callable[[Watched], None] | None = None,
+        on_refused: Callable[[str], None] | None = None,
     ) -> None:
         self._signer = signer
         self._on_watched = on_watched
+        self._on_refused = on_refused
         self._sessions: set[LiveSession] = set()
         self._revoked: dict[str, int] = {}
         self._handed_over: dict[str, tuple[str, int]] = {}
@@ -57,6 +63,8 @@ class LiveSessions:
         try:
             ticket = self._signer.verify(ticket_text)
         except TicketError as error:
+            if self._on_refused is not None:
+                self._on_refused(str(error))
             raise SessionRefused(401, "ticket_refused", str(error)) from None
         if ticket.action != "live" or len(ticket.camera_ids) != 1:
             raise SessionRefused(403, "not_allowed", "the ticket is not for live viewing")

@@ -11,6 +11,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
+from gateway.refused_tickets import KnownPeer
+
 # What the kernel may hold of a viewer's stream: it is time that the viewer is behind.
 _SEND_BUFFER_BYTES = 256 * 1024
 _STOP_S = 3
@@ -34,7 +36,7 @@ async def serve_http(name: str, routes: Sequence[BaseRoute]) -> AsyncIterator[in
     application = Starlette(routes=[Mount(f"/s/{name}", routes=list(routes))])
     server = _Server(
         uvicorn.Config(
-            application,
+            KnownPeer(application),
             log_config=None,
             log_level="warning",
             access_log=False,
