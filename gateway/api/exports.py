@@ -102,7 +102,8 @@ async def export_documents(
     queue: list[str] = []
     if any(row.state == "queued" for row in rows):
         waiting = sa.select(export_jobs.c.id).where(export_jobs.c.state == "queued")
-        ordered = await connection.execute(waiting.order_by(export_jobs.c.created_us))
+        order = (export_jobs.c.lease_us, export_jobs.c.created_us)
+        ordered = await connection.execute(waiting.order_by(*order))
         queue = list(ordered.scalars())
     return [_export_document(row, files[row.id], queue) for row in rows]
 

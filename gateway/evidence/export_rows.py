@@ -67,11 +67,12 @@ def claim_export(connection: sa.Connection, process: str) -> dict[str, Any] | No
     """
     at_us = now_us()
     table = export_jobs.c
-    free = (table.state == "queued") | (
-        (table.state == "running") & ((table.process == process) | (table.lease_us < at_us))
+    free = (table.lease_us <= at_us) & table.state.in_(UNFINISHED) | (
+        (table.state == "running") & (table.process == process)
     )
     row = connection.execute(
-        sa.select(export_jobs).where(free).order_by(table.created_us).limit(1)
+        # One that was put back comes after those that nobody has begun.
+        sa.select(export_jobs).where(free).order_by(table.lease_us, table.created_us).limit(1)
     ).first()
     if row is None:
         return None
@@ -156,13 +157,15 @@ def fail_export(
 
 
 @row_operation("evidence.yield_export")
-def yield_export(connection: sa.Connection, job_id: str, process: str) -> None:
-    """Put a job back: the server stops, or what it needs is away for a while."""
+def yield_export(connection: sa.Connection, job_id: str, process: str, rest_us: int = 0) -> None:
+    """Put a job back, behind those that wait: the server stops, or what it needs is away; nobody
+    takes it up for ``rest_us``.
+    """
     connection.execute(
         sa.update(export_jobs)
         .where(_made_by(job_id, process))
-        .values(state="queued", lease_us=0)
-    )  # fmt: skip
+        .values(state="queued", lease_us=now_us() + rest_us)
+    )
 
 
 @row_operation("evidence.cancel_export")

@@ -261,6 +261,7 @@ class Making:
             self._done = base + done_us * file.weight
             await self._tell()
 
+        await self._require_transcoder(file)
         items = await self._shop.reader.between(
             file.camera_id, "main", file.part.start_us, file.part.end_us
         )
@@ -293,6 +294,14 @@ class Making:
             burnt_in=burnt_in,
         )
         return document, copy.digest
+
+    async def _require_transcoder(self, file: PlannedFile) -> None:
+        """A full transcoder is waited for; one that is switched off is not."""
+        if (await self._shop.transcoder.status()).get("limit") == 0:
+            raise ExportFailed(
+                "masked_unavailable" if file.masks else "unavailable",
+                "this needs the transcoder, which is switched off (transcoder.workers is 0)",
+            )
 
     def _stamp(self) -> Stamp | None:
         order = self._order

@@ -35,7 +35,7 @@ from recorder.segments import Fragment
 _log = structlog.get_logger(__name__)
 
 # As long as other work may have the transcoder before the job is put back into its queue.
-PLACE_PATIENCE_S = 600.0
+PLACE_PATIENCE_S = 60.0
 _RETRY_S = 1.0
 # Codes of TranscodeError that another try may overcome.
 _PASSING = ("preempted", "unavailable", "busy")
@@ -87,7 +87,7 @@ async def write_viewing_copy(
     are done, and may raise to end it.
 
     Raises FootageGone, FootageUnreadable, Mp4Error, OSError; TranscodeError with code
-    ``unavailable`` when there was no place for ten minutes.
+    ``unavailable`` when there was no place for a minute.
     """
     chosen = with_keyframes(list(fragments_in(items, wanted)))
     if not chosen:

@@ -18,7 +18,7 @@ from gateway.database.evidence_tables import export_jobs, holds
 from gateway.evidence.making import ExportFailed, ExportTaken, Making, Workshop
 from gateway.footage.download import FormatChanges
 from gateway.footage.reader import FootageGone, FootageUnreadable
-from gateway.identifiers import now_us
+from gateway.identifiers import US_PER_S, now_us
 from gateway.transcoder.errors import TranscodeError
 from recorder.fmp4.reader import Mp4Error
 from recorder.gop_index import GopIndexError
@@ -28,9 +28,10 @@ _log = structlog.get_logger(__name__)
 
 POLL_S = 3.0
 CLEAR_INTERVAL_S = 30.0
-# What passes by itself (a shard that restarts, a transcoder that is full) is tried so often.
+# What passes by itself (a shard that restarts, a transcoder that is full) is tried again.
 _ATTEMPTS = 10
-_AGAIN_S = 15.0
+_ATTEMPTS_AT_A_PLACE = 240  # of a minute each
+_REST_US = 15 * US_PER_S
 
 
 class ExportWorker:
@@ -136,16 +137,19 @@ class ExportWorker:
         """Put it back, and later try again; but not for ever."""
         self._attempts[job_id] = self._attempts.get(job_id, 0) + 1
         _log.warning("an export is put off", export=job_id, why=message)
-        if code == "damaged" or self._attempts[job_id] >= _ATTEMPTS:
+        limit = _ATTEMPTS_AT_A_PLACE if code == "unavailable" else _ATTEMPTS
+        if code == "damaged" or self._attempts[job_id] >= limit:
             await self._fail(job_id, code, message)
-            return
-        await asyncio.sleep(_AGAIN_S)
-        await self._put_back(job_id)
+        else:
+            await self._put_back(job_id, _REST_US)
 
-    async def _put_back(self, job_id: str) -> None:
+    async def _put_back(self, job_id: str, rest_us: int = 0) -> None:
         try:
             await self._shop.rows.write(
-                "evidence.yield_export", job_id=job_id, process=self._shop.process
+                "evidence.yield_export",
+                job_id=job_id,
+                process=self._shop.process,
+                rest_us=rest_us,
             )
         except (ConnectionError, TimeoutError, RowError) as error:
             _log.warning("an export waits for its lease to end", export=job_id, why=str(error))

@@ -341,3 +341,39 @@ async def test_a_copy_waits_for_its_place_in_the_transcoder(
     pool.close_job(live)
     assert await working
     assert (await desk.job(job_id)).state == "done"
+
+
+async def test_without_a_transcoder_nothing_is_given_unmasked(
+    desk: Desk, h264: Clip, h265: Clip
+) -> None:
+    await desk.world.record(h264.tracks, h264.units[:50])
+    left = {"name": "window", "points": [[0, 0], [0.5, 0], [0.5, 0.5]]}
+    await desk.world.rows.write(
+        "masks.put", camera_id=CAMERA, version=0, masks=[left], user_id="usr_1", user_name="a"
+    )
+    desk.world.pool.places = 0
+    job_id = await desk.export(START_US, START_US + 4 * SECOND, original=False, burn_masks=True)
+    job = await desk.job(job_id)
+    assert (job.state, job.code) == ("failed", "masked_unavailable")
+
+
+async def test_a_job_that_must_wait_lets_others_go_first(
+    desk: Desk, h264: Clip, h265: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.world.record(h264.tracks, h264.units[:50])
+    await desk.world.record(h265.tracks, h265.units[:50], camera_id="cam_two")
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    live = desk.world.pool.open("video", h264.track, live=True, deliver=events.put_nowait)
+    monkeypatch.setattr("gateway.evidence.viewing_copy.PLACE_PATIENCE_S", 0.2)
+    monkeypatch.setattr("gateway.evidence.worker._REST_US", 0)
+    other = (OrderedCamera("cam_two", "two", ()),)
+    waiting = await desk.order(START_US, START_US + 4 * SECOND, cameras=other)
+    quick = await desk.order(START_US, START_US + 4 * SECOND)
+    assert await desk.worker.turn()
+    assert (await desk.job(waiting)).state == "queued"
+    assert await desk.worker.turn()
+    assert (await desk.job(quick)).state == "done"
+    desk.world.pool.close_job(live)
+    monkeypatch.setattr("gateway.evidence.viewing_copy.PLACE_PATIENCE_S", 60.0)
+    assert await desk.worker.turn()
+    assert (await desk.job(waiting)).state == "done"
