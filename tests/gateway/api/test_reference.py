@@ -10,6 +10,8 @@ from tests.gateway.api.conftest import County
 OTHER_ANSWERS = {
     "/metrics": "text/plain",
     "/api/cameras/{camera_id}/snapshot.jpg": None,
+    "/api/audit.csv": None,
+    "/api/audit/report.csv": None,
 }
 
 
