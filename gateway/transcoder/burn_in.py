@@ -65,15 +65,18 @@ def _key(masks: Sequence[Polygon]) -> _Key:
 
 def _fill(picture: VideoFrame, masks: _Key) -> None:
     cells = covered_cells(picture.width, picture.height, masks)
-    luma = _plane(picture, 0)
-    height, width = luma.shape
-    pixels = cells.repeat(_CELL, axis=0).repeat(_CELL, axis=1)[:height, :width]
-    luma[pixels] = _MASK_LUMA
+    _plane(picture, 0)[_covered_pixels(picture.width, picture.height, masks)] = _MASK_LUMA
     for index in (1, 2):
         _plane(picture, index)[cells] = _GREY
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=16)
+def _covered_pixels(width: int, height: int, masks: _Key) -> _Cells:
+    cells = covered_cells(width, height, masks)
+    return cells.repeat(_CELL, axis=0).repeat(_CELL, axis=1)[:height, :width]
+
+
+@functools.lru_cache(maxsize=64)
 def covered_cells(width: int, height: int, masks: _Key) -> _Cells:
     """The cells of 2×2 pixels that masks cover, rounded outwards: (⌈height/2⌉, ⌈width/2⌉)."""
     rows, columns = -(-height // _CELL), -(-width // _CELL)
@@ -153,7 +156,8 @@ def _letters(line: str, line_height: int) -> npt.NDArray[np.uint16]:
     if line_height != EM:
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(drawn), format="gray")
         scaled_width = max(2, round(drawn.shape[1] * line_height / EM) & ~1)
-        drawn = frame.reformat(scaled_width, line_height, format="gray").to_ndarray()
+        scaled = frame.reformat(scaled_width, line_height, format="gray").to_ndarray()
+        return scaled.astype(np.uint16)
     return drawn.astype(np.uint16)
 
 

@@ -83,4 +83,5 @@ def _glyph(character: str) -> Letters:
     offset, width = _place(character)
     packed = _packed()[offset : offset + EM * width // 4]
     shades: Any = np.stack([packed >> 6, packed >> 4 & 3, packed >> 2 & 3, packed & 3], axis=1)
-    return (shades.reshape(EM, width) * (255 // (_SHADES - 1))).astype(np.uint8)
+    glyph: Letters = (shades.reshape(EM, width) * (255 // (_SHADES - 1))).astype(np.uint8)
+    return glyph

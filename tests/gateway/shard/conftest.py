@@ -14,6 +14,7 @@ import gateway.demo
 import recorder.index  # noqa: F401  (declares the row operations)
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.stream import AccessUnit, Interruption, Track, Variant
+from gateway.database.migrate import load_tables
 from gateway.demo.clip import Clip, load_clip
 from gateway.demo.replay import ReplayServer
 from gateway.shard.derived import DerivedVariants
@@ -22,7 +23,7 @@ from gateway.shard.feed import Feed
 from gateway.shard.shard import MediaShard
 from gateway.transcoder.client import TranscoderClient
 from recorder.recorder import Recorder, RecorderConfig
-from recorder.rows import LocalRowWriter, metadata
+from recorder.rows import LocalRowWriter
 from recorder.spool import SpoolConfig
 from recorder.stores import DirectoryStoreConfig, open_store
 from recorder.tables import gaps, spans
@@ -144,7 +145,7 @@ def crossing() -> Clip:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'rows.db'}")
-    metadata.create_all(engine)
+    load_tables().create_all(engine)
     yield engine
     engine.dispose()
 

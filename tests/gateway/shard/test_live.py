@@ -17,11 +17,19 @@ from tests.gateway.shard.conftest import CAMERA, World
 SIGNER = TicketSigner(bytes(32))
 
 
-def ticket(variant: str, camera_id: str = CAMERA) -> str:
-    expires_us = now_us() + 30_000_000
+def ticket(variant: str, camera_id: str = CAMERA, *, may_lift_masks: bool = False) -> str:
     return SIGNER.sign(
         Ticket(
-            "ses_1", "usr_1", "chen", (camera_id,), variant, "live", None, None, expires_us, False
+            session_id="ses_1",
+            user_id="usr_1",
+            user_name="chen",
+            camera_ids=(camera_id,),
+            variant=variant,
+            action="live",
+            start_us=None,
+            end_us=None,
+            expires_us=now_us() + 30_000_000,
+            may_lift_masks=may_lift_masks,
         )
     )
 
@@ -57,3 +65,19 @@ async def test_who_is_revoked_while_waiting_for_a_picture_gets_none(world: World
         await waiting
     assert refused.value.code == "revoked"
     assert len(sessions) == 0
+
+
+async def test_a_ticket_from_before_the_masks_were_drawn_opens_nothing(world: World) -> None:
+    await world.hold(world.source(Variant.MAIN))
+    sessions = LiveSessions(SIGNER)
+    door = LiveDoor(world.shard, sessions)
+    _, early = await door.for_mse(ticket("main"))
+    world.shard.derived.cover({CAMERA: (((0, 0), (1, 0), (1, 1)),)})
+    with pytest.raises(SessionRefused) as refused:
+        await door.for_mse(ticket("main"))
+    assert (refused.value.status, refused.value.code) == (503, "masked")
+    # Who came before is found, to be sent away; who may see beneath masks is not.
+    assert sessions.seeing_all_of(lambda camera_id: camera_id == CAMERA) == [early]
+    early.ended("masks_changed")
+    await door.for_mse(ticket("main", may_lift_masks=True))
+    assert sessions.seeing_all_of(lambda _: True) == []
