@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from gateway.secrets import seal
 
 _SCHEMES = ("rtsp", "rtsps")
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 Transport = Literal["auto", "tcp", "udp"]
 Record = Literal["continuous", "off"]
@@ -40,7 +42,7 @@ def split_credentials(url: str) -> tuple[str, str | None, str | None]:
         raise ValueError("the port in the address is not a number from 1 to 65535") from None
     if not parts.hostname or port == 0:
         raise ValueError("the address has no host name")
-    if any(ord(character) <= 32 or ord(character) == 127 for character in bare):
+    if _UNPRINTABLE.search(bare):
         raise ValueError("the address holds a blank or a control character")
     return bare, username, password
 

@@ -36,7 +36,6 @@ async def replace_device(
     columns: dict[str, Any] = {
         **body.model_dump(include={"main_url", "sub_url", "username"}),
         "password_sealed": sealed,
-        "enabled": True,
     }
     if body.transport is not None:
         columns["transport"] = body.transport

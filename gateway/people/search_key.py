@@ -6,6 +6,7 @@ A key is kept with each row and searched by substring, so that `spz`, `shipai`, 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from itertools import islice, product
 
@@ -15,24 +16,40 @@ import sqlalchemy as sa
 _INITIALS_LIMIT = 8
 # Between the parts of a key: none of them holds one.
 _SEPARATOR = "\n"
+_HAN = "\u3007\u3400-\u9fff\U00020000-\U000323af"
+_CHINESE = re.compile(f"[{_HAN}]")
+# Runs of Chinese, and what stands between them: 村口 is looked up once, not for 村口1 to 村口999.
+_PARTS = re.compile(f"[{_HAN}]+|[^{_HAN}]+")
 
 
-@lru_cache(maxsize=4096)
 def search_key(name: str, code: str | None = None) -> str:
     """The key of what is called ``name`` and filed under ``code``."""
-    # Imported by who writes names, not by every process: its dictionary takes 30 MB.
-    from pypinyin import Style, lazy_pinyin, pinyin
-
     plain = _plain(name)
     parts = [plain]
     if not plain.isascii():
-        parts.append("".join(lazy_pinyin(plain)))
-        readings = pinyin(plain, style=Style.FIRST_LETTER, heteronym=True)
-        first = "".join(lazy_pinyin(plain, style=Style.FIRST_LETTER))
-        parts += [first, *("".join(one) for one in islice(product(*readings), _INITIALS_LIMIT))]
+        spoken = [_readings(part) for part in _PARTS.findall(plain)]
+        parts.append("".join(full for full, _ in spoken))
+        initials = product(*(own for _, own in spoken))
+        parts += ["".join(one) for one in islice(initials, _INITIALS_LIMIT)]
     if code:
         parts.append(_plain(code))
     return _SEPARATOR.join(dict.fromkeys(part for part in parts if part))
+
+
+@lru_cache(maxsize=16_384)
+def _readings(part: str) -> tuple[str, tuple[str, ...]]:
+    """A run of characters in full pinyin, and its initials, the likeliest first. What is not
+    Chinese stands for itself.
+    """
+    if not _CHINESE.match(part):
+        return part, (part,)
+    # Imported by who writes names, not by every process: its dictionary takes 30 MB.
+    from pypinyin import Style, lazy_pinyin, pinyin
+
+    likeliest = "".join(lazy_pinyin(part, style=Style.FIRST_LETTER))
+    readings = product(*pinyin(part, style=Style.FIRST_LETTER, heteronym=True))
+    others = ("".join(one) for one in islice(readings, _INITIALS_LIMIT))
+    return "".join(lazy_pinyin(part)), tuple(dict.fromkeys((likeliest, *others)))
 
 
 def matches(key: sa.ColumnElement[str], query: str) -> sa.ColumnElement[bool]:
