@@ -62,10 +62,9 @@ def test_a_one_time_password_has_to_be_changed_first(
         page.locator('input[name="repeat-password"]').fill("my own sentence 12")
         page.get_by_role("button", name="设置新密码").click()
         expect(page).to_have_url(f"{console.url}/wall")
-        # A viewer has neither the page of people nor the way to it.
-        page.goto("/system")
-        expect(page.get_by_role("link", name="系统")).to_be_visible()
-        expect(page.get_by_role("link", name="人员")).to_have_count(0)
+        # A viewer has neither the page of people nor the way to it, nor anything else to manage.
+        expect(page.get_by_role("link", name="实时预览")).to_be_visible()
+        expect(page.get_by_role("link", name="管理")).to_have_count(0)
         page.goto("/users")
         expect(page.get_by_text("您无权打开此页")).to_be_visible()
     finally:

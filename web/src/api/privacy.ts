@@ -29,15 +29,17 @@ export const masks = {
 export interface RetentionReport {
   at_us: number
   default_days: number
-  days: { day: string; cause: string; segments: number; bytes: number; first_us: number | null; last_us: number | null }[]
+  /** `day` counts the UTC days since 1970. */
+  days: { day: number; cause: string; segments: number; bytes: number; first_us: number | null; last_us: number | null }[]
   cameras: {
     camera_id: string
-    camera_name: string
+    name: string
     area_path: string[]
+    deleted_camera: boolean
     required_days: number
     kept_days: number
     overdue_segments: number
-    held_segments: number
+    holds: number
     deleted_segments: number
     deleted_bytes: number
     oldest_us: number | null
@@ -48,9 +50,11 @@ export interface RetentionReport {
 
 export interface RetentionProof {
   at_us: number
+  cameras: number
   looked_at: number
   remaining: { key: string; reason: string }[]
   ok: boolean
+  next_cursor?: string | number | null
 }
 
 export interface RetentionQuery {
@@ -61,6 +65,7 @@ export interface RetentionQuery {
 
 export const retention = {
   read: (query: RetentionQuery): Promise<RetentionReport> => get('/api/retention', { ...query }),
-  csvUrl: (query: RetentionQuery): string => urlOf('/api/retention', { ...query, format: 'csv' }),
-  prove: (): Promise<RetentionProof> => post('/api/retention/proof'),
+  csvUrl: (query: RetentionQuery): string => urlOf('/api/retention.csv', { ...query }),
+  prove: (query: Pick<RetentionQuery, 'area_id' | 'cursor'>): Promise<RetentionProof> =>
+    post(urlOf('/api/retention/proof', { ...query })),
 }

@@ -6,7 +6,7 @@ import type { Right } from '@/api/types'
 export interface ManagingPage {
   /** Of the route, of its path, and of its word in `shell`. */
   name: string
-  /** Any of these will do; everybody has it without. */
+  /** Any of these will do; everybody has the page without. */
   rights?: readonly Right[]
   component: () => Promise<Component>
 }
@@ -20,7 +20,7 @@ export const MANAGING: readonly ManagingPage[] = [
   { name: 'tokens', rights: ['users'], component: () => import('@/tokens/TokensPage.vue') },
   { name: 'audit', rights: ['audit'], component: () => import('@/audit/AuditPage.vue') },
   { name: 'retention', rights: ['audit', 'configure'], component: () => import('@/privacy/RetentionPage.vue') },
-  { name: 'system', component: () => import('@/system/SystemPage.vue') },
+  { name: 'system', rights: ['system'], component: () => import('@/system/SystemPage.vue') },
 ]
 
 export const managingPages = (may: (right: Right) => boolean): ManagingPage[] =>
