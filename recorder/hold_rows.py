@@ -14,6 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recorder.rows import RowError, row_operation
 from recorder.tables import STORED, held_ranges, segments, sources
 
+# No segment is longer, so that one which meets a range begins no further away.
+_LONGEST_US = 4 * 3_600_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class HeldRange:
@@ -58,12 +61,7 @@ def add_hold(
             end_us=end_us,
         )
     )
-    changed = connection.execute(
-        sa.update(segments)
-        .where(*_met(camera_id, source_id, start_us, end_us), segments.c.held.is_(False))
-        .values(held=True)
-    )
-    return int(changed.rowcount)
+    return _mark(connection, True, camera_id, source_id, start_us, end_us)
 
 
 @row_operation("recorder.drop_hold")
@@ -79,16 +77,8 @@ def drop_hold(connection: sa.Connection, hold_id: str) -> int:
         .where(sources.c.id == segments.c.source_id, *_holding(sources.c.camera_id))
         .correlate(segments)
     )
-    changed = connection.execute(
-        sa.update(segments)
-        .where(
-            *_met(row.camera_id, row.source_id, row.start_us, row.end_us),
-            segments.c.held.is_(True),
-            ~others.exists(),
-        )
-        .values(held=False)
-    )
-    return int(changed.rowcount)
+    whose = (row.camera_id, row.source_id, row.start_us, row.end_us)
+    return _mark(connection, False, *whose, ~others.exists())
 
 
 def is_held(
@@ -113,10 +103,16 @@ async def held_since(connection: AsyncConnection, since_us: int) -> list[HeldRan
     return [HeldRange(**row._mapping) for row in rows]
 
 
-def _met(
-    camera_id: str | None, source_id: str | None, start_us: int, end_us: int
-) -> tuple[sa.ColumnElement[bool], ...]:
-    """Stored segments that the range meets, also those that others cover."""
+def _mark(
+    connection: sa.Connection,
+    held: bool,
+    camera_id: str | None,
+    source_id: str | None,
+    start_us: int,
+    end_us: int,
+    *also: sa.ColumnElement[bool],
+) -> int:
+    """Change all stored segments that the range meets, also those that others cover."""
     whose = (
         segments.c.source_id == source_id
         if source_id is not None
@@ -124,9 +120,27 @@ def _met(
             sa.select(sources.c.id).where(sources.c.camera_id == camera_id)
         )
     )
-    return whose, segments.c.state == STORED, segments.c.start_us < end_us, (
-        segments.c.end_us > start_us
-    )  # fmt: skip
+    changed = 0
+    # Two statements, so that each finds its rows in the index and reads no others.
+    for near in (
+        segments.c.effective_start_us.between(start_us - _LONGEST_US, end_us + _LONGEST_US),
+        segments.c.effective_start_us.is_(None),
+    ):
+        result = connection.execute(
+            sa.update(segments)
+            .where(
+                whose,
+                near,
+                segments.c.start_us < end_us,
+                segments.c.end_us > start_us,
+                segments.c.state == STORED,
+                segments.c.held.is_(not held),
+                *also,
+            )
+            .values(held=held)
+        )
+        changed += int(result.rowcount)
+    return changed
 
 
 def _holding(camera_id: sa.ColumnElement[str]) -> tuple[sa.ColumnElement[bool], ...]:

@@ -47,7 +47,7 @@ def select_cases(caller: Principal) -> sa.Select[Any]:
 async def visible_case(connection: AsyncConnection, caller: Principal, case_id: str) -> sa.Row[Any]:
     """The case. Raises ApiError 404 for one that the caller may not know of."""
     statement = select_cases(caller).where(cases.c.id == case_id)
-    row = (await connection.execute(statement)).first()
+    row: sa.Row[Any] | None = (await connection.execute(statement)).first()
     if row is None:
         raise not_found("case")
     return row
