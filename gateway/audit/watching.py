@@ -23,6 +23,7 @@ _log = structlog.get_logger(__name__)
 _BATCH = 200
 _WAITING_LIMIT = 50_000
 _RETRY_S = 2.0
+_LOOK_S = 5.0
 RANGES_LIMIT = 50
 
 
@@ -123,7 +124,7 @@ class FootageWatched:
     async def run(self) -> None:
         """Report for ever."""
         while True:
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(_LOOK_S)
             at_s = asyncio.get_running_loop().time()
             self._report(
                 key
