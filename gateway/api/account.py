@@ -36,7 +36,8 @@ from recorder.rows import RowError
 
 router = APIRouter(prefix="/api/account", tags=["account"])
 
-Password = Field(min_length=1, max_length=1000)
+# Empty from who has none: see require_password().
+Password = Field(default="", max_length=1000)
 Code = Field(min_length=1, max_length=40)
 
 

@@ -23,7 +23,8 @@ from gateway.api.taking_over import leave_to
 from gateway.api.viewing import revoke_viewing
 from gateway.audit import AuditRecord, append
 from gateway.database.account_tables import password_history
-from gateway.database.tables import users
+from gateway.database.tables import sign_in_sessions, users
+from gateway.identifiers import US_PER_S, now_us
 from gateway.people.authorize import Principal
 from gateway.people.passwords import (
     TooBusy,
@@ -36,6 +37,8 @@ from gateway.people.passwords import (
 from gateway.people.sign_in import SignInError, TooManyAttempts, new_token, sign_in, token_hash
 
 router = APIRouter(prefix="/api/session", tags=["session"])
+
+_FRESH_US = 10 * 60 * US_PER_S
 
 
 class Credentials(BaseModel):
@@ -142,7 +145,7 @@ async def require_password(
     services: Services, caller: Principal, password: str, *, field: str = "password"
 ) -> None:
     """Raises ApiError unless it is the caller's. Who finds a screen unlocked shall not guess here
-    what they cannot at the sign-in.
+    what they cannot at the sign-in. Who has no password has just come from the identity provider.
     """
     limits = services.settings.sign_in
     key = f"change:{caller.user_id}"
@@ -158,6 +161,9 @@ async def require_password(
         stored = await connection.scalar(
             sa.select(users.c.password_hash).where(users.c.id == caller.user_id)
         )
+    if not stored:
+        await _require_fresh(services, caller)
+        return
     try:
         right = await verify_in_thread(password, stored)
     except TooBusy as error:
@@ -165,6 +171,20 @@ async def require_password(
     if not right:
         raise invalid(**{field: "this is not your password"})
     await services.rows.write("sign_in.forgive", forget=[key], give_back=[])
+
+
+async def _require_fresh(services: Services, caller: Principal) -> None:
+    """Raises ApiError unless the sign-in is a few minutes old."""
+    async with services.reader.connect() as connection:
+        created_us = await connection.scalar(
+            sa.select(sign_in_sessions.c.created_us).where(
+                sign_in_sessions.c.token_hash == caller.token_hash
+            )
+        )
+    if caller.method != "oidc" or (created_us or 0) < now_us() - _FRESH_US:
+        raise ApiError(
+            403, "full_sign_in_required", "sign in at the identity provider again, then at once"
+        )
 
 
 async def require_good_password(services: Services, user_id: str, name: str, password: str) -> None:

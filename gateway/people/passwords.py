@@ -130,11 +130,13 @@ def _nobodys_hash() -> str:
 
 
 def _verify(password: str, password_hash: str | None) -> bool:
-    if password_hash is not None and needs_rehash(password_hash):
-        # As long as any other answer takes: how long is no sign of what is there.
-        _verify(password, None)
+    # An account without a password (empty) is as one that is not there.
+    known = password_hash or None
     try:
-        _hasher.verify(password_hash or _nobodys_hash(), password[: MAXIMUM_LENGTH + 1])
+        if known is not None and needs_rehash(known):
+            # As long as any other answer takes: how long is no sign of what is there.
+            _verify(password, None)
+        _hasher.verify(known or _nobodys_hash(), password[: MAXIMUM_LENGTH + 1])
     except (VerificationError, InvalidHashError):
         return False
-    return password_hash is not None
+    return known is not None

@@ -15,6 +15,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -30,6 +31,12 @@ CLIENT_ID = "gridsight"
 CLIENT_SECRET = "the county's secret"
 
 
+@cache
+def _first_key() -> RSAKey:
+    """Made once: it takes a while."""
+    return RSAKey.generate_key(2048)
+
+
 @dataclass
 class OpenIdProvider:
     """Who signs in next is ``subject`` with ``claims``."""
@@ -40,7 +47,7 @@ class OpenIdProvider:
     # Claims of the ID token to be replaced; None leaves one out.
     spoil: dict[str, Any] = field(default_factory=dict)
     denies: bool = False
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048))
+    key: RSAKey = field(default_factory=lambda: _first_key())
     published: RSAKey | None = None
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)

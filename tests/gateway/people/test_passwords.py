@@ -74,3 +74,9 @@ async def test_a_flood_of_sign_ins_is_told_to_come_again(
     assert [type(one) for one in results].count(TooBusy) == 3
     # And those that were let in leave room behind them.
     assert await verify_in_thread("x", None) is False
+
+
+async def test_an_account_without_a_password_is_opened_by_none() -> None:
+    for stored in (None, "", "no hash"):
+        for password in ("", " ", "x"):
+            assert await verify_in_thread(password, stored) is False
