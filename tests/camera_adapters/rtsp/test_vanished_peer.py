@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,15 +19,10 @@ import pytest
 from camera_adapters.rtsp import client_transport, source
 from camera_adapters.stream import GapCause
 from tests.camera_adapters.rtsp.test_source import Watched
+from tests.peers.far_network import far_network, ip
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 _CAMERA = REPOSITORY / "tests/peers/replay_camera.py"
-# Of the block for tests between networks (RFC 2544), which nothing real uses.
-_OURS, _THEIRS = "198.18.{}.1", "198.18.{}.2"
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
 @dataclass(slots=True)
@@ -48,56 +42,42 @@ class FarCamera:
         and are taken by nobody.
         """
         nobody = ("lladdr", "02:00:00:00:00:01", "nud", "permanent")
-        _ip("neigh", "replace", self.theirs, *nobody, "dev", self.link)
-        _ip("-n", self.namespace, "neigh", "replace", self.ours, *nobody, "dev", "far0")
+        ip("neigh", "replace", self.theirs, *nobody, "dev", self.link)
+        ip("-n", self.namespace, "neigh", "replace", self.ours, *nobody, "dev", "far0")
 
     def thaw(self) -> None:
         """The network is back; the camera remembers its old connections."""
-        _ip("neigh", "del", self.theirs, "dev", self.link)
-        _ip("-n", self.namespace, "neigh", "del", self.ours, "dev", "far0")
+        ip("neigh", "del", self.theirs, "dev", self.link)
+        ip("-n", self.namespace, "neigh", "del", self.ours, "dev", "far0")
 
 
 @pytest.fixture
 def far_camera() -> Iterator[FarCamera]:
-    mark = secrets.token_hex(3)
-    namespace, link = f"gs-{mark}", f"gs{mark}"
-    subnet = secrets.randbelow(250)
-    ours, theirs = _OURS.format(subnet), _THEIRS.format(subnet)
-    try:
-        _ip("netns", "add", namespace)
-    except FileNotFoundError:
-        pytest.skip("needs iproute2")
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"network namespaces cannot be made here: {error.stderr.strip()}")
-    camera = None
-    try:
-        try:
-            _ip("link", "add", link, "type", "veth", "peer", "name", "far0", "netns", namespace)
-            _ip("addr", "add", f"{ours}/24", "dev", link)
-            _ip("link", "set", link, "up")
-            _ip("-n", namespace, "addr", "add", f"{theirs}/24", "dev", "far0")
-            _ip("-n", namespace, "link", "set", "far0", "up")
-        except subprocess.CalledProcessError as error:
-            pytest.skip(f"virtual links cannot be made here: {error.stderr.strip()}")
+    with far_network() as network:
         camera = subprocess.Popen(
-            ["ip", "netns", "exec", namespace, sys.executable, str(_CAMERA), theirs],
+            [
+                "ip",
+                "netns",
+                "exec",
+                network.namespace,
+                sys.executable,
+                str(_CAMERA),
+                network.theirs,
+            ],
             stdout=subprocess.PIPE,
             text=True,
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         )
         assert camera.stdout is not None
-        url = camera.stdout.readline().strip()
-        assert url, "the camera did not start"
-        yield FarCamera(url, namespace, link, ours, theirs)
-    finally:
-        if camera is not None:
+        try:
+            url = camera.stdout.readline().strip()
+            assert url, "the camera did not start"
+            yield FarCamera(url, network.namespace, network.link, network.ours, network.theirs)
+        finally:
             camera.kill()
             camera.wait()
-            assert camera.stdout is not None
             camera.stdout.close()
-        # Deleting the namespace takes both ends of the link along.
-        _ip("netns", "del", namespace)
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
