@@ -42,6 +42,7 @@ _OPERATION_MODULES = (
     "gateway.evidence.hold_rows",
     "gateway.keepsake_rows",
     "gateway.mask_rows",
+    "gateway.retention_rows",
     "gateway.people.account_rows",
     "gateway.people.area_rows",
     "gateway.sheets.apply_rows",

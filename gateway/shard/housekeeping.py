@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.identifiers import now_us
 from gateway.retention import camera_policies, default_policy
 from gateway.settings import Settings
-from recorder.retention import Retention, RetentionReport
+from recorder.retention import DAY_US, Retention, RetentionReport
 from recorder.rows import RowError, RowWriter
 from recorder.stores import Store, StoreError
 
@@ -33,6 +33,8 @@ class Housekeeping:
     ) -> None:
         self._settings = settings
         self._reader = reader
+        self._rows = rows
+        self._recorded_day = -1
         self._retention = Retention(
             reader,
             rows,
@@ -67,6 +69,10 @@ class Housekeeping:
             folder = self._settings.store_directory
             self._retention.reserve_bytes = await asyncio.to_thread(_reserve_bytes, folder)
         self.last_report = await self._retention.run(now_us())
+        today = now_us() // DAY_US
+        if today != self._recorded_day:
+            await self._rows.write("retention.record_deletions", today=today)
+            self._recorded_day = today
         return self.last_report
 
 

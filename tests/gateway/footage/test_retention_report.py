@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import sqlalchemy as sa
 
+import gateway.retention_rows  # noqa: F401 - declares the row operation
 from gateway.cameras import find_cameras
-from gateway.database.tables import cameras
+from gateway.database.tables import audit_log, cameras
 from gateway.identifiers import now_us
 from gateway.retention_report import CameraReport, deleted_by_day, prove_deletion, report_cameras
 from recorder.retention import DAY_US, Retention, RetentionPolicy
@@ -62,6 +64,14 @@ async def test_deleted_footage_is_counted_and_proven_to_be_gone(
     assert (day["first_us"], day["bytes"]) == (START_US, after.deleted_bytes)
     proof = await prove_deletion(world.engine, world.store, [after], at_us)
     assert proof.remaining == []
+    # Once the day is over, and once only, the register says so too.
+    today = now_us() // DAY_US
+    for day, records in ((today, 0), (today + 1, 1), (today + 1, 0), (today + 2, 0)):
+        assert await world.rows.write("retention.record_deletions", today=day) == records
+    async with world.engine.connect() as connection:
+        [written] = (await connection.execute(sa.select(audit_log))).all()
+    assert json.loads(written.detail)["bytes"] == after.deleted_bytes
+    assert written.start_us == today * DAY_US
 
     # Somebody has put an object back: no row knows of it, and yet it is found.
     again = tmp_path / "again"
