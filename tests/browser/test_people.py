@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import queue
 import re
+import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.cookiejar import CookieJar
+from pathlib import Path
 from typing import Any
 
 import pyotp
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import serve_demo
+from tests.peers.openid_provider import CLIENT_SECRET, OpenIdProvider, running_provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -381,6 +389,77 @@ def test_a_service_token_is_told_once_and_withdrawn(
     page.locator(".el-message-box").get_by_role("button", name="收回").click()
     expect(row).to_have_count(0)
     assert asks("/api/cameras") == 401
+
+
+@pytest.fixture
+def provider(free_port: int) -> Iterator[OpenIdProvider]:
+    """A provider in a thread of its own."""
+    started: queue.Queue[OpenIdProvider] = queue.Queue()
+    done = threading.Event()
+
+    async def provide() -> None:
+        async with running_provider(free_port) as running:
+            started.put(running)
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(provide(),))
+    thread.start()
+    yield started.get(timeout=20)
+    done.set()
+    thread.join(20)
+
+
+def test_the_countys_identity_provider_signs_in_who_has_linked_an_identity(
+    provider: OpenIdProvider, tmp_path: Path, chromium: Browser
+) -> None:
+    with serve_demo(
+        tmp_path,
+        GRIDSIGHT_OIDC__ISSUER=provider.issuer,
+        GRIDSIGHT_OIDC__CLIENT_SECRET=CLIENT_SECRET,
+        GRIDSIGHT_OIDC__NAME="县统一认证",
+        GRIDSIGHT_SIGN_IN__TOTP_ROLES='["auditor"]',
+    ) as gateway:
+        page = chromium.new_page(base_url=gateway.url, locale="zh-CN")
+        page.goto("/sign-in")
+        page.get_by_role("button", name="用县统一认证登录").click()
+        # Nobody has linked this identity yet: back at the page, which says what to do.
+        expect(page).to_have_url(re.compile(r"/sign-in\?.*error="))
+        expect(page.get_by_role("alert")).to_contain_text("没有关联账号")
+        page.locator('input[name="name"]').fill(gateway.name)
+        page.locator('input[name="password"]').fill(gateway.password)
+        page.locator('input[name="password"]').press("Enter")
+        expect(page.locator(".wall-page")).to_be_visible()
+        page.goto("/account")
+        page.get_by_role("button", name="关联 县统一认证").click()
+        expect(page.get_by_role("button", name="取消关联")).to_be_visible(timeout=15_000)
+        page.context.clear_cookies()
+        page.goto("/users")
+        page.get_by_role("button", name="用县统一认证登录").click()
+        # Back where one wanted to go.
+        expect(page.get_by_role("heading", name="人员")).to_be_visible(timeout=15_000)
+
+        # Whose role asks for an authenticator enrols one before anything else.
+        user = gateway.call("POST", "/api/users", {"name": "sun", "display_name": "小孙"})
+        grant = {"user_id": user["id"], "role": "auditor", "area_id": "*"}
+        gateway.call("POST", "/api/grants", grant)
+        page.context.clear_cookies()
+        page.goto("/sign-in")
+        page.locator('input[name="name"]').fill("sun")
+        page.locator('input[name="password"]').fill(user["one_time_password"])
+        page.locator('input[name="password"]').press("Enter")
+        page.locator('input[name="new-password"]').fill(PASSWORD)
+        page.locator('input[name="repeat-password"]').fill(PASSWORD)
+        page.locator('input[name="repeat-password"]').press("Enter")
+        expect(page).to_have_url(f"{gateway.url}/account")
+        dialog = page.get_by_role("dialog", name="绑定动态口令")
+        dialog.locator('input[name="own-password"]').fill(PASSWORD)
+        dialog.get_by_role("button", name="下一步").click()
+        secret = dialog.locator("output.secret").inner_text().replace(" ", "")
+        dialog.locator('input[name="totp-code"]').fill(pyotp.TOTP(secret).now())
+        dialog.get_by_role("button", name="下一步").click()
+        page.get_by_role("button", name="回到实时预览").click()
+        expect(page.locator(".wall-page")).to_be_visible()
+        page.close()
 
 
 @pytest.mark.parametrize(

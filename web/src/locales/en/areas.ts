@@ -33,6 +33,6 @@ export default {
   noMatch: 'No area matches',
   grantsHere: 'Granted here',
   noGrantsHere: 'Nobody has been granted anything right here; what is granted above holds here too.',
-  export: 'Export this',
+  export: 'Export as a sheet',
   wholeCounty: 'Whole county',
 }

@@ -33,6 +33,6 @@ export default {
   noMatch: '没有符合的区域',
   grantsHere: '在此处的授权',
   noGrantsHere: '没有人在此处被直接授权；上级的授权在此同样有效。',
-  export: '导出此处',
+  export: '导出摄像机表',
   wholeCounty: '全县',
 }
