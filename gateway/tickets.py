@@ -46,6 +46,8 @@ class Ticket:
     expires_us: int
     may_lift_masks: bool
     made_from: str = "main"
+    # Why: code, words, case, as ReasonGiven has them. Playback carries it, for its downloads.
+    reason: tuple[str | None, str | None, str | None] = (None, None, None)
 
 
 class TicketSigner:
@@ -97,4 +99,5 @@ def _ticket_of(document: dict[str, Any]) -> Ticket:
         raise TicketError("the ticket is of another version")
     if document["action"] not in _ACTIONS:
         raise TicketError("the ticket is of another version")
-    return Ticket(**{**document, "camera_ids": tuple(document["camera_ids"])})
+    camera_ids, reason = tuple(document["camera_ids"]), tuple(document["reason"])
+    return Ticket(**{**document, "camera_ids": camera_ids, "reason": reason})

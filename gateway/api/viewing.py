@@ -72,8 +72,13 @@ async def open_viewing(
         expires_us=now_us() + TICKET_LIFETIME_S * US_PER_S,
         may_lift_masks=may_lift_masks,
         made_from=made_from,
+        reason=_reason(records[0]) if action == "playback" else (None, None, None),
     )
     return session_id, services.signer.sign(ticket)
+
+
+def _reason(record: AuditRecord) -> tuple[str | None, str | None, str | None]:
+    return record.reason_code, record.reason, record.case_id
 
 
 def overlay(connection: HTTPConnection, principal: Principal) -> dict[str, Any]:

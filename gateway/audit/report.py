@@ -35,7 +35,7 @@ KINDS: tuple[Kind, ...] = (
     "same_target",
     "refused",
 )
-LOOKS = ("live.open", "live.snapshot", "playback.open", "export.download", "export.create")
+LOOKS = ("live.open", "live.snapshot", "playback.open", "export.download", "export.order")
 LOOK_PREFIXES = ("search.",)
 REFUSALS = ("access.refused", "session.refused")
 
@@ -188,6 +188,8 @@ class Examiner:
                 self._open(record, user_id)
 
     def _reason(self, record: Mapping[str, Any]) -> None:
+        if record["action"] == "export.download":
+            return  # of what was opened or ordered with its own reason
         text, case_id = record["reason"], record["case_id"]
         user_id = record["user_id"]
         if record["reason_code"] is None and (text is None or is_blank(text)):

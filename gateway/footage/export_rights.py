@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.audit import AuditRecord, append
+from gateway.audit import AuditRecord, ReasonGiven, append
 from gateway.cameras import Camera, find_cameras
+from gateway.control.channel import ControlError
 from gateway.footage.playback_index import Range
 from gateway.footage.sessions import PlaybackSession, SessionRefused
 from gateway.identifiers import US_PER_S, now_us
@@ -53,10 +54,10 @@ class Exports:
             start_us=part.start_us,
             end_us=part.end_us,
             detail={"session_id": session.id, "variant": session.variant, "format": "mp4"},
-        )
+        ).because(ReasonGiven(*session.ticket.reason))
         try:
             await append(self._rows, [record])
-        except (ConnectionError, TimeoutError, RowError) as error:
+        except (ConnectionError, TimeoutError, ControlError, RowError) as error:
             raise SessionRefused(
                 503, "unavailable", f"the audit log cannot be written, so nothing is given: {error}"
             ) from error
