@@ -16,7 +16,7 @@ from gateway.api.access import (
     record,
     require_full_sign_in,
 )
-from gateway.api.errors import ApiError, not_found
+from gateway.api.errors import ApiError, not_found, unavailable
 from gateway.api.guard import FILE_BYTES_LIMIT
 from gateway.api.services import Services, ServicesDep
 from gateway.identifiers import now_us
@@ -26,7 +26,7 @@ from gateway.people.roles import Right
 from gateway.sheets import worker
 from gateway.sheets.csv_sheet import write_csv
 from gateway.sheets.files import Form, Kind
-from gateway.sheets.jobs import ImportJob
+from gateway.sheets.jobs import ImportJob, TooManyImports
 from gateway.sheets.register import THINGS
 from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import SheetError
@@ -131,7 +131,9 @@ async def export_sheet(
         template=template,
     )
     if not template:
-        await record(services, request, caller, f"{THINGS[kind]}.export", area=within or None, form=form)
+        await record(
+            services, request, caller, f"{THINGS[kind]}.export", area=within or None, form=form
+        )
     try:
         content = await worker.export(services.settings, wanted)
     except SheetError as error:
@@ -169,9 +171,13 @@ async def start_import(
             raise ApiError(413, "too_large", f"a file has at most {FILE_BYTES_LIMIT} bytes")
     # Only ever shown; some browsers send where it was.
     shown = "".join(filter(str.isprintable, name.replace("\\", "/").rpartition("/")[2]))[:200]
-    job = await services.imports.start(
-        kind, shown, bytes(content), caller.user_id, Scope.of(caller, now_us())
-    )
+    (by,) = audit_records(request, caller, "import")
+    try:
+        job = await services.imports.start(
+            kind, shown, bytes(content), Scope.of(caller, now_us()), by
+        )
+    except TooManyImports as error:
+        raise unavailable(str(error)) from None
     return _document(services, job)
 
 

@@ -13,7 +13,7 @@ from itertools import islice, product
 import sqlalchemy as sa
 
 # Characters with several readings (长: chang, zhang) multiply.
-_INITIALS_LIMIT = 8
+_READINGS_LIMIT = 8
 # Between the parts of a key: none of them holds one.
 _SEPARATOR = "\n"
 _HAN = "\u3007\u3400-\u9fff\U00020000-\U000323af"
@@ -28,28 +28,30 @@ def search_key(name: str, code: str | None = None) -> str:
     parts = [plain]
     if not plain.isascii():
         spoken = [_readings(part) for part in _PARTS.findall(plain)]
-        parts.append("".join(full for full, _ in spoken))
-        initials = product(*(own for _, own in spoken))
-        parts += ["".join(one) for one in islice(initials, _INITIALS_LIMIT)]
+        for combined in islice(product(*spoken), _READINGS_LIMIT):
+            parts.append("".join(full for full, _ in combined))
+            parts.append("".join(initials for _, initials in combined))
     if code:
         parts.append(_plain(code))
     return _SEPARATOR.join(dict.fromkeys(part for part in parts if part))
 
 
 @lru_cache(maxsize=16_384)
-def _readings(part: str) -> tuple[str, tuple[str, ...]]:
-    """A run of characters in full pinyin, and its initials, the likeliest first. What is not
-    Chinese stands for itself.
+def _readings(part: str) -> tuple[tuple[str, str], ...]:
+    """A run of characters in full pinyin and in initials, in each reading, the likeliest first.
+    What is not Chinese stands for itself.
     """
     if not _CHINESE.match(part):
-        return part, (part,)
+        return ((part, part),)
     # Imported by who writes names, not by every process: its dictionary takes 30 MB.
     from pypinyin import Style, lazy_pinyin, pinyin
 
-    likeliest = "".join(lazy_pinyin(part, style=Style.FIRST_LETTER))
-    readings = product(*pinyin(part, style=Style.FIRST_LETTER, heteronym=True))
-    others = ("".join(one) for one in islice(readings, _INITIALS_LIMIT))
-    return "".join(lazy_pinyin(part)), tuple(dict.fromkeys((likeliest, *others)))
+    readings = product(*pinyin(part, style=Style.NORMAL, heteronym=True))
+    all_of_them = (tuple(lazy_pinyin(part)), *islice(readings, _READINGS_LIMIT))
+    return tuple(
+        ("".join(one), "".join(syllable[:1] for syllable in one))
+        for one in dict.fromkeys(all_of_them)
+    )
 
 
 def matches(key: sa.ColumnElement[str], query: str) -> sa.ColumnElement[bool]:

@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import structlog
 
-from gateway.audit import AuditRecord
+from gateway.audit import AuditRecord, append
 from gateway.identifiers import US_PER_S, new_id, now_us
 from gateway.settings import Settings
 from gateway.sheets import worker
 from gateway.sheets.files import Kind
 from gateway.sheets.plan import Plan
+from gateway.sheets.register import THINGS
 from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import SheetError
 from gateway.sheets.writing import write_plan
@@ -31,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 State = Literal["checking", "checked", "applying", "applied", "failed"]
 
-KEPT_US = 3600 * US_PER_S
+KEPT_S = 3600
 PASSWORDS_KEPT_US = 15 * 60 * US_PER_S
 JOBS_PER_USER = 5
 JOBS_LIMIT = 40
@@ -39,15 +40,16 @@ JOBS_LIMIT = 40
 
 @dataclass(slots=True)
 class ImportJob:
-    """One import. ``path`` holds the file as it was sent; ``lines`` of it have been read."""
+    """One import. ``by`` says whose; ``path`` holds the file as it was sent, of which ``lines``
+    have been read.
+    """
 
     id: str
     kind: Kind
     name: str
-    user_id: str
+    by: AuditRecord
     path: Path
     sha256: str
-    created_us: int
     state: State = "checking"
     lines: int = 0
     plan: Plan = field(default_factory=Plan)
@@ -56,6 +58,11 @@ class ImportJob:
     passwords: list[tuple[str, str, str]] = field(default_factory=list)
     applied_us: int = 0
     task: asyncio.Task[None] | None = None
+    expiry: asyncio.TimerHandle | None = None
+
+
+class TooManyImports(Exception):
+    """Others' files are being worked on: try again later."""
 
 
 class ImportJobs:
@@ -78,25 +85,28 @@ class ImportJobs:
             await self.forget(job)
 
     async def start(
-        self, kind: Kind, name: str, content: bytes, user_id: str, scope: Scope
+        self, kind: Kind, name: str, content: bytes, scope: Scope, by: AuditRecord
     ) -> ImportJob:
-        """Take a file and check it. The user's oldest imports are forgotten for it."""
-        await self._forget_old(user_id)
+        """Take a file of ``by.user_id`` and check it; their oldest imports are forgotten for it.
+
+        Raises TooManyImports.
+        """
+        await self._forget_old(by.user_id)
         job_id = new_id("imp")
         path = self._folder / job_id
         await asyncio.to_thread(self._keep, path, content)
         sha256 = hashlib.sha256(content).hexdigest()
-        job = ImportJob(job_id, kind, name, user_id, path, sha256, now_us())
+        job = ImportJob(job_id, kind, name, by, path, sha256)
         self._jobs[job.id] = job
+        # Files hold passwords: none stays because nobody came back for it.
+        job.expiry = asyncio.get_running_loop().call_later(KEPT_S, self._expire, job)
         job.task = asyncio.create_task(self._guarded(job, self._check(job, scope)))
         return job
 
     def find(self, job_id: str, user_id: str) -> ImportJob | None:
-        """The import, if it is this user's and not too old."""
+        """The import, if it is this user's."""
         job = self._jobs.get(job_id)
-        if job is None or job.user_id != user_id or job.created_us < now_us() - KEPT_US:
-            return None
-        return job
+        return job if job is not None and job.by.user_id == user_id else None
 
     def apply(
         self,
@@ -111,8 +121,10 @@ class ImportJobs:
         job.task = asyncio.create_task(self._guarded(job, self._apply(job, scope, by, written)))
 
     async def forget(self, job: ImportJob) -> None:
-        """Stop it, unless it is being written just now, and delete its file."""
+        """Stop it and delete its file. What is just being written may be written all the same."""
         self._jobs.pop(job.id, None)
+        if job.expiry is not None:
+            job.expiry.cancel()
         if job.task is not None:
             job.task.cancel()
             await asyncio.gather(job.task, return_exceptions=True)
@@ -162,6 +174,7 @@ class ImportJobs:
             await work
         except SheetError as error:
             job.state, job.error = "failed", (error.code, str(error))
+            await self._note_refused(job, error.code)
         except RowError as error:
             # Nothing was written; the file can be tried again.
             job.state, job.error = "checked", (error.code, str(error))
@@ -173,14 +186,37 @@ class ImportJobs:
             _log.error("an import failed", job=job.id, exc_info=True)
             job.state, job.error = "failed", ("failed", "this failed inside the gateway")
 
-    async def _forget_old(self, user_id: str) -> None:
-        at_us = now_us()
-        for job in [job for job in self._jobs.values() if job.created_us < at_us - KEPT_US]:
+    async def _note_refused(self, job: ImportJob, code: str) -> None:
+        """A file that is no sheet, or a bomb, is on record."""
+        detail = {"file": job.name, "sha256": job.sha256, "code": code}
+        action = f"{THINGS[job.kind]}.import_refused"
+        refused = replace(job.by, action=action, detail={**job.by.detail, **detail})
+        try:
+            await append(self._rows, [refused])
+        except (ConnectionError, RowError):
+            _log.warning("a refused import is not on record", job=job.id, code=code)
+
+    async def _forget_old(self, user_id: str | None) -> None:
+        """Make room for one more, of this user and at all."""
+        idle = [job for job in self._jobs.values() if job.state not in ("applying", "checking")]
+        own = [job for job in idle if job.by.user_id == user_id]
+        for job in (
+            *own[: max(0, len(own) + 1 - JOBS_PER_USER)],
+            *idle[: max(0, len(idle) + 1 - JOBS_LIMIT)],
+        ):
             await self.forget(job)
-        own = [job for job in self._jobs.values() if job.user_id == user_id]
-        idle = [job for job in self._jobs.values() if job.state != "applying"]
-        for job in [*own[: max(0, len(own) + 1 - JOBS_PER_USER)], *idle[: len(idle) - JOBS_LIMIT]]:
-            await self.forget(job)
+        if len(self._jobs) >= JOBS_LIMIT:
+            raise TooManyImports("many files are being imported just now: try again in a moment")
+
+    def _expire(self, job: ImportJob) -> None:
+        job.expiry = None
+        job.task = asyncio.create_task(self._forget_after(job, job.task))
+
+    async def _forget_after(self, job: ImportJob, task: asyncio.Task[None] | None) -> None:
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
+        job.task = None
+        await self.forget(job)
 
     def _keep(self, path: Path, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

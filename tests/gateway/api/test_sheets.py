@@ -82,6 +82,7 @@ async def test_a_file_with_faults_cannot_be_applied(county: County) -> None:
         assert (await client.get(f"/api/imports/{checked['id']}")).status_code == 404
         failed = await send(client, "areas", b"\xd0\xcf\x11\xe0" + bytes(100))
         assert (failed["state"], failed["error"]["code"]) == ("failed", "old_excel")
+        assert "area.import_refused" in await actions(client)
 
 
 async def test_too_much_is_refused_before_it_is_read(county: County) -> None:

@@ -1,0 +1,78 @@
+"""Imports are kept for a while, few at a time, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.audit import AuditRecord
+from gateway.settings import Settings
+from gateway.sheets import jobs as module
+from gateway.sheets import worker
+from gateway.sheets.jobs import ImportJob, ImportJobs
+from gateway.sheets.plan import Plan
+from gateway.sheets.scope import Scope
+
+WANG = AuditRecord("import", user_id="usr_wang")
+
+
+class NoRows:
+    """A writer that nobody needs."""
+
+    async def write(self, operation: str, /, **arguments: Any) -> Any:
+        raise AssertionError(operation)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImportJobs:
+    """Imports whose files are all right at once."""
+
+    async def check(*_: Any) -> Plan:
+        return Plan()
+
+    monkeypatch.setattr(worker, "check", check)
+    return ImportJobs(Settings(data_directory=tmp_path), NoRows())
+
+
+async def checked(jobs: ImportJobs, by: AuditRecord = WANG) -> ImportJob:
+    job = await jobs.start("areas", "a.csv", b"secret", Scope(), by)
+    assert job.task is not None
+    await job.task
+    assert job.state == "checked"
+    return job
+
+
+async def test_files_that_a_killed_gateway_left_are_thrown_away(
+    jobs: ImportJobs, tmp_path: Path
+) -> None:
+    left = tmp_path / "imports" / "imp_left"
+    left.parent.mkdir()
+    left.write_bytes(b"secret")
+    await jobs.open()
+    assert list(left.parent.iterdir()) == []
+
+
+async def test_only_the_newest_of_a_user_are_kept(jobs: ImportJobs, tmp_path: Path) -> None:
+    made = [await checked(jobs) for _ in range(module.JOBS_PER_USER + 3)]
+    kept = [jobs.find(job.id, "usr_wang") for job in made]
+    assert kept == [None] * 3 + made[3:]
+    assert len(list((tmp_path / "imports").iterdir())) == module.JOBS_PER_USER
+    other = await checked(jobs, AuditRecord("import", user_id="usr_li"))
+    assert jobs.find(made[3].id, "usr_wang") is not None
+    # To each their own.
+    assert jobs.find(other.id, "usr_wang") is None
+    await jobs.close()
+    assert list((tmp_path / "imports").iterdir()) == []
+
+
+async def test_a_file_is_forgotten_after_its_time(
+    jobs: ImportJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_S", 0)
+    job = await checked(jobs)
+    while list((tmp_path / "imports").iterdir()):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert jobs.find(job.id, "usr_wang") is None
