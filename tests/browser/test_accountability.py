@@ -279,7 +279,7 @@ def test_a_case_holds_and_exports_footage_that_anybody_can_verify(
     expect(marked).to_be_hidden()
     page.get_by_role("button", name="导出 / 封存").click()
     marked.get_by_role("tab", name="导出").click()
-    marked.locator('select[name="purpose-case"]').select_option(index=1)
+    marked.locator('input[name="purpose-case"]').fill(CASE)
     marked.locator('input[name="burn-time"]').check()
     marked.get_by_role("button", name="开始导出").click()
     expect(marked.locator('[data-state="done"]')).to_be_visible(timeout=120_000)
