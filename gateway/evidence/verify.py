@@ -120,7 +120,7 @@ def _verify(package: _Package, trusted: TrustedKeys, report: EvidenceReport, say
         listed = {one["path"]: one for one in document["files"]}
         if document["format"] != FORMAT:
             raise ValueError(f"of another format: {document['format']!r}")
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         report.faults.append(f"{MANIFEST}: cannot be read ({error})")
         return
     report.manifest = document
@@ -185,7 +185,7 @@ def _verify_signature(
         promised = [PublicKey(one["algorithm"], one["public_key"]) for one in document["signed_by"]]
         for key, _ in given:
             _ = key.fingerprint
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         report.faults.append(f"{SIGNATURE}: cannot be read ({error})")
         return
     if [key for key, _ in given] != promised:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +11,9 @@ import sqlalchemy as sa
 
 from gateway.database.evidence_tables import export_jobs
 from gateway.database.tables import audit_log
+from gateway.evidence.sm2 import Sm2PrivateKey
 from gateway.identifiers import now_us
-from gateway.settings import AccountabilitySettings
+from gateway.settings import AccountabilitySettings, EvidenceSettings
 from recorder.tables import held_ranges
 from tests.gateway.api.conftest import County
 
@@ -267,3 +269,16 @@ async def test_the_key_and_the_verifier_are_given_to_who_has_signed_in(county: C
     assert b"verifyEd25519" in page.content
     stranger = await county.sign_in(None)
     assert (await stranger.get("/api/evidence/key")).status_code == 401
+
+
+async def test_a_county_may_sign_with_its_own_sm2_key_too(county: County, tmp_path: Path) -> None:
+    path = tmp_path / "sm2.key"
+    evidence = EvidenceSettings(sm2_key_file=path)
+    object.__setattr__(county.services.settings, "evidence", evidence)
+    viewer = await signed_in(county, "wu", "viewer")
+    assert (await viewer.get("/api/evidence/key")).status_code == 503
+    path.write_text("not a key")
+    assert "SM2 private key" in (await viewer.get("/api/evidence/key")).text
+    path.write_text(f"{12345:064x}")
+    found = (await good(await viewer.get("/api/evidence/key")))["sm2"]
+    assert found["public_key"] == Sm2PrivateKey(12345).public_key().to_bytes().hex()

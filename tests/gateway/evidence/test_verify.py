@@ -189,3 +189,12 @@ def test_a_folder_of_strangers_files_is_no_package(tmp_path: Path) -> None:
         "manifest.json: is missing",
         "manifest.sig: is missing",
     ]
+
+
+def test_a_manifest_made_to_break_the_reader_is_a_fault(folder: Path) -> None:
+    for text in ("[" * 100_000, '{"files": 1, "format": "gridsight-evidence/1"}', "\0", "[1]"):
+        for name in ("manifest.json", "manifest.sig"):
+            kept = (folder / name).read_bytes()
+            (folder / name).write_text(text)
+            assert verify(folder).faults
+            (folder / name).write_bytes(kept)

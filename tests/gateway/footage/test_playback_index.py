@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from gateway.footage import routes
 from gateway.footage.hls import media_playlist
 from gateway.footage.playback_index import (
     INDEX_SPAN_LIMIT_US,
@@ -16,7 +17,6 @@ from gateway.footage.playback_index import (
     page_of,
 )
 from gateway.footage.reader import Located
-from gateway.footage.routes import _byte_range
 from recorder import gop_index
 from recorder.gop_index import FragmentEntry
 from recorder.segments import Run, Segment
@@ -135,7 +135,7 @@ def test_a_playlist_has_each_fragment_at_most_once_and_begins_with_keyframes(ite
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
     scope = {"type": "http", "headers": [(b"range", header.encode("latin-1"))]}
-    return _byte_range(Request(scope), size)
+    return routes.byte_range(Request(scope), size)
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), st.integers(1, 10**12))
