@@ -9,74 +9,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
-from gateway.camera_form import CameraForm, endpoint
+from gateway.camera_form import endpoint
 from gateway.identifiers import new_id
 from gateway.people.search_key import search_key
 from gateway.secrets import SealError, seal, unseal
-from gateway.sheets.area_sheet import AXIS_NAMES
-from gateway.sheets.cells import checked_name, listed, refuse_rounded, written, yes_or_no
+from gateway.sheets.camera_line import (
+    COLUMNS,
+    PLACE_AXES,
+    RECORDS,
+    TRANSPORTS,
+    CameraLine,
+    read_camera,
+)
+from gateway.sheets.cells import written
 from gateway.sheets.county import (
     CAMERA_COLUMNS,
     NAME_SEPARATOR,
-    KnownArea,
     KnownAreas,
     KnownCamera,
 )
 from gateway.sheets.plan import FieldChange, Item, Plan
 from gateway.sheets.scope import Scope
-from gateway.sheets.sheet import Column, Fault, Row
-
-COLUMNS = (
-    Column("number", ("编号", "number"), example="42088110000001320001"),
-    Column("name", ("名称", "name"), required=True, example="村口"),
-    Column("area_code", ("区域编码", "area_code"), example="420881100201"),
-    Column("area", ("区域", "area"), example="钟祥市/石牌镇/彭墩村"),
-    Column("department", ("部门", "department"), example="GA-01"),
-    Column("police", ("警务", "警务辖区", "police"), example="PCS-03"),
-    Column("platform", ("平台", "来源平台", "platform"), example="VILLAGE"),
-    Column(
-        "main_url", ("主码流", "main_url"), required=True, example="rtsp://10.20.1.15/Streaming/101"
-    ),
-    Column("sub_url", ("子码流", "sub_url"), example="rtsp://10.20.1.15/Streaming/102"),
-    Column("username", ("用户名", "username"), example="viewer"),
-    Column("password", ("密码", "password")),
-    Column("transport", ("传输", "transport"), example="自动"),
-    Column("record", ("录像", "record"), example="连续"),
-    Column("retention_days", ("保存天数", "retention_days"), example="30"),
-    Column("retention_bytes", ("保存字节", "retention_bytes")),
-    Column("enabled", ("启用", "enabled"), example="是"),
-)
-PLACE_AXES = ("department", "police", "platform")
-
-_TRANSPORTS = {"自动": "auto"}
-_RECORDS = {"连续": "continuous", "不录像": "off"}
-# Of pydantic's kinds of fault, our codes.
-_CODES = {
-    "missing": "required",
-    "string_too_short": "required",
-    "string_too_long": "too_long",
-    "literal_error": "unknown_value",
-    "int_parsing": "not_a_number",
-    "greater_than_equal": "not_a_number",
-    "less_than_equal": "not_a_number",
-}
-_NUMBER_LENGTH_LIMIT = 40
-
-
-@dataclass(slots=True)
-class _Line:
-    """A camera as the file has it, and what it turns out to be."""
-
-    row: Row
-    form: CameraForm
-    home: KnownArea
-    places: dict[str, KnownArea]
-    known: KnownCamera | None = None
+from gateway.sheets.sheet import Fault, Row
 
 
 def plan_cameras(
@@ -88,7 +44,7 @@ def plan_cameras(
 ) -> Plan:
     """What importing the rows would do. Areas that are missing are added to ``areas`` and made."""
     plan = Plan()
-    lines = [line for row in rows if (line := _read(row, areas, scope, plan)) is not None]
+    lines = [line for row in rows if (line := read_camera(row, areas, scope, plan)) is not None]
     _recognise(lines, cameras, scope, plan.faults)
     _refuse_doubles(lines, cameras, plan.faults)
     for line in lines:
@@ -105,8 +61,8 @@ def export_cameras(cameras: Iterable[KnownCamera], areas: KnownAreas) -> Iterato
     """The sheet of these cameras, heading first; without passwords."""
     yield [column.headings[0] for column in COLUMNS if column.field != "password"]
     shown: dict[str, dict[Any, str]] = {
-        "transport": {value: name for name, value in _TRANSPORTS.items()},
-        "record": {value: name for name, value in _RECORDS.items()},
+        "transport": {value: name for name, value in TRANSPORTS.items()},
+        "record": {value: name for name, value in RECORDS.items()},
         "enabled": {True: written(True), False: written(False)},
     }
     for camera in cameras:
@@ -122,115 +78,8 @@ def export_cameras(cameras: Iterable[KnownCamera], areas: KnownAreas) -> Iterato
         yield [texts[column.field] for column in COLUMNS if column.field != "password"]
 
 
-def _read(row: Row, areas: KnownAreas, scope: Scope, plan: Plan) -> _Line | None:
-    before = len(plan.faults)
-    checked_name(row, "name", plan.faults)
-    number = row.text("number")
-    if number and refuse_rounded(row, "number", plan.faults) and len(number) > _NUMBER_LENGTH_LIMIT:
-        reason = f"is longer than {_NUMBER_LENGTH_LIMIT}"
-        plan.faults.append(row.fault("number", "too_long", reason, limit=_NUMBER_LENGTH_LIMIT))
-    enabled = yes_or_no(row, "enabled", plan.faults)
-    form = _form(row, enabled, plan.faults)
-    places = _places(row, areas, scope, plan.faults)
-    if len(plan.faults) > before or form is None:
-        return None
-    home = _home(row, areas, scope, plan)
-    return _Line(row, form, home, places) if home is not None else None
-
-
-def _form(row: Row, enabled: bool, faults: list[Fault]) -> CameraForm | None:
-    fields: dict[str, object] = {
-        name: row.text(name)
-        for name in (*CAMERA_COLUMNS, "password")
-        if row.text(name) and name not in ("enabled", "name")
-    }
-    for name, words in (("transport", _TRANSPORTS), ("record", _RECORDS)):
-        if name in fields:
-            fields[name] = words.get(row.text(name), row.text(name).lower())
-    try:
-        return CameraForm.model_validate(
-            {**fields, "name": row.text("name") or "-", "area_id": "-", "enabled": enabled}
-        )
-    except ValidationError as error:
-        for fault in error.errors(include_input=False, include_url=False):
-            name = str(fault["loc"][0]) if fault["loc"] else ""
-            reason = fault["msg"].removeprefix("Value error, ")
-            code = _CODES.get(fault["type"], "address" if name.endswith("_url") else "invalid")
-            if code == "required":
-                reason = "is missing"
-            faults.append(row.fault(name, code, reason))
-        return None
-
-
-def _places(row: Row, areas: KnownAreas, scope: Scope, faults: list[Fault]) -> dict[str, KnownArea]:
-    found: dict[str, KnownArea] = {}
-    for axis in PLACE_AXES:
-        for text in listed(row.text(axis)):
-            area = areas.resolve(axis, text)
-            if area is None or not scope.sees(area.path):
-                reason = f"there is no area {text} on the axis {AXIS_NAMES[axis]}"
-                faults.append(row.fault(axis, "unknown_area", reason, area=text))
-            else:
-                found[area.id] = area
-    return found
-
-
-def _home(row: Row, areas: KnownAreas, scope: Scope, plan: Plan) -> KnownArea | None:
-    if code := row.text("area_code"):
-        if not refuse_rounded(row, "area_code", plan.faults):
-            return None
-        area = areas.resolve("area", code)
-        if area is None or not scope.sees(area.path):
-            reason = f"there is no area {code}"
-            plan.faults.append(row.fault("area_code", "unknown_area", reason, area=code))
-            return None
-        return area
-    text = row.text("area")
-    names = [part.strip() for part in text.split(NAME_SEPARATOR)]
-    if not all(names):
-        column = "area" if row.has("area") or not row.has("area_code") else "area_code"
-        reason = "is the area's code, or its names from the root down, as in 县/镇/村"
-        plan.faults.append(row.fault(column, "required" if not text else "area_names", reason))
-        return None
-    return _made(row, names, areas, scope, plan)
-
-
-def _made(
-    row: Row, names: list[str], areas: KnownAreas, scope: Scope, plan: Plan
-) -> KnownArea | None:
-    """The area of these names; made below the lowest that there is."""
-    above: KnownArea | None = None
-    for depth, name in enumerate(names):
-        below = areas.by_name.get(("area", above.id if above is not None else None, name), [])
-        if len(below) > 1:
-            reason = f"several areas are called {name} there: give the code"
-            plan.faults.append(row.fault("area", "ambiguous_area", reason, area=name))
-            return None
-        if below:
-            above = below[0]
-            continue
-        path = above.path if above is not None else ""
-        if not scope.may_configure(path):
-            reason = f"there is no area {NAME_SEPARATOR.join(names)}"
-            plan.faults.append(row.fault("area", "unknown_area", reason, area=row.text("area")))
-            return None
-        area_id = new_id("area")
-        parent_id = above.id if above is not None else None
-        above = KnownArea(area_id, parent_id, "area", name, None, f"{path}{area_id}/", 0)
-        areas.add(above)
-        step = {"parent_id": parent_id, "axis": "area", "name": name, "code": None, "position": 0}
-        plan.steps.append({"do": "area", "id": area_id, "search_key": search_key(name), **step})
-        made = NAME_SEPARATOR.join(names[: depth + 1])
-        plan.warnings.append(
-            row.fault(
-                "area", "area_is_made", f"{made} is not there yet and will be made", area=made
-            )
-        )
-    return above
-
-
 def _recognise(
-    lines: list[_Line], cameras: Sequence[KnownCamera], scope: Scope, faults: list[Fault]
+    lines: list[CameraLine], cameras: Sequence[KnownCamera], scope: Scope, faults: list[Fault]
 ) -> None:
     """Find out which camera each line means."""
     by_number = {camera.number: camera for camera in cameras if camera.number is not None}
@@ -257,7 +106,7 @@ def _recognise(
 
 
 def _refuse_doubles(
-    lines: list[_Line], cameras: Sequence[KnownCamera], faults: list[Fault]
+    lines: list[CameraLine], cameras: Sequence[KnownCamera], faults: list[Fault]
 ) -> None:
     """No number and no address twice, neither in the file nor in the county as it will be."""
     seen: dict[tuple[object, ...], int] = {}
@@ -281,7 +130,9 @@ def _refuse_doubles(
             faults.append(line.row.fault("main_url", "address_taken", reason))
 
 
-def _step(line: _Line, areas: KnownAreas, scope: Scope, secret: bytes, plan: Plan) -> Item | None:
+def _step(
+    line: CameraLine, areas: KnownAreas, scope: Scope, secret: bytes, plan: Plan
+) -> Item | None:
     row, form, camera = line.row, line.form, line.known
     key = form.number or form.main_url
     if camera is None:
@@ -329,7 +180,7 @@ def _step(line: _Line, areas: KnownAreas, scope: Scope, secret: bytes, plan: Pla
 
 
 def _changed(
-    line: _Line, camera: KnownCamera, areas: KnownAreas, secret: bytes, faults: list[Fault]
+    line: CameraLine, camera: KnownCamera, areas: KnownAreas, secret: bytes, faults: list[Fault]
 ) -> tuple[dict[str, Any], list[FieldChange]]:
     """The columns of the row that change, and what people see of it."""
     row, form = line.row, line.form
@@ -367,7 +218,7 @@ def _changed(
     return columns, changes
 
 
-def _new_places(line: _Line, camera: KnownCamera, areas: KnownAreas) -> frozenset[str]:
+def _new_places(line: CameraLine, camera: KnownCamera, areas: KnownAreas) -> frozenset[str]:
     """Where it will stand: axes without a column stay as they are."""
     kept = {
         area_id

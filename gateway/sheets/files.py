@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import sqlalchemy as sa
 
-from gateway.sheets import area_sheet, camera_sheet, user_sheet
+from gateway.sheets import area_sheet, camera_line, camera_sheet, user_sheet
 from gateway.sheets.county import KnownArea, KnownAreas, read_areas, read_cameras, read_users
 from gateway.sheets.csv_sheet import read_csv, write_csv
 from gateway.sheets.plan import Plan
@@ -25,7 +25,7 @@ Form = Literal["csv", "xlsx"]
 
 COLUMNS: dict[Kind, tuple[Column, ...]] = {
     "areas": area_sheet.COLUMNS,
-    "cameras": camera_sheet.COLUMNS,
+    "cameras": camera_line.COLUMNS,
     "users": user_sheet.COLUMNS,
 }
 TITLES: dict[Kind, str] = {"areas": "区域", "cameras": "摄像机", "users": "账号"}

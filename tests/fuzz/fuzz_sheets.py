@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.sheets.area_sheet import COLUMNS, plan_areas
-from gateway.sheets.camera_sheet import COLUMNS as CAMERA_COLUMNS
+from gateway.sheets.camera_line import COLUMNS as CAMERA_COLUMNS
 from gateway.sheets.camera_sheet import plan_cameras
 from gateway.sheets.county import KnownAreas
 from gateway.sheets.files import read_lines
