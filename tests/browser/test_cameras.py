@@ -151,6 +151,32 @@ def test_areas_are_added_renamed_moved_and_deleted_when_empty(
     expect(page.get_by_text("此区域里还有摄像机")).to_be_visible()
 
 
+def test_another_device_takes_a_cameras_place_and_its_id_stays(
+    console: Any, cameras: list[dict[str, Any]], page: Page
+) -> None:
+    camera = add_camera(console, cameras, "后门", "rtsp://127.0.0.1:9/old")
+    try:
+        page.goto("/cameras")
+        row = page.locator(".cameras tbody tr").filter(has_text="后门")
+        row.get_by_role("button", name="更多").click()
+        page.get_by_role("menuitem", name="更换设备").click()
+        dialog = page.get_by_role("dialog", name="更换设备：后门")
+        expect(dialog.locator(".history li")).to_have_count(1)
+        dialog.locator('input[name="main-url"]').fill(cameras[0]["main_url"])
+        dialog.get_by_label("型号").fill("DS-2CD3T47")
+        dialog.get_by_role("button", name="更换设备").click()
+        expect(row).to_contain_text("在线", timeout=20_000)
+        path = f"/api/cameras/{camera['id']}"
+        assert console.call("GET", path)["main_url"] == cameras[0]["main_url"]
+        row.get_by_role("button", name="更多").click()
+        page.get_by_role("menuitem", name="更换设备").click()
+        expect(dialog.locator(".history li")).to_have_count(2)
+        expect(dialog.locator(".history li").first).to_contain_text("DS-2CD3T47")
+        expect(dialog.locator(".history li").last).to_contain_text("127.0.0.1:9/old")
+    finally:
+        console.call("DELETE", f"/api/cameras/{camera['id']}")
+
+
 def test_where_restreaming_is_off_the_dialog_says_so(
     cameras: list[dict[str, Any]], page: Page
 ) -> None:

@@ -312,7 +312,7 @@ def test_a_desk_changes_hands_while_its_wall_plays(
     video = tile.locator("video")
     video.evaluate(
         "video => { video.dataset.stops = '0';"
-        "for (const name of ['emptied', 'waiting', 'pause'])"
+        "for (const name of ['emptied', 'loadstart', 'pause'])"
         " video.addEventListener(name, () => video.dataset.stops++) }"
     )
     page.get_by_role("button", name="换人").click()
