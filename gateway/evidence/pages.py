@@ -41,7 +41,8 @@ def player_page(
         "end_us": wanted.end_us,
         "utc_offset_minutes": order.utc_offset_minutes,
         "requested_by": f"{order.requester['display_name']} ({order.requester['name']})",
-        "reason": " ".join(str(one) for one in order.reason.values() if one),
+        "reason_code": order.reason["code"],
+        "reason_text": order.reason["text"] or "",
         "case_number": order.case["number"] if order.case is not None else None,
         "cameras": [
             {

@@ -143,7 +143,7 @@ def test_the_page_plays_all_cameras_on_one_clock(
     expect(tiles).to_have_count(2)
     expect(tiles.nth(1).locator(".name")).to_have_text(evil)
     expect(tiles.nth(1).locator(".none")).to_have_text("No footage at this time")
-    assert "camera_offline" in page.locator("#cameras").inner_text()
+    assert "camera offline" in page.locator("#cameras").inner_text()
 
     page.evaluate(f"window.gridsight.seek({START_US + 6 * SECOND})")
     page.click("#play")
