@@ -66,7 +66,7 @@ export async function errorOfResponse(response: Response): Promise<PlaybackError
 
 export function codeOf(status: number, code: string): PlaybackErrorCode {
   if (code === 'queued') return 'queued'
-  if (code === 'revoked') return 'session_ended'
+  if (code === 'revoked' || code === 'masked') return 'session_ended'
   if (code === 'purpose_required' || code === 'case_required') return 'purpose_required'
   if (code === 'masked_unavailable') return 'masked_unavailable'
   if (status === 401) return 'sign_in_required'
