@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from gateway.identifiers import now_us
 from tests.gateway.footage.media import decode_everything
@@ -36,9 +39,10 @@ def _child(gateway: Gateway, name: str) -> psutil.Process:
     raise LookupError(name)
 
 
+@pytest.mark.timeout(400)
 async def test_a_package_survives_a_kill_and_is_verified_elsewhere(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    async with running_gateway(data) as gateway:
+    async with running_gateway(data, RECORDING__SEGMENT_S="5") as gateway:
         cameras = (await gateway.get("/api/cameras"))["items"]
         camera_id = cameras[0]["id"]
 
@@ -83,6 +87,14 @@ async def test_a_package_survives_a_kill_and_is_verified_elsewhere(tmp_path: Pat
             return now if now["state"] == "done" else None
 
         made = await until("the package", done)
+
+        async def stored() -> bool:
+            return len(await asyncio.to_thread(_held, data, camera_id, minutes, False)) > 0
+
+        await until("footage after the range", stored)
+        # What was still being recorded when the hold was placed is held like the rest.
+        assert set(await asyncio.to_thread(_held, data, camera_id, minutes, True)) == {1}
+        assert set(await asyncio.to_thread(_held, data, camera_id, minutes, False)) == {0}
         assert {one["kind"] for one in made["files"]} == {"original", "viewing", "page"}
         package = tmp_path / "package.zip"
 
@@ -107,6 +119,17 @@ async def test_a_package_survives_a_kill_and_is_verified_elsewhere(tmp_path: Pat
     assert status == 0, said
     assert "case: A-1" in said and "白色面包车" in said
     await asyncio.to_thread(_look_inside, package, tmp_path / "unpacked")
+
+
+def _held(data: Path, camera_id: str, minutes: dict[str, int], meets: bool) -> list[int]:
+    """Whether the segments are held that meet the range, or that began after it."""
+    where = "start_us < :end_us AND end_us > :start_us" if meets else "start_us >= :end_us"
+    with contextlib.closing(sqlite3.connect(data / "gridsight.db")) as database:
+        rows = database.execute(
+            f"SELECT held FROM segments WHERE source_id = :source_id AND {where}",
+            {**minutes, "source_id": f"{camera_id}/main"},
+        )
+        return [row[0] for row in rows]
 
 
 def _look_inside(package: Path, folder: Path) -> None:
