@@ -74,8 +74,9 @@ export class PurposeScope {
   }
 
   /** Asks again, whatever was said; whether something was said. */
-  async change(): Promise<boolean> {
-    return (await this.question({ codes: this.codes, caseNeeded: this.caseNeeded })) !== null
+  async change(wanted: Partial<Wanted & { before: Purpose | null }> = {}): Promise<boolean> {
+    if (wanted.before !== undefined) this.given = wanted.before
+    return (await this.question({ codes: this.codes, caseNeeded: this.caseNeeded, ...wanted })) !== null
   }
 
   say(purpose: Purpose): void {

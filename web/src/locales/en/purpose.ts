@@ -18,6 +18,8 @@ export default {
   keys: 'Digits choose, Enter confirms',
   current: 'Purpose: {purpose}',
   change: 'Change the purpose',
+  ofShift: 'Purpose of the shift…',
+  stated: 'The purpose of this shift is recorded',
   give: 'State a purpose',
   codes: {
     incident: 'Incident',

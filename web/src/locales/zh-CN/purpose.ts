@@ -18,6 +18,8 @@ export default {
   keys: '数字键选择，回车确定',
   current: '用途：{purpose}',
   change: '更改用途',
+  ofShift: '本班用途…',
+  stated: '本班用途已记录',
   give: '填写用途',
   codes: {
     incident: '警情事件',
