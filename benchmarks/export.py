@@ -127,8 +127,10 @@ def forget_pages(folder: Path) -> None:
             os.close(descriptor)
 
 
-async def export(workshop: Workshop, seconds: int) -> float:
-    """Order and make one package of the original; gives the seconds that it took."""
+async def export(workshop: Workshop, seconds: int) -> tuple[float, float]:
+    """Order and make one package of the original; gives the seconds that it took, and those of
+    processors.
+    """
     order = Order(
         cameras=(OrderedCamera(CAMERA, "camera", ("a",)),),
         original=True, viewing="auto", burn_time=False, burn_viewer=False, burn_masks=False,
@@ -145,9 +147,9 @@ async def export(workshop: Workshop, seconds: int) -> float:
         order=asdict(order),
     )
     job = await workshop.rows.write("evidence.claim_export", process=workshop.process)
-    before = time.perf_counter()
+    before, cpu_before = time.perf_counter(), time.process_time()
     await Making(workshop, job).run()
-    return time.perf_counter() - before
+    return time.perf_counter() - before, time.process_time() - cpu_before
 
 
 async def join_with_ffmpeg(store: Path, keys: list[str], target: Path) -> float | None:
@@ -202,7 +204,7 @@ async def run(quick: bool) -> None:
             keep_us=1 << 50,
         )
         forget_pages(settings.store_directory)
-        took_s = await export(workshop, seconds)
+        took_s, cpu_s = await export(workshop, seconds)
         forget_pages(settings.store_directory)
         peer_s = await join_with_ffmpeg(settings.store_directory, keys, folder / "peer.mp4")
         report(
@@ -210,6 +212,7 @@ async def run(quick: bool) -> None:
             better="higher", peer="ffmpeg -c copy, without digests",
             peer_value=seconds / peer_s if peer_s else None,
         )  # fmt: skip
+        report("export_cpu", cpu_s / seconds * 3600, "s of CPU per hour of footage", n=seconds)
         (package,) = settings.exports_directory.iterdir()
         before = time.perf_counter()
         checked = await asyncio.to_thread(

@@ -170,6 +170,10 @@ async def order_export(
     """Check every camera, ask why, write both into the register, and queue the job."""
     if not body.start_us < body.end_us <= body.start_us + SPAN_LIMIT_US:
         raise invalid(end_us="the range is empty or longer than 24 hours")
+    # What has not come yet cannot be promised: a package tells of its range what is missing in it.
+    body.end_us = min(body.end_us, now_us())
+    if body.end_us <= body.start_us:
+        raise invalid(start_us="this time has not come yet: place a hold instead")
     camera_ids = list(dict.fromkeys(body.camera_ids))
     case = None
     async with services.reader.connect() as connection:

@@ -197,7 +197,9 @@ async def test_an_export_is_ordered_seen_and_ended_by_who_may(county: County) ->
     foreign = export_form(county, camera_ids=[county.camera, county.other_camera])
     await refused(await wang.post("/api/exports", json=foreign), 404, "not_found")
 
+    form["end_us"] += HOUR  # of which there is nothing yet
     job = await good(await wang.post("/api/exports", json=form), 201)
+    assert job["end_us"] <= now_us()
     assert job["state"] == "queued" and job["queue_position"] == 1
     assert job["burn_in"] == {"time": True, "viewer": False, "masks": False}
     assert await _held_ranges(county) == [f"{job['id']}/0"]
@@ -221,6 +223,7 @@ async def test_an_order_that_makes_no_sense_is_refused(county: County) -> None:
         {"camera_ids": []},
         {"camera_ids": [county.camera] * 17},
         {"start_us": now_us() - 25 * HOUR},
+        {"start_us": now_us() + HOUR, "end_us": now_us() + 2 * HOUR},
         {"viewing": "maybe"},
         {"utc_offset_minutes": 10_000},
     ):
