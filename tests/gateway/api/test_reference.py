@@ -12,6 +12,9 @@ OTHER_ANSWERS = {
     "/api/cameras/{camera_id}/snapshot.jpg": None,
     "/api/audit.csv": None,
     "/api/audit/report.csv": None,
+    "/api/retention.csv": None,
+    "/api/sheets/{kind}.{form}": None,
+    "/api/imports/{import_id}/passwords.csv": None,
 }
 
 

@@ -46,6 +46,7 @@ export default {
     refused: 'Refused attempts',
   },
   groups: {
+    access: 'Refused access',
     system: 'System',
     secrets: 'Secrets',
     cameras: 'Cameras (bulk)',
@@ -175,6 +176,8 @@ export default {
     bookmark_create: 'Bookmark',
     bookmark_update: 'Bookmark changed',
     bookmark_delete: 'Bookmark deleted',
+    access_refused: 'Access refused',
+    bookmark_change: 'Bookmark changed',
     session_withdrawn: 'Sign-in withdrawn',
     camera_accept_clock: 'Camera clock accepted',
     camera_import: 'Cameras imported',

@@ -46,6 +46,7 @@ export default {
     refused: '被拒绝的尝试',
   },
   groups: {
+    access: '越权访问',
     system: '系统',
     secrets: '密钥',
     cameras: '摄像机（批量）',
@@ -175,6 +176,8 @@ export default {
     bookmark_create: '添加书签',
     bookmark_update: '修改书签',
     bookmark_delete: '删除书签',
+    access_refused: '越权被拒',
+    bookmark_change: '书签更改',
     session_withdrawn: '登录被收回',
     camera_accept_clock: '接受摄像机时钟',
     camera_import: '导入摄像机',
