@@ -10,7 +10,6 @@ from gateway.footage.media_file import RunStarted, read_media_file
 from tests.gateway.footage.conftest import START_US
 from tests.gateway.footage.media import make_b_frames, pictures, psnr
 
-
 # Above the lines that name camera and viewer.
 ABOVE = slice(0, 500)
 
