@@ -31,8 +31,8 @@ from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import Fault, SheetError
 
 _MEMORY_BYTES_LIMIT = 1536 * 1024 * 1024
-_CPU_S_LIMIT = 240
-_WAIT_S_LIMIT = 600
+_CPU_S_LIMIT = 60
+_WAIT_S_LIMIT = 300
 _ANSWER_BYTES_LIMIT = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _NICENESS = 5

@@ -25,7 +25,7 @@ SIGNATURE = b"PK\x03\x04"
 OLE_SIGNATURE = b"\xd0\xcf\x11\xe0"
 
 _PARTS_LIMIT = 500
-_UNPACKED_BYTES_LIMIT = 64 * 1024 * 1024
+_UNPACKED_BYTES_LIMIT = 40 * 1024 * 1024
 # A float holds no more digits than these; longer codes come rounded.
 _EXACT_DIGITS = 15
 # Blank lines may stand between the rows.
