@@ -67,7 +67,7 @@ async def _find_service(
         principal, used_us = await find_service(services.reader, token, address)
     except TokenRefused as refusal:
         # A flood of forged ones must not flood the register.
-        if services.refused_tokens.is_first(address, refusal.token_id, str(refusal)):
+        if services.refused_sign_ins.is_first(address, refusal.token_id, str(refusal)):
             detail = {"why": str(refusal), "token_id": refusal.token_id}
             refused = AuditRecord("token.refused", address=address, detail=detail)
             await append(services.rows, [refused])

@@ -54,8 +54,8 @@ class Services:
     imports: ImportJobs = field(init=False)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
     used_sign_ins: set[str] = field(default_factory=set)
-    # Tokens that were refused lately, so that each is on record once in a while.
-    refused_tokens: Seldom = field(default_factory=Seldom)
+    # Sign-ins and tokens that were refused lately: each is on record once in a while.
+    refused_sign_ins: Seldom = field(default_factory=Seldom)
     # What people were refused lately, for the same.
     refused_accesses: Seldom = field(default_factory=Seldom)
     # The identity provider, once it was asked.

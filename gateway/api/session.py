@@ -79,7 +79,7 @@ async def open_session(
             await _note_refusal(services, request, body.name, error.code)
         raise ApiError(401, error.code, str(error)) from None
     except TooManyAttempts as error:
-        if services.refused_tokens.is_first("sign_in", opening.address, body.name):
+        if services.refused_sign_ins.is_first("sign_in", opening.address, body.name):
             await _note_refusal(services, request, body.name, "too_many_attempts")
         raise too_many(error.retry_after_s) from None
     except TooBusy as error:

@@ -129,7 +129,7 @@ async def finish_oidc(request: Request, services: ServicesDep) -> Response:
             address=client_address(request),
             detail={"why": code, "message": str(error)[:300]},
         )
-        if services.refused_tokens.is_first("oidc", client_address(request), code):
+        if services.refused_sign_ins.is_first("oidc", client_address(request), code):
             await append(services.rows, [refused])
         response = RedirectResponse(f"/sign-in?error={code}", 303)
     # Good for one return only.
