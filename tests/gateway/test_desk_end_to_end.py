@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.peers.running_gateway import NEW_PASSWORD, Gateway, running_gateway
 
@@ -38,6 +39,7 @@ async def admin(gateway: Gateway) -> None:
     await gateway.post("/api/session", {"name": "admin", "password": NEW_PASSWORD})
 
 
+@pytest.mark.timeout(400)
 async def test_the_wall_plays_on_while_the_person_changes(tmp_path: Path) -> None:
     async with running_gateway(tmp_path) as gateway:
         area_id = (await gateway.get("/api/areas"))["items"][0]["id"]
