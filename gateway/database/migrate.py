@@ -36,9 +36,9 @@ def alembic_config() -> Config:
     return config
 
 
-def upgrade(engine: sa.Engine) -> None:
-    """Run the missing revisions, in one transaction. Raises alembic's CommandError, and ValueError
-    for rows that a revision left pointing nowhere.
+def upgrade(engine: sa.Engine, revision: str = "head") -> None:
+    """Run the revisions that are missing up to ``revision``, in one transaction. Raises alembic's
+    CommandError, and ValueError for rows that a revision left pointing nowhere.
     """
     from alembic import command
 
@@ -50,15 +50,15 @@ def upgrade(engine: sa.Engine) -> None:
         if is_sqlite:
             # SQLite changes a table by making it anew: the old one must be let go although other
             # tables refer to it. Inside a transaction this PRAGMA does nothing.
-            driver.execute("PRAGMA foreign_keys = OFF")  # type: ignore[attr-defined]
+            driver.execute("PRAGMA foreign_keys = OFF")
         try:
             with connection.begin():
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
                 if is_sqlite:
                     astray = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
                     if astray:
                         raise ValueError(f"a migration left rows pointing nowhere: {astray[:5]}")
         finally:
             if is_sqlite:
-                driver.execute("PRAGMA foreign_keys = ON")  # type: ignore[attr-defined]
+                driver.execute("PRAGMA foreign_keys = ON")

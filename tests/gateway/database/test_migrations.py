@@ -53,3 +53,24 @@ def test_upgrading_twice_changes_nothing(engine: sa.Engine) -> None:
     upgrade(engine)
     with engine.connect() as connection:
         assert _statements(connection) == before
+
+
+def test_grants_of_earlier_days_are_kept_and_have_an_id(engine: sa.Engine) -> None:
+    upgrade(engine, "0002")
+    user = {
+        "id": "usr_1", "name": "wang", "name_key": "wang", "display_name": "王",
+        "password_hash": "-", "must_change_password": False, "enabled": True, "created_us": 1,
+        "password_changed_us": 1,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        names = ", ".join(user)
+        values = ", ".join(f":{name}" for name in user)
+        connection.execute(sa.text(f"INSERT INTO users ({names}) VALUES ({values})"), user)
+        connection.execute(
+            sa.text("INSERT INTO grants VALUES ('usr_1', 'viewer', 'a'), ('usr_1', 'viewer', '*')")
+        )
+    upgrade(engine)
+    with engine.connect() as connection:
+        held = connection.execute(sa.text("SELECT id, role, area_id FROM grants")).all()
+    assert {(row.role, row.area_id) for row in held} == {("viewer", "a"), ("viewer", "*")}
+    assert len({row.id for row in held}) == 2
