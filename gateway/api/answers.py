@@ -343,6 +343,12 @@ class AuditEntry(BaseModel):
     detail: Any
 
 
+class AuditActions(BaseModel):
+    """The actions that occur in what the caller may see of the register."""
+
+    items: list[Annotated[str, Field(description="a dotted name, such as live.open")]]
+
+
 class AuditFinding(BaseModel):
     """Something for an auditor to look at, and the first records that it comes of."""
 

@@ -14,7 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.access import Caller, permitted_area, record
-from gateway.api.answers import AuditorsReport, AuditPage, AuditState, Listing
+from gateway.api.answers import AuditActions, AuditorsReport, AuditPage, AuditState
 from gateway.api.errors import ApiError, invalid
 from gateway.api.services import Services, ServicesDep
 from gateway.audit.reading import (
@@ -145,7 +145,7 @@ async def audit_sheet(
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.get("/api/audit/actions", response_model=Listing[str])
+@router.get("/api/audit/actions", response_model=AuditActions)
 async def list_actions(caller: Auditor, services: ServicesDep) -> dict[str, Any]:
     """The actions that occur."""
     # One look into an index would be better; there are few actions, and auditors.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import sqlalchemy as sa
 
 from gateway.audit import AuditRecord, append
@@ -45,6 +46,7 @@ async def there_is(gateway: Gateway, action: str) -> dict[str, Any]:
     return found[0]
 
 
+@pytest.mark.timeout(480)
 async def test_a_day_at_the_register(tmp_path: Path) -> None:
     data, elsewhere = tmp_path / "data", tmp_path / "other host"
     data.mkdir()

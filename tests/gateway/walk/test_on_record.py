@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from gateway.database.migrate import load_tables
@@ -30,6 +31,7 @@ def dump(engine: sa.Engine) -> dict[str, list[str]]:
         }
 
 
+@pytest.mark.timeout(300)
 async def test_what_cannot_be_put_into_the_register_does_not_happen(
     walk: Walk,  # noqa: F811
 ) -> None:
