@@ -15,6 +15,7 @@ from gateway.sheets import worker
 from gateway.sheets.jobs import ImportJob, ImportJobs
 from gateway.sheets.plan import Plan
 from gateway.sheets.scope import Scope
+from gateway.sheets.sheet import SheetError
 
 WANG = AuditRecord("import", user_id="usr_wang")
 
@@ -76,3 +77,17 @@ async def test_a_file_is_forgotten_after_its_time(
     while list((tmp_path / "imports").iterdir()):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     assert jobs.find(job.id, "usr_wang") is None
+
+
+async def test_a_file_that_kills_its_reader_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the kernel does with one that takes too much memory or time.
+    reader = tmp_path / "reader"
+    reader.write_text("#!/bin/sh\nkill -9 $$\n")
+    reader.chmod(0o700)
+    monkeypatch.setattr(worker.sys, "executable", str(reader))
+    asked = worker.Check("areas", tmp_path / "a.csv", Scope())
+    with pytest.raises(SheetError) as refused:
+        await worker.check(Settings(data_directory=tmp_path), asked)
+    assert refused.value.code == "too_heavy"
