@@ -327,7 +327,7 @@ async def _only_own_footage(
 
 async def _only_own_events(gateway: Gateway, client: aiohttp.ClientSession, own: str) -> None:
     async with client.ws_connect(f"{gateway.url}/api/events") as events:
-        seen = set()
+        seen: set[str] = set()
         while not seen:
             message = await events.receive_json(timeout=60)
             if message["type"] == "camera_state":
