@@ -42,17 +42,17 @@ _OPERATION_MODULES = (
     "gateway.evidence.hold_rows",
     "gateway.keepsake_rows",
     "gateway.mask_rows",
-    "gateway.retention_rows",
     "gateway.people.account_rows",
     "gateway.people.area_rows",
-    "gateway.sheets.apply_rows",
     "gateway.people.desk_rows",
+    "gateway.people.grant_rows",
     "gateway.people.handover_rows",
     "gateway.people.purpose_rows",
     "gateway.people.second_factor_rows",
     "gateway.people.sign_in_rows",
     "gateway.people.token_rows",
-    "gateway.people.grant_rows",
+    "gateway.retention_rows",
+    "gateway.sheets.apply_rows",
 )
 
 _REFUSED = "refused."

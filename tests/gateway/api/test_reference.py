@@ -14,7 +14,6 @@ OTHER_ANSWERS = {
     "/api/audit/report.csv": None,
     "/api/retention.csv": None,
     "/api/evidence/verifier.html": None,
-    "/api/evidence/verifier.html": None,
     "/api/sheets/{kind}.{form}": None,
     "/api/imports/{import_id}/passwords.csv": None,
 }

@@ -44,7 +44,9 @@ def test_a_place_without_any_right_is_not_known_to_exist(
 def test_topmost_areas_cover_the_same_places(held: list[Grant], path: str) -> None:
     principal = somebody(*held)
     topmost = principal.areas_with(None, NOW)
-    assert any(path.startswith(top) for top in topmost) == bool(principal.rights_at(AreaPlace(path), NOW))
+    assert any(path.startswith(top) for top in topmost) == bool(
+        principal.rights_at(AreaPlace(path), NOW)
+    )
     assert not any(a != b and a.startswith(b) for a in topmost for b in topmost)
 
 

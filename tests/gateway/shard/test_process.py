@@ -245,7 +245,12 @@ async def test_the_shard_tells_its_states_and_gives_pictures(running: Gateway) -
                 if ("main", "live") in found:
                     break
     jpeg = await running.shard.call(
-        "snapshot.jpeg", camera_id=CAMERA, width=160, may_lift_masks=True, camera="gate", viewer="chen"
+        "snapshot.jpeg",
+        camera_id=CAMERA,
+        width=160,
+        may_lift_masks=True,
+        camera="gate",
+        viewer="chen",
     )
     assert bytes(jpeg).startswith(b"\xff\xd8")
     await running.until_recording()
