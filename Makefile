@@ -20,7 +20,7 @@ run: $(VENV)/.run $(CONSOLE) ## start the gateway with four demo cameras
 
 test: $(VENV)/.test tests/environment/.debian $(CONSOLE) check ## install what the tests need and run them all
 	npm --prefix web run --silent test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.test web/node_modules/.installed ## types, format and lint, Python and console
 	$(BIN)/ruff format --check .
