@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,16 @@ class Watching:
             for path in ("/index", "/hls/index.m3u8")
         ]
         for url in self._footage:
-            assert await self._status(url) == 200
+            await self._gateway.until(partial(self._is_there, url))
         form = {"camera_id": self._camera_id, "expires_in_s": 3600, "addresses": ["127.0.0.0/8"]}
         handed_out = await self._open("/api/restreams", form)
         self._player = await play(handed_out["url"])
+
+    async def _is_there(self, url: str) -> bool:
+        """Whether there is footage: the first fragment is on disk two seconds after its start."""
+        status = await self._status(url)
+        assert status in (200, 404)
+        return status == 200
 
     async def end(self) -> list[float]:
         """Wait until all of it has ended by itself; gives the seconds that each took."""
