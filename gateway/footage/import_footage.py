@@ -108,7 +108,9 @@ async def import_files(
         for path in paths:
             digest = await asyncio.to_thread(_digest, path, start_us)
             config = RecorderConfig(
-                SpoolConfig(settings.spool_directory / f"import-{digest}"),
+                # One thread writes in order: whatever breaks it off, what is on disk has no hole,
+                # and the next try goes on at its end.
+                SpoolConfig(settings.spool_directory / f"import-{digest}", threads=1),
                 segment_s=settings.recording.segment_s,
             )
             recorder = Recorder(config, rows, store)
