@@ -1,14 +1,16 @@
-"""How long each source's footage is kept: the settings' default, and what cameras say otherwise."""
+"""How long footage is kept, and the bookmarks on it: the settings' default, and what cameras say
+otherwise.
+"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.database.tables import cameras
+from gateway.database.tables import bookmarks, cameras
 from gateway.settings import Settings
-from recorder.retention import RetentionPolicy
-from recorder.tables import sources
+from recorder.retention import DAY_US, RetentionPolicy
+from recorder.tables import sources, spans
 
 
 def default_policy(settings: Settings) -> RetentionPolicy:
@@ -35,3 +37,18 @@ async def camera_policies(
         )
         for row in rows
     }
+
+
+def overdue_bookmarks(default_days: int, at_us: int) -> sa.ColumnElement[bool]:
+    """Of bookmarks joined with their cameras: those whose days are over, and whose footage is gone.
+    What is held is still there, and its bookmarks stay with it.
+    """
+    days = sa.func.coalesce(cameras.c.retention_days, default_days)
+    ends_us = sa.func.coalesce(bookmarks.c.end_us, bookmarks.c.at_us)
+    footage = sa.exists().where(
+        sources.c.camera_id == bookmarks.c.camera_id,
+        spans.c.source_id == sources.c.id,
+        spans.c.start_us <= ends_us,
+        spans.c.end_us > bookmarks.c.at_us,
+    )
+    return sa.and_(ends_us < at_us - days * DAY_US, ~footage)

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.cameras import Camera
 from gateway.database.evidence_tables import export_jobs
-from gateway.database.tables import bookmarks
+from gateway.database.tables import bookmarks, cameras
+from gateway.retention import overdue_bookmarks
 from recorder.lookup import find_segment
 from recorder.retention import DAY_US
 from recorder.stores import Store
@@ -121,14 +122,10 @@ async def derived_overdue(
     )
     unfinished = sa.select(sa.func.count()).where(segments.c.state == DELETING)
     unfinished = unfinished.where(segments.c.effective_start_us.is_(None))
-    notes = sa.select(sa.func.count()).where(
-        bookmarks.c.at_us < before_us - default_days * DAY_US,
-        ~sa.exists().where(
-            sources.c.camera_id == bookmarks.c.camera_id,
-            spans.c.source_id == sources.c.id,
-            spans.c.start_us <= bookmarks.c.at_us,
-            spans.c.end_us > bookmarks.c.at_us,
-        ),
+    notes = (
+        sa.select(sa.func.count())
+        .select_from(bookmarks.join(cameras, cameras.c.id == bookmarks.c.camera_id))
+        .where(overdue_bookmarks(default_days, before_us))
     )
     return [
         {"kind": kind, "overdue": int((await connection.execute(statement)).scalar() or 0)}

@@ -15,10 +15,11 @@ from gateway.api.paging import read_cursor, write_cursor
 from gateway.api.privacy_answers import RetentionDocument, RetentionProof
 from gateway.api.services import Services, ServicesDep
 from gateway.cameras import Camera, read_cameras, select_cameras
+from gateway.control.channel import ControlError
 from gateway.database.tables import cameras
 from gateway.identifiers import now_us
 from gateway.people.areas import area_names, area_path, cameras_within
-from gateway.people.authorize import Principal
+from gateway.people.authorize import COUNTY, Principal
 from gateway.people.roles import Right
 from gateway.retention_report import (
     CameraReport,
@@ -114,7 +115,9 @@ async def prove(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Cursor = None,
 ) -> dict[str, Any]:
-    """Look into the store for what should be gone, a page of cameras at a time."""
+    """Look into the store for what should be gone, a page of cameras at a time. With the last page
+    of the whole county: also at the disks of the footage servers, for packages of evidence.
+    """
     at_us = now_us()
     async with services.reader.connect() as connection:
         where = await _where(connection, caller, area_id, at_us)
@@ -126,6 +129,9 @@ async def prove(
         raise unavailable(f"the store does not answer, so nothing is proven: {error}") from None
     finally:
         await store.close()
+    whole_county = area_id is None and Right.AUDIT in caller.rights_at(COUNTY, at_us)
+    if whole_county and following is None:
+        proof.remaining += await _packages_left(services)
     await record(
         services, request, caller, "retention.proof",
         cameras_looked_at=len(reports), objects=proof.looked_at, remaining=len(proof.remaining),
@@ -138,6 +144,17 @@ async def prove(
         "ok": not proof.remaining,
         "next_cursor": following,
     }
+
+
+async def _packages_left(services: Services) -> list[dict[str, str]]:
+    """Packages whose time is over, and whose files are still there. Raises ApiError 503."""
+    left: set[str] = set()
+    for server in await services.processes.names("footage"):
+        try:
+            left.update(await services.processes.client(server).call("exports.leftovers"))
+        except (ConnectionError, TimeoutError, ControlError) as error:
+            raise unavailable(f"{server} does not answer, so nothing is proven: {error}") from None
+    return [{"key": f"exports/{job}", "reason": "its time is over"} for job in sorted(left)]
 
 
 async def _where(

@@ -166,20 +166,22 @@ class ExportWorker:
         )
         await self._delete_leftovers()
 
-    async def _delete_leftovers(self) -> None:
+    async def leftovers(self) -> list[str]:
         """Folders whose job is over, or was never there."""
         folders = await asyncio.to_thread(_folders, self._shop)
         if not folders:
-            return
+            return []
         table = export_jobs.c
         living = sa.select(table.id).where(
             table.id.in_(folders), table.state.in_(("queued", "running", "done"))
         )
         async with self._shop.engine.connect() as connection:
             keep = set((await connection.execute(living)).scalars())
-        for name in folders:
-            if name not in keep:
-                await asyncio.to_thread(shutil.rmtree, self._shop.folder / name, True)
+        return [name for name in folders if name not in keep]
+
+    async def _delete_leftovers(self) -> None:
+        for name in await self.leftovers():
+            await asyncio.to_thread(shutil.rmtree, self._shop.folder / name, True)
 
 
 def _folders(workshop: Workshop) -> list[str]:

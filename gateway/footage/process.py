@@ -127,6 +127,7 @@ async def serve(settings: Settings, name: str) -> None:
                 "masks.changed": masks_changed,
                 "footage.status": status,
                 "exports.wake": exports_wake,
+                "exports.leftovers": exporting.leftovers,
                 "process.status": status,
             },
         )

@@ -1,4 +1,4 @@
-"""Deleting footage whose time is over, for all sources. One shard does it for everybody."""
+"""Deleting footage whose time is over, and the bookmarks on it. One shard does it for everybody."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.database.tables import bookmarks, cameras
 from gateway.identifiers import now_us
-from gateway.retention import camera_policies, default_policy
+from gateway.retention import camera_policies, default_policy, overdue_bookmarks
 from gateway.settings import Settings
 from recorder.retention import DAY_US, Retention, RetentionReport
 from recorder.rows import RowError, RowWriter
@@ -69,11 +70,26 @@ class Housekeeping:
             folder = self._settings.store_directory
             self._retention.reserve_bytes = await asyncio.to_thread(_reserve_bytes, folder)
         self.last_report = await self._retention.run(now_us())
+        await self._delete_bookmarks()
         today = now_us() // DAY_US
         if today != self._recorded_day:
             await self._rows.write("retention.record_deletions", today=today)
             self._recorded_day = today
         return self.last_report
+
+    async def _delete_bookmarks(self) -> None:
+        """What was written about footage goes after it."""
+        default_days, at_us = self._settings.retention.days, now_us()
+        due = (
+            sa.select(bookmarks.c.id)
+            .join(cameras, cameras.c.id == bookmarks.c.camera_id)
+            .where(overdue_bookmarks(default_days, at_us))
+            .limit(1)
+        )
+        async with self._reader.connect() as connection:
+            if (await connection.execute(due)).first() is None:
+                return
+        await self._rows.write("retention.delete_bookmarks", default_days=default_days, at_us=at_us)
 
 
 def _reserve_bytes(folder: Path) -> int:

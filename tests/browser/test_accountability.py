@@ -196,6 +196,21 @@ def test_a_mask_that_is_drawn_hides_from_who_may_not_lift_it(
         console.call("PUT", f"/api/cameras/{camera['id']}/masks", {"version": 1, "masks": []})
 
 
+def test_the_store_itself_is_asked_whether_all_is_gone(
+    console: Console, cameras: list[dict[str, Any]], new_page: Callable[..., Page]
+) -> None:
+    page = new_page()
+    page.goto("/retention")
+    row = page.locator("tbody tr").filter(has_text=cameras[0]["name"])
+    expect(row).to_contain_text("30")
+    page.get_by_role("button", name="核查存储").click()
+    told = page.locator(".proof")
+    expect(told).to_contain_text("没有应删未删的", timeout=30_000)
+    expect(told).to_contain_text(f"{len(cameras)} 台摄像机")
+    page.goto("/audit")
+    expect(page.locator("tbody tr").filter(has_text="核查").first).to_be_visible()
+
+
 def signed_in(console: Console, chromium: Browser, watch: Any, name: str) -> Page:
     """A page of somebody with a first password, which they change on the way in."""
     context = chromium.new_context(base_url=console.url, locale="zh-CN")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from gateway.api.processes import Processes
 from gateway.identifiers import now_us
 from tests.gateway.api.conftest import County
 
@@ -65,3 +68,44 @@ async def test_a_look_into_the_store_is_on_record(county: County) -> None:
     assert proof["at_us"] <= now_us()
     records = (await client.get("/api/audit")).json()["items"]
     assert "retention.proof" in [one["action"] for one in records]
+
+
+class FootageServer:
+    """What its control channel says of packages."""
+
+    def __init__(self, left: list[str]) -> None:
+        self.left = left
+        self.away = False
+
+    async def call(self, name: str) -> list[str]:
+        assert name == "exports.leftovers"
+        if self.away:
+            raise ConnectionError("nobody listens")
+        return self.left
+
+
+async def test_packages_that_are_still_there_are_told_to_an_auditor_of_the_county(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = {"footage-1": FootageServer(["exp_1"]), "footage-2": FootageServer(["exp_1"])}
+
+    async def names(self: Processes, kind: str | None = None) -> list[str]:
+        return sorted(servers) if kind == "footage" else []
+
+    monkeypatch.setattr(Processes, "names", names)
+    monkeypatch.setattr(Processes, "client", lambda self, name: servers[name])
+    await county.user("auditor", "auditor")
+    await county.user("town", "auditor", county.town)
+    auditor, town = await county.sign_in("auditor"), await county.sign_in("town")
+    first = (await auditor.post("/api/retention/proof?limit=1")).json()
+    assert (first["ok"], first["remaining"]) == (True, [])
+    query = {"limit": 1, "cursor": first["next_cursor"]}
+    last = (await auditor.post("/api/retention/proof", params=query)).json()
+    assert (last["ok"], last["next_cursor"]) == (False, None)
+    assert last["remaining"] == [{"key": "exports/exp_1", "reason": "its time is over"}]
+    # A town's auditor is told nothing of other towns' packages.
+    assert (await town.post("/api/retention/proof")).json()["remaining"] == []
+    servers["footage-2"].away = True
+    refused = await auditor.post("/api/retention/proof")
+    assert refused.status_code == 503
+    assert "footage-2 does not answer" in refused.json()["error"]["message"]

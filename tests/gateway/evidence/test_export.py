@@ -300,6 +300,9 @@ async def test_the_files_of_a_job_that_is_over_are_deleted(
     job = await desk.job(job_id)
     assert job.state == how
     assert not folder.exists()
+    # Of what is there all the same, the proof of deletion is told.
+    folder.mkdir()
+    assert await desk.worker.leftovers() == [job_id]
     if how == "failed":
         assert job.code == "no_space" and "cancel other exports" in job.message
     async with desk.world.engine.connect() as connection:

@@ -7,11 +7,20 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-import gateway.retention_rows  # noqa: F401 - declares the row operation
+import gateway.camera_rows
+import gateway.keepsake_rows
+import gateway.retention_rows  # noqa: F401 - they declare row operations
 from gateway.cameras import find_cameras
-from gateway.database.tables import audit_log, cameras
+from gateway.database.tables import audit_log, bookmarks, cameras
 from gateway.identifiers import now_us
-from gateway.retention_report import CameraReport, deleted_by_day, prove_deletion, report_cameras
+from gateway.retention_report import (
+    CameraReport,
+    deleted_by_day,
+    derived_overdue,
+    prove_deletion,
+    report_cameras,
+)
+from gateway.shard.housekeeping import Housekeeping
 from recorder.retention import DAY_US, Retention, RetentionPolicy
 from recorder.stores import ObjectStat
 from tests.gateway.footage.conftest import CAMERA, START_US, World
@@ -92,3 +101,60 @@ async def test_held_footage_is_neither_deleted_nor_overdue(world: World, h264) -
     assert (found.overdue_segments, found.holds) == (0, 1)
     proof = await prove_deletion(world.engine, world.store, [found], at_us)
     assert (proof.looked_at, proof.remaining) == (3, [])
+
+
+async def overdue(world: World) -> dict[str, int]:
+    async with world.engine.connect() as connection:
+        found = await derived_overdue(connection, world.settings.retention.days, now_us())
+    return {one["kind"]: one["overdue"] for one in found}
+
+
+async def test_bookmarks_go_with_their_footage_but_stay_on_what_is_held(world: World, h264) -> None:
+    old_us = now_us() - (world.settings.retention.days + 10) * DAY_US
+    await world.record(h264.tracks, h264.units[:100], start_us=old_us)
+    await world.record(h264.tracks, h264.units[:100], start_us=old_us + DAY_US)
+    held = {"hold_id": "hold_1", "camera_id": CAMERA}
+    await world.rows.write(
+        "recorder.add_hold", **held, start_us=old_us + DAY_US, end_us=old_us + DAY_US + HOUR_US
+    )
+    kept_longer = {"camera_id": "cam_two", "columns": {"retention_days": 90}}
+    await world.rows.write("cameras.change", **kept_longer)
+
+    async def note(at_us: int, camera_id: str = CAMERA, end_us: int | None = None) -> str:
+        made: str = await world.rows.write(
+            "bookmarks.create",
+            camera_id=camera_id,
+            at_us=at_us,
+            end_us=end_us,
+            note="white van",
+            author_id="usr_1",
+        )
+        return made
+
+    gone = {
+        await note(old_us + 1_000_000),
+        await note(old_us + 2_000_000, end_us=old_us + 5_000_000),
+        await note(old_us - DAY_US),  # nothing was ever recorded there
+    }
+    kept = {
+        await note(old_us + DAY_US + 1_000_000),
+        # Its beginning is gone; what is held of it is not.
+        await note(old_us, end_us=old_us + DAY_US + 1_000_000),
+        await note(now_us() - DAY_US),
+        await note(old_us, "cam_two"),
+    }
+    assert (await overdue(world))["bookmarks_without_footage"] == 1
+    keeping = Housekeeping(world.settings, world.engine, world.rows, world.store)
+    assert (await keeping.turn()).deleted_segments > 0
+    async with world.engine.connect() as connection:
+        left = set((await connection.execute(sa.select(bookmarks.c.id))).scalars())
+        told = (
+            await connection.execute(
+                sa.select(audit_log).where(audit_log.c.action == "bookmark.expire")
+            )
+        ).all()
+    assert left == kept
+    assert {json.loads(one.detail)["id"] for one in told} == gone
+    assert {(one.camera_id, one.area_path) for one in told} == {(CAMERA, "area/")}
+    assert not [one for one in told if "white van" in one.detail]
+    assert (await overdue(world))["bookmarks_without_footage"] == 0

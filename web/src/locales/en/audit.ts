@@ -178,6 +178,7 @@ export default {
     bookmark_delete: 'Bookmark deleted',
     access_refused: 'Access refused',
     bookmark_change: 'Bookmark changed',
+    bookmark_expire: 'Bookmark expired',
     session_withdrawn: 'Sign-in withdrawn',
     camera_accept_clock: 'Camera clock accepted',
     camera_import: 'Cameras imported',

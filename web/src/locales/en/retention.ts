@@ -3,8 +3,8 @@ export default {
   area: 'Area',
   allAreas: 'All areas',
   prove: 'Check the store',
-  proven: 'Looked for {count} objects of {cameras} cameras that should be gone: none is left in the store',
-  notProven: 'Looked for {count} objects that should be gone: {remaining} are still in the store',
+  proven: 'Looked at {count} older objects of {cameras} cameras in the store: none should be gone',
+  notProven: 'Looked at {count} older objects of {cameras} cameras in the store: {remaining} should be gone',
   overdue: 'segments past their retention',
   derivedOverdue: 'derived items past their retention',
   derivedKinds: {

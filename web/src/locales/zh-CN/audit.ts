@@ -178,6 +178,7 @@ export default {
     bookmark_delete: '删除书签',
     access_refused: '越权被拒',
     bookmark_change: '书签更改',
+    bookmark_expire: '书签到期删除',
     session_withdrawn: '登录被收回',
     camera_accept_clock: '接受摄像机时钟',
     camera_import: '导入摄像机',

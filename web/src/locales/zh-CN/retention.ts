@@ -3,8 +3,8 @@ export default {
   area: '区域',
   allAreas: '全部区域',
   prove: '核查存储',
-  proven: '已核查 {cameras} 台摄像机、{count} 个应删除的对象，存储中都已不存在',
-  notProven: '已核查 {count} 个应删除的对象，仍有 {remaining} 个留在存储中',
+  proven: '已核查 {cameras} 台摄像机在存储中较旧的 {count} 个对象：没有应删未删的',
+  notProven: '已核查 {cameras} 台摄像机在存储中较旧的 {count} 个对象：有 {remaining} 个应删未删',
   overdue: '段录像超过保留期限仍未删除',
   derivedOverdue: '项派生数据超期未删除',
   derivedKinds: {
