@@ -40,6 +40,7 @@ _log = structlog.get_logger(__name__)
 
 _REPORT_INTERVAL_S = 5.0
 _STALLED_LIMIT_S = 30.0
+_LONG_PLAY_US = 3_600_000_000
 _DATAGRAM_PAIR_ATTEMPTS = 50
 
 OpenStream = Callable[[Access], Awaitable[Stream]]
@@ -48,6 +49,10 @@ OpenStream = Callable[[Access], Awaitable[Stream]]
 Raises LookupError when there is none (404), TimeoutError or ConnectionError when it does not come
 (503).
 """
+
+OnPlayed = Callable[[Access, int, int], None]
+"""By this access a reader was sent pictures from (UTC µs) until. Told when it stops, and each hour
+of one that goes on."""
 
 
 class RtspServer:
@@ -63,6 +68,7 @@ class RtspServer:
         find_access: FindAccess,
         open_stream: OpenStream,
         *,
+        on_played: OnPlayed | None = None,
         replay_gop: bool = True,
         utc_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         reader_bytes_limit: int = 4 * 1024 * 1024,
@@ -70,8 +76,9 @@ class RtspServer:
     ) -> None:
         self.find_access = find_access
         self._open_stream = open_stream
+        self._on_played = on_played
         self._replay_gop = replay_gop
-        self._utc_us = utc_us
+        self.utc_us = utc_us
         self._connections_limit = connections_limit
         self.reader_bytes_limit = reader_bytes_limit
         self._connections: set[_Connection] = set()
@@ -139,12 +146,17 @@ class RtspServer:
         """A connection is gone."""
         self._connections.discard(connection)
 
+    def played(self, access: Access, since_us: int, until_us: int) -> None:
+        """A reader was sent pictures."""
+        if self._on_played is not None:
+            self._on_played(access, since_us, max(since_us, until_us))
+
     async def output(self, access: Access) -> PacketisedStream:
         """The shared packets of the Stream behind ``access``; raises as ``OpenStream``."""
         stream = await self._open_stream(access)
         output = self._outputs.get(id(stream))
         if output is None:
-            output = PacketisedStream(stream, replay_gop=self._replay_gop, utc_us=self._utc_us)
+            output = PacketisedStream(stream, replay_gop=self._replay_gop, utc_us=self.utc_us)
             self._outputs[id(stream)] = output
         return output
 
@@ -237,6 +249,7 @@ class _Connection(asyncio.Protocol):
         self._reports_due: set[int] = set()
         self._active_s = self._loop.time()
         self._stalled_since_s: float | None = None
+        self._played_since_us: int | None = None
         self.access: Access | None = None
 
     @property
@@ -274,7 +287,13 @@ class _Connection(asyncio.Protocol):
         )
 
     def check(self, now_s: float) -> None:
-        """Close a client that is gone, or that has not taken anything for a while."""
+        """Close a client that is gone, or that has not taken anything for a while; tell of one that
+        has played for long.
+        """
+        since_us = self._played_since_us
+        if since_us is not None and self._server.utc_us() - since_us >= _LONG_PLAY_US:
+            self._tell_played()
+            self._played_since_us = self._server.utc_us()
         must_speak = not self._attached or self._core.uses_datagrams
         if must_speak and now_s - self._active_s > SESSION_TIMEOUT_S * 1.5:
             self.close("the session timed out")
@@ -368,6 +387,12 @@ class _Connection(asyncio.Protocol):
         if self._attached and self._output is not None:
             self._attached = False
             self._output.detach(self)
+            self._tell_played()
+
+    def _tell_played(self) -> None:
+        since_us, self._played_since_us = self._played_since_us, None
+        if since_us is not None and self.access is not None:
+            self._server.played(self.access, since_us, self._server.utc_us())
 
     def on_packets(self, packets: UnitPackets) -> None:
         """See :class:`camera_adapters.rtsp.server_stream.PacketReader`."""
@@ -399,6 +424,8 @@ class _Connection(asyncio.Protocol):
             return False
         self._needs_keyframe = False
         self._stalled_since_s = None
+        if self._played_since_us is None:
+            self._played_since_us = self._server.utc_us()
         return True
 
     def _skip(self) -> None:

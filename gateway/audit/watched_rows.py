@@ -108,7 +108,7 @@ def _written(connection: sa.Connection, report_ids: list[str]) -> set[str]:
         return set()
     table = audit_log.c
     lately = sa.and_(
-        table.action.in_(["live.watched", "playback.watched"]),
+        table.action.in_(["live.watched", "playback.watched", "restream.watched"]),
         table.at_us > now_us() - _REPEATED_US,
     )
     return {

@@ -29,9 +29,9 @@ RANGES_LIMIT = 50
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """Somebody saw these minutes: of the clock for live, of the footage for playback."""
+    """Somebody saw these minutes: of the footage for playback, of the clock for all else."""
 
-    action: Literal["live", "playback"]
+    action: Literal["live", "playback", "restream"]
     session_id: str
     user_id: str
     camera_id: str
@@ -175,6 +175,32 @@ def watched_live(
         opened_us,
         end_us,
         {"seconds": (end_us - opened_us) // US_PER_S, "variant": variant, "why": why},
+    )
+
+
+def watched_restream(
+    restream_id: str,
+    user_id: str,
+    camera_id: str,
+    variant: str,
+    address: str,
+    start_us: int,
+    end_us: int,
+) -> Watched:
+    """Another player at ``address`` was sent a camera, on the account of who handed that out."""
+    return Watched(
+        "restream",
+        restream_id,
+        user_id,
+        camera_id,
+        start_us,
+        end_us,
+        {
+            "seconds": (end_us - start_us) // US_PER_S,
+            "variant": variant,
+            "restream_id": restream_id,
+            "address": address,
+        },
     )
 
 

@@ -2,7 +2,8 @@
 until some day. Off unless configured.
 
 The permissions are rows that the API writes; the shard reads them every few seconds and at once
-when told. Each start of playing goes into the audit log before the first packet.
+when told. Each start of playing goes into the audit log before the first packet; how long it went
+on, when it ends.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from camera_adapters.rtsp.server import Access
 from camera_adapters.rtsp.server_transport import RtspServer
 from camera_adapters.stream import Stream, Variant
+from gateway.audit.watching import Watched, watched_restream
 from gateway.identifiers import now_us
 
 _log = structlog.get_logger(__name__)
@@ -49,12 +51,24 @@ OpenRestream = Callable[[Permission, str], Awaitable[Stream]]
 
 
 class Restreams:
-    """The RTSP server of one shard, and what may be opened there."""
+    """The RTSP server of one shard, what may be opened there, and who is told what was played.
 
-    def __init__(self, open_restream: OpenRestream) -> None:
+    ``on_refused`` is told why somebody at an address was given nothing.
+    """
+
+    def __init__(
+        self,
+        open_restream: OpenRestream,
+        on_watched: Callable[[Watched], None],
+        on_refused: Callable[[str, str], None] = lambda why, address: None,
+    ) -> None:
         self._open_restream = open_restream
+        self._on_watched = on_watched
+        self._on_refused = on_refused
         self._permissions: dict[str, Permission] = {}
-        self._server = RtspServer(self._find, self._open)
+        # By which each access was opened: it is needed once more when it has been withdrawn.
+        self._opened: dict[str, Permission] = {}
+        self._server = RtspServer(self._find, self._open, on_played=self._played)
 
     @property
     def port(self) -> int:
@@ -86,6 +100,7 @@ class Restreams:
         ended = self._server.close_sessions(lambda access: _split(access)[0] not in alive)
         if ended:
             _log.info("restreams ended", readers=ended)
+        self._opened = {name: one for name, one in self._opened.items() if one.restream_id in alive}
 
     def revoke(self, restream_id: str) -> bool:
         """End the readers of one permission now. Returns whether there were any."""
@@ -107,13 +122,11 @@ class Restreams:
         given = token or path.rpartition("/")[2]
         permission = self._permissions.get(hashlib.sha256(given.encode()).hexdigest())
         if permission is None or permission.expires_us <= now_us():
+            self._on_refused("there is no such restream, or it is over", peer_address)
             return None
         if not _is_permitted(peer_address, permission.addresses):
-            _log.warning(
-                "a restream was asked for from an address that is not on its list",
-                restream=permission.restream_id,
-                address=peer_address,
-            )
+            why = f"restream {permission.restream_id} is not for this address"
+            self._on_refused(why, peer_address)
             return None
         return Access(f"{permission.restream_id} {peer_address}")
 
@@ -121,8 +134,25 @@ class Restreams:
         restream_id, peer_address = _split(access)
         for permission in self._permissions.values():
             if permission.restream_id == restream_id:
+                self._opened[access.name] = permission
                 return await self._open_restream(permission, peer_address)
         raise LookupError("the permission was withdrawn")
+
+    def _played(self, access: Access, since_us: int, until_us: int) -> None:
+        permission = self._opened.get(access.name)
+        if permission is None:
+            return
+        self._on_watched(
+            watched_restream(
+                permission.restream_id,
+                permission.user_id,
+                permission.camera_id,
+                str(permission.variant),
+                _split(access)[1],
+                since_us,
+                until_us,
+            )
+        )
 
 
 def _split(access: Access) -> tuple[str, str]:

@@ -205,7 +205,7 @@ class ShardProcess:
         if not configured.enabled:
             return
         port = configured.port + self._number - 1 if configured.port else 0
-        restreams = Restreams(self._open_restream)
+        restreams = Restreams(self._open_restream, self._watched.add)
         try:
             await restreams.start(configured.address, port)
         except OSError as error:

@@ -96,6 +96,17 @@ async def test_who_was_given_an_address_plays_and_nobody_else(
     shown = await actions(gateway, camera_id)
     assert not [one for one in shown if one["detail"].get("restream_id") == elsewhere["id"]]
 
+    async def told() -> bool:
+        shown = await actions(gateway, camera_id)
+        return any(one["action"] == "restream.watched" for one in shown)
+
+    await gateway.until(told)
+    shown = await actions(gateway, camera_id)
+    watched = next(one for one in shown if one["action"] == "restream.watched")
+    assert (watched["user_name"], watched["detail"]["restream_id"]) == ("admin", made["id"])
+    assert watched["detail"]["address"] == "127.0.0.1"
+    assert watched["start_us"] <= watched["end_us"]
+
     # Taken back: who plays is cut off, and does not come back.
     reader = await play(made["url"])
     async with gateway.client.delete(f"{gateway.url}/api/restreams/{made['id']}") as response:

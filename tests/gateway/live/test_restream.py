@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import gateway.demo
+from camera_adapters.rtsp import server_transport
 from camera_adapters.rtsp.probe import probe
 from camera_adapters.stream import Stream, Variant
+from gateway.audit.watching import Watched
 from gateway.demo.clip import load_clip
 from gateway.demo.replay import Replay
 from gateway.identifiers import now_us
@@ -54,6 +56,8 @@ def row() -> Row:
 class Served:
     restreams: Restreams
     opened: list[tuple[str, str]]
+    watched: list[Watched]
+    refused: list[tuple[str, str]]
 
     def url(self, token: str) -> str:
         return f"rtsp://127.0.0.1:{self.restreams.port}/{token}"
@@ -70,9 +74,13 @@ async def served() -> AsyncIterator[Served]:
         opened.append((permission.restream_id, peer))
         return replay.stream
 
-    restreams = Restreams(open_restream)
+    watched: list[Watched] = []
+    refused: list[tuple[str, str]] = []
+    restreams = Restreams(
+        open_restream, watched.append, lambda why, address: refused.append((why, address))
+    )
     await restreams.start("127.0.0.1", 0)
-    yield Served(restreams, opened)
+    yield Served(restreams, opened, watched, refused)
     await restreams.stop()
     replay.stop()
 
@@ -102,7 +110,10 @@ async def test_nobody_else_learns_more_than_not_found(
     result = await probe(served.url(token))
     assert not result.ok
     assert "404" in result.line
-    assert served.opened == []
+    assert (served.opened, served.watched) == ([], [])
+    # But who asked is told to the register.
+    assert {address for _, address in served.refused} == {"127.0.0.1"}
+    assert all("restream" in why and token not in why for why, _ in served.refused)
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
@@ -127,7 +138,36 @@ async def test_who_plays_is_cut_off_when_the_permission_ends(
                     served.restreams.permit(by_token("secret", replace(row, expires_us=1)))
             await player.wait()
         assert served.restreams.session_count == 0
+        # What it saw is told, though the permission is gone by now.
+        await eventually(lambda: served.watched)
+        (told,) = served.watched
+        assert (told.action, told.session_id, told.user_id) == ("restream", "rst_1", "usr_1")
+        assert (told.camera_id, told.detail["address"]) == ("cam_1", "127.0.0.1")
+        assert now_us() - HOUR_US < told.start_us < told.end_us <= now_us()
     finally:
         if player.returncode is None:
             player.kill()
             await player.wait()
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+async def test_who_plays_for_ever_is_told_of_again_and_again(
+    served: Served, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_transport, "_LONG_PLAY_US", 0)
+    monkeypatch.setattr(server_transport, "_REPORT_INTERVAL_S", 0.05)
+    served.restreams.permit(by_token("secret", row))
+    player = await asyncio.create_subprocess_exec(
+        *("ffmpeg", "-v", "quiet", "-rtsp_transport", "tcp", "-i", served.url("secret")),
+        *("-f", "null", "-"),
+    )
+    try:
+        # The first turn was set before the interval was made short.
+        await eventually(lambda: len(served.watched) >= 3)
+    finally:
+        player.kill()
+        await player.wait()
+    first, second, third = served.watched[:3]
+    assert first.end_us <= second.start_us <= second.end_us <= third.start_us
+    assert second.start_us - first.end_us < 1_000_000
+    assert first.report_id != second.report_id

@@ -92,6 +92,7 @@ export default {
     case_add: 'Footage put into a case',
     case_remove: 'Footage taken from a case',
     live_watched: 'Watched live',
+    restream_watched: 'Watched by another player',
     playback_watched: 'Watched footage',
     export_create: 'Export ordered',
     export_fail: 'Export failed',

@@ -92,6 +92,7 @@ export default {
     case_add: '案件加入片段',
     case_remove: '案件移除片段',
     live_watched: '实时观看时长',
+    restream_watched: '转发观看时长',
     playback_watched: '回放观看时长',
     export_create: '新建导出',
     export_fail: '导出失败',
