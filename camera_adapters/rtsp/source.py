@@ -46,7 +46,8 @@ class SourceState:
 
     ``connecting`` is before the first success or failure; ``offline`` goes on through retries, of
     which ``retry_at_us`` is the next. ``refused``: the password was refused twice, and nothing is
-    tried before ``retry_at_us``, since cameras lock out. ``detail`` is one English line.
+    tried before ``retry_at_us``, since cameras lock out. ``detail`` is one English line, and
+    ``fault`` the same as a stable code, for other languages.
     """
 
     state: Literal["idle", "connecting", "live", "offline", "refused"]
@@ -55,6 +56,7 @@ class SourceState:
     detail: str = ""
     retry_at_us: int | None = None
     track: Track | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +225,16 @@ class RtspSource:
                 return session.ended.result()
             ingest = session.ingest
             if session.playing and ingest is not None and not ingest.running:
-                why = (
-                    "pictures come, but no parameter sets to decode them with"
-                    if ingest.counters.undecodable
-                    else f"no keyframe for {_KEYFRAME_PATIENCE_S} s"
-                )
+                if ingest.counters.undecodable:
+                    fault = "no_parameter_sets"
+                    why = "pictures come, but no parameter sets to decode them with"
+                else:
+                    fault, why = "no_keyframe", f"no keyframe for {_KEYFRAME_PATIENCE_S} s"
                 self._interrupt(Interruption(GapCause.BAD_MEDIA, why))
                 self._set_state(
-                    SourceState("offline", self._clock.now_us(), GapCause.BAD_MEDIA, why)
+                    SourceState(
+                        "offline", self._clock.now_us(), GapCause.BAD_MEDIA, why, fault=fault
+                    )
                 )
 
     def _leave_session(self) -> None:
@@ -256,7 +260,9 @@ class RtspSource:
         self._interrupt(Interruption(cause, detail))
         retry_at_us = now_us + int(delay_s * 1_000_000)
         state: Literal["refused", "offline"] = "refused" if locked else "offline"
-        self._set_state(SourceState(state, now_us, cause, detail, retry_at_us))
+        self._set_state(
+            SourceState(state, now_us, cause, detail, retry_at_us, fault=str(outcome.code))
+        )
 
     def _interrupt(self, interruption: Interruption) -> None:
         if self._stream.running or self._stream.interruption != interruption:

@@ -109,7 +109,8 @@ class VariantState(BaseModel):
     state: SourceStateName
     since_us: TimeUs
     cause: str | None = None
-    detail: str | None = None
+    detail: Annotated[str | None, Field(description="what is wrong, as an English line")] = None
+    fault: Annotated[str | None, Field(description="the same as a code")] = None
     retry_at_us: TimeUs | None = None
     codec: str | None = None
     width: int | None = None

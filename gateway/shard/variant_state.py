@@ -23,6 +23,7 @@ def feed_state(feed: Feed, *, recording: bool, viewers: int) -> dict[str, Any]:
             "since_us": state.since_us,
             "cause": str(state.cause) if state.cause is not None else None,
             "detail": state.detail,
+            "fault": state.fault,
             "retry_at_us": state.retry_at_us,
         }
     described = {

@@ -356,6 +356,8 @@ def test_a_camera_that_is_away_says_why_and_since_when(
         trouble = page.locator(".tile .trouble")
         expect(trouble).to_contain_text("画面中断", timeout=30_000)
         expect(trouble).to_contain_text("摄像机离线")
+        expect(trouble).to_contain_text("端口未开放")
+        expect(trouble).not_to_contain_text("closed")
         expect(trouble).to_contain_text("自 ")
         expect(trouble.get_by_role("button", name="立即重试")).to_be_visible()
     finally:

@@ -201,39 +201,59 @@ async def test_a_camera_switched_off_and_on_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("habits", "cause", "line"),
+    ("habits", "cause", "line", "fault"),
     [
-        (Habits(pictures=3), GapCause.CAMERA_SILENT, "no video"),
-        (Habits(pictures=0), GapCause.CAMERA_SILENT, "no video"),
-        (Habits(pictures=3, then="close"), GapCause.CAMERA_OFFLINE, "closed the connection"),
-        (Habits(pictures=3, then="bye"), GapCause.CAMERA_OFFLINE, "BYE"),
-        (Habits(statuses={"DESCRIBE": 404}), GapCause.CAMERA_OFFLINE, "404"),
-        (Habits(statuses={"DESCRIBE": 403}), GapCause.CAMERA_REFUSED, "403"),
-        (Habits(statuses={"SETUP": 503}), GapCause.CAMERA_OFFLINE, "503"),
-        (Habits(statuses={"PLAY": 455}), GapCause.CAMERA_OFFLINE, "455"),
-        (Habits(description=b"\xff\xfe<html>"), GapCause.BAD_MEDIA, "unreadable"),
-        (Habits(description=b"v=0\r\nm=video 0 RTP/AVP 26\r\n"), GapCause.BAD_MEDIA, "JPEG"),
+        (Habits(pictures=3), GapCause.CAMERA_SILENT, "no video", "silent"),
+        (Habits(pictures=0), GapCause.CAMERA_SILENT, "no video", "silent"),
+        (
+            Habits(pictures=3, then="close"),
+            GapCause.CAMERA_OFFLINE,
+            "closed the connection",
+            "lost",
+        ),
+        (Habits(pictures=3, then="bye"), GapCause.CAMERA_OFFLINE, "BYE", "ended"),
+        (Habits(statuses={"DESCRIBE": 404}), GapCause.CAMERA_OFFLINE, "404", "not_found"),
+        (Habits(statuses={"DESCRIBE": 403}), GapCause.CAMERA_REFUSED, "403", "forbidden"),
+        (Habits(statuses={"SETUP": 503}), GapCause.CAMERA_OFFLINE, "503", "server_error"),
+        (Habits(statuses={"PLAY": 455}), GapCause.CAMERA_OFFLINE, "455", "server_error"),
+        (Habits(description=b"\xff\xfe<html>"), GapCause.BAD_MEDIA, "unreadable", "protocol"),
+        (
+            Habits(description=b"v=0\r\nm=video 0 RTP/AVP 26\r\n"),
+            GapCause.BAD_MEDIA,
+            "JPEG",
+            "no_video",
+        ),
         (
             Habits(raw_describe=b"RTSP/1.0 200 OK\r\n" + b"X: y\r\n" * 9999),
             GapCause.BAD_MEDIA,
             "RTSP",
+            "protocol",
         ),
         (
             Habits(raw_describe=b"RTSP/1.0 200 OK\r\nContent-Length: 1e9\r\n\r\n"),
             GapCause.BAD_MEDIA,
             "RTSP",
+            "protocol",
         ),
-        (Habits(raw_describe=bytes(100_000)), GapCause.BAD_MEDIA, "garbage"),
-        (Habits(raw_describe=b""), GapCause.CAMERA_OFFLINE, "does not answer"),
-        (Habits(raw_describe=b"$\x77\xff\xff\x80"), GapCause.CAMERA_OFFLINE, "does not answer"),
+        (Habits(raw_describe=bytes(100_000)), GapCause.BAD_MEDIA, "garbage", "protocol"),
+        (Habits(raw_describe=b""), GapCause.CAMERA_OFFLINE, "does not answer", "timed_out"),
+        (
+            Habits(raw_describe=b"$\x77\xff\xff\x80"),
+            GapCause.CAMERA_OFFLINE,
+            "does not answer",
+            "timed_out",
+        ),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",
 )
-async def test_faults_have_a_cause_and_a_line(habits: Habits, cause: GapCause, line: str) -> None:
+async def test_faults_have_a_cause_a_line_and_a_code(
+    habits: Habits, cause: GapCause, line: str, fault: str
+) -> None:
     async with MisbehavingCamera(habits) as camera, Watched(camera.url) as watched:
         await watched.until(lambda w: w.interruptions)
         assert watched.interruptions[0].cause is cause
         assert line in watched.interruptions[0].detail
+        await watched.until(lambda w: w.source.state.fault == fault)
         # It has not given up.
         await watched.until(lambda w: camera.connections >= 2 or w.source.state.retry_at_us)
 

@@ -43,7 +43,9 @@ export interface VariantState {
   state: SourceStateName
   since_us: number
   cause?: string | null
+  /** What is wrong, as an English line; `fault` is the same as a code. */
   detail?: string | null
+  fault?: string | null
   retry_at_us?: number | null
   codec?: string | null
   width?: number | null
