@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -45,15 +46,17 @@ class Guard:
         if not scope["path"].startswith("/api"):
             await self._app(scope, receive, send_strict)
             return
-        limit = _limit(scope["path"])
-        refusal = _refusal(scope["method"], headers, limit)
+        # Of a sheet its route looks at the size, so that who sent too much is on record.
+        is_file = _FILES.match(scope["path"]) is not None
+        limit = FILE_BYTES_LIMIT if is_file else BODY_BYTES_LIMIT
+        refusal = _refusal(scope["method"], headers, None if is_file else limit)
         if refusal is not None:
             await respond(refusal)(scope, receive, send_strict)
             return
         await self._app(scope, _bounded(receive, limit), send_strict)
 
 
-def _refusal(method: str, headers: Headers, limit: int) -> ApiError | None:
+def _refusal(method: str, headers: Headers, limit: int | None) -> ApiError | None:
     if method in _SAFE_METHODS:
         return None
     # Browsers say where a request was made; what another site makes here, it makes in our people's
@@ -67,17 +70,19 @@ def _refusal(method: str, headers: Headers, limit: int) -> ApiError | None:
             "not_allowed",
             "writes need Content-Type: application/json or the header X-Gridsight: 1",
         )
-    length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > limit:
-        return _too_large(limit)
+    if limit is not None and said_length(headers) > limit:
+        return too_large(limit)
     return None
 
 
-def _limit(path: str) -> int:
-    return FILE_BYTES_LIMIT if _FILES.match(path) else BODY_BYTES_LIMIT
+def said_length(headers: Headers) -> float:
+    """Of the body, in bytes. Infinite where it makes no sense."""
+    length = headers.get("content-length", "0")
+    return int(length) if length.isdecimal() else math.inf
 
 
-def _too_large(limit: int) -> ApiError:
+def too_large(limit: int) -> ApiError:
+    """413."""
     return ApiError(413, "too_large", f"this request has at most {limit} bytes")
 
 
@@ -90,7 +95,7 @@ def _bounded(receive: Receive, limit: int) -> Receive:
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
             if received > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
         return message
 
     return bounded

@@ -17,7 +17,7 @@ from gateway.api.access import (
     require_full_sign_in,
 )
 from gateway.api.errors import ApiError, not_found, unavailable
-from gateway.api.guard import FILE_BYTES_LIMIT
+from gateway.api.guard import FILE_BYTES_LIMIT, said_length, too_large
 from gateway.api.services import Services, ServicesDep
 from gateway.identifiers import now_us
 from gateway.people.area_codes import Axis
@@ -164,18 +164,17 @@ async def start_import(
 ) -> dict[str, Any]:
     """Take a file and check it; nothing is written before it is applied."""
     _require(caller, kind)
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > FILE_BYTES_LIMIT:
-            raise ApiError(413, "too_large", f"a file has at most {FILE_BYTES_LIMIT} bytes")
     # Only ever shown; some browsers send where it was.
     shown = "".join(filter(str.isprintable, name.replace("\\", "/").rpartition("/")[2]))[:200]
+    try:
+        content = await _read(request)
+    except ApiError as error:
+        action = f"{THINGS[kind]}.import_refused"
+        await record(services, request, caller, action, file=shown, code=error.code)
+        raise
     (by,) = audit_records(request, caller, "import")
     try:
-        job = await services.imports.start(
-            kind, shown, bytes(content), Scope.of(caller, now_us()), by
-        )
+        job = await services.imports.start(kind, shown, content, Scope.of(caller, now_us()), by)
     except TooManyImports as error:
         raise unavailable(str(error)) from None
     return _document(services, job)
@@ -230,6 +229,13 @@ async def read_passwords(
     await record(services, request, caller, "user.passwords", count=len(passwords))
     content = write_csv([("账号", "姓名", "一次性密码"), *passwords])
     return _file(content, "passwords.csv", "csv", "utf-8")
+
+
+async def _read(request: Request) -> bytes:
+    """The file. Raises ApiError 413, before the file is read where its size was said."""
+    if said_length(request.headers) > FILE_BYTES_LIMIT:
+        raise too_large(FILE_BYTES_LIMIT)
+    return await request.body()
 
 
 def _require(caller: Principal, kind: Kind) -> None:

@@ -98,6 +98,8 @@ async def test_too_much_is_refused_before_it_is_read(county: County) -> None:
         assert (said.status_code, said.json()["error"]["code"]) == (413, "too_large")
         unsaid = await client.post("/api/sheets/areas/imports", content=body())
         assert (unsaid.status_code, unsaid.json()["error"]["code"]) == (413, "too_large")
+        refused = [one for one in await actions(client) if one == "area.import_refused"]
+        assert len(refused) == 2
         # A file's name is only shown, and nothing of where it was.
         for name in ("../../etc/passwd", "C:\\a\\b.csv", "a\u202eb\ncsv"):
             query = {"name": name}
