@@ -157,6 +157,12 @@ def test_every_main_action_has_a_key(
     page.keyboard.press("d")
     expect(page.locator(".statistics").first).to_contain_text("H.264")
     page.keyboard.press("d")
+    page.mouse.move(0, 0)
+    expect(page.locator(".statistics")).to_have_count(0)
+    tiles[1].hover()
+    expect(tiles[1].locator(".statistics")).to_contain_text("H.264")
+    expect(page.locator(".statistics")).to_have_count(1)
+    page.mouse.move(0, 0)
 
     page.keyboard.press("w")
     expect(page.locator("header.bar")).to_be_hidden()
@@ -180,8 +186,13 @@ def test_every_main_action_has_a_key(
     expect(page.get_by_role("dialog").get_by_text("键盘操作")).to_be_visible()
 
 
-def test_the_last_half_minute_is_replayed_beside_live(
-    console: Any, cameras: list[dict[str, Any]], page: Page, wait_until: Callable[..., Any]
+@pytest.mark.parametrize("key", ["r", "t"], ids=["30 s", "5 min"])
+def test_the_last_moments_are_replayed_beside_live(
+    console: Any,
+    cameras: list[dict[str, Any]],
+    page: Page,
+    wait_until: Callable[..., Any],
+    key: str,
 ) -> None:
     wait_until(
         "something recorded",
@@ -193,7 +204,7 @@ def test_the_last_half_minute_is_replayed_beside_live(
     page.goto("/wall")
     tile = playing(page, cameras[0]["id"])
     page.locator(".wall").focus()
-    page.keyboard.press("r")
+    page.keyboard.press(key)
     replay = tile.locator(".replay-pane video").first
     expect(replay).to_be_attached(timeout=15_000)
     page.wait_for_function(

@@ -62,10 +62,24 @@ async def test_it_records_survives_kill_9_of_any_process_and_stops_clean(
     live = {"camera_id": camera["id"], "quality": "main"}
     opened = await gateway.post("/api/live", live)
     assert opened["whep_url"].startswith("/s/shard-1/")
-    async with gateway.client.get(gateway.url + "/metrics") as response:
-        text = await response.text()
-    assert f'gridsight_camera_recording{{camera="{camera["id"]}",variant="main"}} 1.0' in text
-    assert 'gridsight_event_loop_lag_seconds{name="shard-1"}' in text
+    labels = f'camera="{camera["id"]}",variant="main"'
+    told = (
+        f'gridsight_camera_state{{camera="{camera["id"]}",state="live",variant="main"}} 1.0',
+        f"gridsight_camera_recording{{{labels}}} 1.0",
+        f"gridsight_camera_bitrate_bps{{{labels}}}",
+        f"gridsight_camera_gop_seconds{{{labels}}}",
+        f"gridsight_camera_gaps{{{labels}}}",
+        f"gridsight_camera_viewers{{{labels}}} 0.0",
+        'gridsight_spool_bytes{name="shard-1"}',
+        'gridsight_event_loop_lag_seconds{name="shard-1"}',
+    )
+
+    async def measured() -> bool:
+        async with gateway.client.get(gateway.url + "/metrics") as response:
+            text = await response.text()
+        return all(line in text for line in told)
+
+    await gateway.until(measured)
     last = await gateway.processes()
     assert await stop(gateway.process) == 0
     for one in last.values():

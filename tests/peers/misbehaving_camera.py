@@ -6,6 +6,7 @@ It serves made-up H.264 over TCP or UDP from the test's own event loop.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import re
 import socket
@@ -26,7 +27,7 @@ class Habits:
     tcp: bool = True  # False: 461 to interleaved
     silent_by_tcp: bool = False  # accepts interleaved, and sends nothing
     password: str = ""
-    algorithm: str = "MD5"
+    algorithm: str = "MD5"  # of Digest; "Basic": no Digest at all
     stale_after: int = 0  # the nonce goes stale after so many requests
     redirect_to: str = ""
     statuses: dict[str, int] = field(default_factory=dict)  # method → status
@@ -181,6 +182,8 @@ class _Connection:
 
     def _authorised(self, method: str, text: str) -> bool:
         camera, habits = self.camera, self.habits
+        if habits.algorithm == "Basic":
+            return self._authorised_by_basic(text)
         given = re.search(r"Authorization: Digest (.*)\r\n", text)
         stale = False
         if given:
@@ -212,6 +215,15 @@ class _Connection:
                 f"algorithm={habits.algorithm}" + (", stale=true" if stale else "")
             ],
         )
+        return False
+
+    def _authorised_by_basic(self, text: str) -> bool:
+        given = re.search(r"Authorization: Basic (\S+)\r\n", text)
+        if given:
+            self.camera.authorizations += 1
+            if base64.b64decode(given[1]).decode() == f"user:{self.habits.password}":
+                return True
+        self._reply(text, 401, ['WWW-Authenticate: Basic realm="cam"'])
         return False
 
     def _reply(

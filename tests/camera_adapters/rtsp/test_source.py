@@ -144,6 +144,16 @@ async def test_digest_with_a_nonce_that_goes_stale(algorithm: str) -> None:
             await watched.until(lambda w: len(w.units) >= 3)
 
 
+@pytest.mark.parametrize("password", ["secret", "p:ss wörd"])
+async def test_a_camera_that_knows_only_basic(password: str) -> None:
+    habits = Habits(password=password, algorithm="Basic")
+    async with MisbehavingCamera(habits) as camera:
+        async with Watched(camera.url, username="user", password=password) as watched:
+            await watched.until(lambda w: len(w.units) >= 3)
+        async with Watched(camera.url, username="user", password="wrong") as watched:
+            await watched.until(lambda w: w.states[-1].state == "refused")
+
+
 async def test_after_two_refusals_it_stops_and_says_so() -> None:
     async with MisbehavingCamera(Habits(password="secret")) as camera:
         with structlog.testing.capture_logs() as logs:

@@ -10,8 +10,8 @@ from gateway.footage.media_file import RunStarted, read_media_file
 from tests.gateway.footage.conftest import START_US
 from tests.gateway.footage.media import make_b_frames, pictures, psnr
 
-# Above the lines that name camera and viewer.
-ABOVE = slice(0, 500)
+# Above the lines that name camera and viewer, and where they are.
+ABOVE, BELOW = slice(0, 500), slice(500, 576)
 
 
 def shown(jpeg: bytes) -> np.ndarray:
@@ -32,6 +32,7 @@ async def test_frame_jpg_is_the_picture_of_that_instant(world, request, clip_nam
         errors = [np.mean((picture - original)[ABOVE] ** 2) for original in originals]
         assert int(np.argmin(errors)) == number
         assert psnr(picture[ABOVE], originals[number][ABOVE]) > 30
+        assert psnr(picture[BELOW], originals[number][BELOW]) < 25
 
 
 async def test_the_fast_one_is_the_keyframe_before(world, h264) -> None:
