@@ -50,6 +50,8 @@ class StorageWatch:
                 await self.look()
             except sa.exc.DBAPIError as error:
                 _log.warning("no storage forecast", why=str(error))
+            except Exception:
+                _log.exception("no storage forecast")
             else:
                 for listener in tuple(self._listeners):
                     if self.document is not None:

@@ -37,6 +37,8 @@ async def sweep_for_ever(services: Services) -> None:
             await sweep(services)
         except (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError) as error:
             _log.warning("what is over could not be looked up; trying again", why=str(error))
+        except Exception:
+            _log.exception("what is over could not be looked up; trying again")
 
 
 async def sweep(services: Services) -> None:

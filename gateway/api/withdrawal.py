@@ -53,6 +53,9 @@ async def withdraw_for_ever(services: Services) -> None:
             await watch.look()
         except (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError) as error:
             _log.warning("open sessions could not be checked; trying again", why=str(error))
+        except Exception:
+            # Whatever it is: that rights are withdrawn must not end with it.
+            _log.exception("open sessions could not be checked; trying again")
 
 
 @dataclass(slots=True)

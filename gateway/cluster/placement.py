@@ -14,9 +14,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.channel import ControlClient, ControlError
+from gateway.control.channel import ControlClient
 from gateway.database.tables import cameras
-from recorder.rows import RowError, RowWriter
+from recorder.rows import RowWriter
 from recorder.tables import assignments
 
 _log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ class Reconciler:
             self._woken.clear()
             try:
                 await self.reconcile()
-            except (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError):
+            except Exception:
                 _log.warning("assignments could not be reconciled; trying again", exc_info=True)
             try:
                 await asyncio.wait_for(self._woken.wait(), RECONCILE_INTERVAL_S)

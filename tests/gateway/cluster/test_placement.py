@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cluster.placement import place_cameras
+from gateway.cluster import placement
+from gateway.cluster.placement import Reconciler, place_cameras
 
 
 def apply(current: dict[str, str], changes: dict[str, str | None]) -> dict[str, str]:
@@ -51,3 +55,23 @@ def test_new_cameras_spread_and_old_ones_stay() -> None:
     wanted |= {f"new_{number}": [f"new_{number}/main"] for number in range(9)}
     third = apply(second, place_cameras(wanted, second, ["shard-1", "shard-2"]))
     assert Counter(third.values()) == {"shard-1": 9, "shard-2": 9}
+
+
+async def test_no_failure_ends_the_placing_of_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "RECONCILE_INTERVAL_S", 0)
+    reader: Any = None
+    reconciler = Reconciler(reader, reader, {})
+    failures = [ConnectionError("the writer is away"), ValueError("what nobody thought of")]
+    went_on = asyncio.Event()
+
+    async def reconcile() -> list[str]:
+        if failures:
+            raise failures.pop()
+        went_on.set()
+        return []
+
+    monkeypatch.setattr(reconciler, "reconcile", reconcile)
+    running = asyncio.create_task(reconciler.run())
+    async with asyncio.timeout(20):
+        await went_on.wait()
+    running.cancel()
