@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.cameras import read_places
+from gateway.cameras import read_places, sum_of_times
 from gateway.control.channel import ControlClient, ControlError
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
@@ -102,8 +102,8 @@ class CameraStates:
                 try:
                     await self._read_directory()
                     names = set(await self._shards.names("shard"))
-                except sa.exc.DBAPIError:
-                    _log.warning("cameras cannot be read; trying again", exc_info=True)
+                except Exception:
+                    _log.exception("cameras cannot be read; trying again")
                 else:
                     for name in names - self._watchers.keys():
                         self._watchers[name] = asyncio.create_task(self._watch(name))
@@ -161,9 +161,9 @@ class CameraStates:
     async def _read_directory(self) -> None:
         async with self._reader.connect() as connection:
             camera_stamp = await connection.execute(
-                sa.select(sa.func.count(), sa.func.max(cameras.c.changed_us)).select_from(cameras)
+                sa.select(sa.func.count(), sum_of_times(cameras.c.changed_us)).select_from(cameras)
             )
-            moved_us = await connection.scalar(sa.select(sa.func.max(areas.c.moved_us)))
+            moved_us = await connection.scalar(sa.select(sum_of_times(areas.c.moved_us)))
             stamp = (*camera_stamp.one(), moved_us)
             if stamp == self._stamp:
                 return

@@ -60,7 +60,7 @@ cameras = sa.Table(
     sa.Column("retention_bytes", sa.BigInteger, nullable=True),
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
-    # Raised by every change, so that a shard sees with one comparison that it must reconcile.
+    # Raised by every change, so that a shard sees by one sum that it must reconcile.
     sa.Column("changed_us", sa.BigInteger, nullable=False),
     # A deleted camera keeps its row as long as footage or the audit log may name it.
     sa.Column("deleted_us", sa.BigInteger, nullable=True),

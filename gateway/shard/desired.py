@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from camera_adapters.stream import Variant
+from gateway.cameras import sum_of_times
 from gateway.database.privacy_tables import camera_masks
 from gateway.database.tables import cameras, restreams
 from gateway.masks import Polygons, masks_in_force
@@ -90,14 +91,13 @@ class DesiredReader:
             sa.select(
                 sa.func.count(),
                 sa.func.sum(assignments.c.epoch),
-                sa.func.max(assignments.c.since_us),
+                sum_of_times(assignments.c.since_us),
             ).where(assignments.c.owner == self._owner)
         )
         configured = await connection.execute(
             sa.select(
                 sa.func.count(),
-                sa.func.max(cameras.c.changed_us),
-                sa.func.max(cameras.c.deleted_us),
+                sum_of_times(cameras.c.changed_us),
                 sa.func.count(cameras.c.deleted_us),
             )
         )

@@ -102,6 +102,22 @@ async def test_every_change_is_seen(engine: sa.Engine, reader: AsyncEngine) -> N
     assert set((await desired.read()).sources) == {"cam_2/main", "cam_2/sub"}
 
 
+async def test_a_change_is_seen_though_the_clock_was_set_back(
+    engine: sa.Engine, reader: AsyncEngine
+) -> None:
+    add_camera(engine, "cam_1", changed_us=9_000_000_000)
+    add_camera(engine, "cam_2", changed_us=5_000_000_000)
+    desired = DesiredReader(reader, SECRET, "shard-1")
+    await desired.read()
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(cameras)
+            .where(cameras.c.id == "cam_2")
+            .values(main_url="rtsp://192.0.2.9/new", changed_us=5_400_000_000)
+        )
+    assert (await desired.read()).sources["cam_2/main"].url == "rtsp://192.0.2.9/new"
+
+
 async def test_a_password_that_cannot_be_opened_costs_its_camera_only(
     engine: sa.Engine, reader: AsyncEngine
 ) -> None:
