@@ -23,9 +23,10 @@ from gateway.cluster.child import (
 )
 from gateway.cluster.interface import ProcessSpec, ProcessState, ProcessStatus, StartError
 from gateway.cluster.lifetime import READY_DESCRIPTOR_VARIABLE
+from gateway.control.channel import ControlError
 from gateway.identifiers import now_us
 from gateway.settings import Settings
-from recorder.rows import RowWriter
+from recorder.rows import RowError, RowWriter
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 25.0
 FIRST_BACK_OFF_S = 0.2
 LAST_BACK_OFF_S = 30.0
+RECORD_AGAIN_S = 0.5
 # A process that ran this long starts its back-off anew when it dies.
 STEADY_S = 60.0
 
@@ -164,7 +166,12 @@ class LocalSupervisor:
         while not child.stopping:
             started = time.monotonic()
             child.restarts += 1
-            code = await self._run_once(child)
+            try:
+                code = await self._run_once(child)
+            except OSError as error:
+                # No memory, no descriptors: it is tried again like one that has died.
+                _log.error("process cannot be started", name=child.spec.name, why=str(error))
+                code = os.EX_OSERR
             if child.stopping:
                 break
             if code == EXIT_CONFIGURATION:
@@ -205,6 +212,9 @@ class LocalSupervisor:
                 pass_fds=(writing,),
                 start_new_session=True,
             )
+        except OSError:
+            os.close(reading)
+            raise
         finally:
             os.close(writing)
         readiness = asyncio.create_task(self._await_ready(child, reading, now_us()))
@@ -239,9 +249,10 @@ class LocalSupervisor:
                     started_us=started_us,
                 )
                 return
-            except (ConnectionError, TimeoutError) as error:
-                # The writer itself is being restarted; nothing is lost by waiting for it.
+            except (ConnectionError, TimeoutError, ControlError, RowError) as error:
+                # The writer is being restarted, or its disk is full: nothing is lost by waiting.
                 _log.warning("cannot record a process yet", name=child.spec.name, why=str(error))
+            await asyncio.sleep(RECORD_AGAIN_S)
 
     def _give_up(self, reason: str) -> None:
         if self._failure is not None and not self._failure.done():
