@@ -232,12 +232,13 @@ def evidence_verify(
 ) -> None:
     """Check a package: what was altered, is missing or was added, and who signed it."""
     from gateway.commands.evidence import own_keys, verify_file
+    from gateway.secrets import secrets_folder
 
     try:
         keys = key
         if not keys:
             settings = settings_of(config, data)
-            if not (settings.data_directory / "secrets").is_dir():
+            if not secrets_folder(settings).is_dir():
                 fail("there is no gateway here whose key could be used: give --key", 2)
             keys = [one.public_key for one in own_keys(settings)]
         report = verify_file(file, keys, typer.echo)

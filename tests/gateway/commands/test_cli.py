@@ -144,3 +144,17 @@ def test_an_incomplete_store_is_said_in_one_line(
 
 def test_version() -> None:
     assert re.fullmatch(r"gridsight \d+\.\d+\.\d+\n", runner.invoke(app, ["version"]).output)
+
+
+def test_a_package_is_checked_with_keys_that_lie_elsewhere(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package.zip"
+    package.write_bytes(b"no package")
+    without = call(data, "evidence", "verify", str(package))
+    assert "there is no gateway here whose key could be used" in without.output
+    monkeypatch.setenv("GRIDSIGHT_SECRETS_DIRECTORY", str(tmp_path / "medium"))
+    assert call(data, "evidence", "key").exit_code == 0
+    checked = call(data, "evidence", "verify", str(package))
+    assert "there is no gateway here" not in checked.output
+    assert checked.exit_code != 0
