@@ -40,9 +40,11 @@ class RefusedTickets:
         self._seldom = Seldom()
         self._writing: set[asyncio.Task[None]] = set()
 
-    def note(self, why: str) -> None:
-        """A ticket was refused just now. Never blocks, never fails."""
-        address = _peer.get()
+    def note(self, why: str, address: str | None = None) -> None:
+        """A ticket was refused just now; ``address`` is known where it came by HTTP. Never blocks,
+        never fails.
+        """
+        address = address or _peer.get()
         if not self._seldom.is_first(address, why):
             return
         detail = {"why": why, "process": self._process}

@@ -339,8 +339,11 @@ class _Connection(asyncio.Protocol):
         """Open the Stream, which may have to be pulled first, and reply."""
         try:
             if self._output is None or self._output.stream.closed or self.access != event.access:
-                self._output = await self._server.output(event.access)
+                self._detach()
+                self._output = None
+                # Known before the Stream comes: who loses the access meanwhile is closed.
                 self.access = event.access
+                self._output = await self._server.output(event.access)
             events = self._reply_to(event, self._output)
         except LookupError:
             events = self._core.refuse(404)

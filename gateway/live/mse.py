@@ -138,7 +138,7 @@ class MseViewer:
         try:
             message = json.loads(text)
             received = int(message["bytes"]) if message["type"] == "received" else None
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return
         if received is not None:
             self._acknowledges = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,40 +67,40 @@ class Snapshots:
     async def jpeg(
         self,
         stream: Stream,
+        newest: Keyframe,
         width: int | None,
-        keyframe: Callable[[], Awaitable[Keyframe]],
         masks: Polygons,
         caption: Caption,
     ) -> bytes:
-        """The picture of ``stream``, with ``masks`` and caption burnt in. ``width``: scaled, None
-        as it is.
-
-        Raises what ``keyframe`` raises, and TranscodeError.
+        """``newest`` of ``stream``, or what was asked for within the last second, with masks and
+        caption burnt in. ``width``: scaled, None as it is. Raises TranscodeError.
         """
-        key = (stream.camera_id, str(stream.variant), width, masks, caption)
         now_s = time.monotonic()
+        self._forget_stale(now_s)
+        key = (stream.camera_id, str(stream.variant), width, masks, caption)
         entry = self._entries.get(key)
-        if entry is None or now_s - entry[0] > _FRESH_S or _failed(entry[1]):
-            entry = (now_s, asyncio.ensure_future(self._make(width, keyframe, masks, caption)))
+        if entry is None or _failed(entry[1]):
+            entry = (now_s, asyncio.ensure_future(self._make(newest, width, masks, caption)))
             self._entries[key] = entry
             self._entries.move_to_end(key)
-            while len(self._entries) > _ENTRIES_LIMIT:
-                self._entries.popitem(last=False)
         # Shielded: who goes away must not take the picture from the others.
         return await asyncio.shield(entry[1])
 
     async def _make(
-        self,
-        width: int | None,
-        keyframe: Callable[[], Awaitable[Keyframe]],
-        masks: Polygons,
-        caption: Caption,
+        self, newest: Keyframe, width: int | None, masks: Polygons, caption: Caption
     ) -> bytes:
-        found = await keyframe()
-        lines = picture_lines(caption.camera, caption.viewer, found.unit.wall_us)
+        lines = picture_lines(caption.camera, caption.viewer, newest.unit.wall_us)
         return await self._transcoder.picture(
-            found.track, [found.unit], width=width, masks=masks, lines=lines
+            newest.track, [newest.unit], width=width, masks=masks, lines=lines
         )
+
+    def _forget_stale(self, now_s: float) -> None:
+        # The oldest first. A large camera's picture has megabytes: none is kept for nobody.
+        while self._entries:
+            since_s, _ = next(iter(self._entries.values()))
+            if now_s - since_s <= _FRESH_S and len(self._entries) < _ENTRIES_LIMIT:
+                return
+            self._entries.popitem(last=False)
 
 
 def _failed(task: asyncio.Task[bytes]) -> bool:

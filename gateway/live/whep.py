@@ -6,8 +6,6 @@ may watch what is decided by the caller's :data:`OpenSession`, from the ticket i
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +16,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from camera_adapters.stream import AccessUnit, Interruption, Stream, Track
+from camera_adapters.stream import Stream
 from camera_adapters.webrtc.output import OfferRefused, WebRtcOutput
 from camera_adapters.webrtc.viewer import Viewer
+from gateway.live.waiting import run_begins
 from gateway.settings import IceServer
 
 _log = structlog.get_logger(__name__)
@@ -86,7 +85,8 @@ class WhepEndpoint:
         self._links = [link for server in ice_servers for link in _links(server)]
         self._run_wait_s = run_wait_s
         self._resources: dict[str, _Resource] = {}
-        self._opening: set[str] = set()
+        # A ticket may open several: each waits for itself.
+        self._opening: dict[int, SessionHandle] = {}
 
     def routes(self, path: str = "/whep") -> list[BaseRoute]:
         """The routes to mount; ``Location`` is relative to ``path``, so any prefix will do."""
@@ -107,12 +107,13 @@ class WhepEndpoint:
     def revoke(self, session_id: str, reason: str = "revoked") -> bool:
         """End the session's viewer now. Returns whether there was one."""
         # Still waiting for its first picture: _open_viewer sees that it is not expected any more.
-        waited = session_id in self._opening
-        self._opening.discard(session_id)
+        waiting = [key for key, one in self._opening.items() if one.session_id == session_id]
+        for key in waiting:
+            del self._opening[key]
         found = [r for r in self._resources.values() if r.session.session_id == session_id]
         for resource in found:
             resource.viewer.close(reason)
-        return waited or bool(found)
+        return bool(waiting or found)
 
     def close(self) -> None:
         """End every viewer: the shard stops."""
@@ -162,13 +163,11 @@ class WhepEndpoint:
     async def _open_viewer(
         self, request: Request, stream: Stream, session: SessionHandle, offer: str
     ) -> Response:
-        session_id = session.session_id
-        self._opening.add(session_id)
+        self._opening[id(session)] = session
         try:
-            begun = await _run_begins(stream, self._run_wait_s)
-            revoked = session_id not in self._opening
+            begun = stream.running or await run_begins(stream, self._run_wait_s)
         finally:
-            self._opening.discard(session_id)
+            revoked = self._opening.pop(id(session), None) is None
         if revoked:
             session.ended("revoked")
             return _error(403, "session_revoked", "the session was revoked meanwhile")
@@ -245,37 +244,6 @@ def _ticket(request: Request) -> str | None:
     if scheme.lower() == "bearer" and credential.strip():
         return credential.strip()
     return request.query_params.get("ticket") or None
-
-
-class _RunWaiter:
-    """A Sink that only waits for a run, so that an on-demand source is pulled meanwhile."""
-
-    def __init__(self) -> None:
-        self.settled = asyncio.Event()
-
-    def on_run_started(self, tracks: tuple[Track, ...]) -> None:
-        self.settled.set()
-
-    def on_access_unit(self, unit: AccessUnit) -> None:
-        return
-
-    def on_interrupted(self, interruption: Interruption) -> None:
-        return
-
-    def on_closed(self) -> None:
-        self.settled.set()
-
-
-async def _run_begins(stream: Stream, wait_s: float) -> bool:
-    if stream.closed:
-        return False
-    if not stream.running:
-        waiter = _RunWaiter()
-        stream.attach(waiter, replay_gop=False)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(waiter.settled.wait(), wait_s)
-        stream.detach(waiter)
-    return stream.running and not stream.closed
 
 
 def _links(server: IceServer) -> list[str]:

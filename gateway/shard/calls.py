@@ -10,10 +10,10 @@ from typing import Any
 from camera_adapters.stream import AccessUnit, Interruption, Stream, Track, Variant
 from gateway.control.channel import ControlError
 from gateway.live.snapshot import Caption, Keyframe, Snapshots, newest_keyframe
+from gateway.live.waiting import keyframe_comes, run_begins
 from gateway.shard.clock_watch import ClockWatch
 from gateway.shard.shard import MediaShard
 from gateway.shard.variant_state import track_facts
-from gateway.shard.waiting import keyframe_comes, run_begins
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.wire import track_to_wire, units_to_wire
 from recorder.recorder import Recorder
@@ -60,11 +60,11 @@ def media_calls(shard: MediaShard, snapshots: Snapshots) -> dict[str, Handler]:
         camera_id: str, width: int | None, may_lift_masks: bool, camera: str, viewer: str
     ) -> bytes:
         stream = _snapshot_stream(shard, camera_id)
+        newest = await _keyframe(stream)
+        # Looked up only now: they may have been drawn while the camera was waited for.
         masks = () if may_lift_masks else shard.derived.masks(camera_id)
         try:
-            return await snapshots.jpeg(
-                stream, width, lambda: _keyframe(stream), masks, Caption(camera, viewer)
-            )
+            return await snapshots.jpeg(stream, newest, width, masks, Caption(camera, viewer))
         except TranscodeError as error:
             raise ControlError(error.code, str(error)) from None
 

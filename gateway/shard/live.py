@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from camera_adapters.stream import Codec, Stream, Variant
+from gateway.live.waiting import run_begins
 from gateway.live.whep import SessionRefused
 from gateway.shard.sessions import LiveSession, LiveSessions
 from gateway.shard.shard import MediaShard
-from gateway.shard.waiting import run_begins
 
 FIRST_RUN_WAIT_S = 15.0
 # Sound is worth a short wait; picture without sound beats no picture.

@@ -27,6 +27,7 @@ from gateway.database.writer_process import RemoteRowWriter
 from gateway.live.mse import MseEndpoint
 from gateway.live.restream import Permission, Restreams
 from gateway.live.snapshot import Snapshots
+from gateway.live.waiting import run_begins
 from gateway.live.whep import WhepEndpoint
 from gateway.masks import Polygons
 from gateway.refused_tickets import RefusedTickets
@@ -41,7 +42,6 @@ from gateway.shard.live import FIRST_RUN_WAIT_S, LiveDoor
 from gateway.shard.report import Report
 from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
-from gateway.shard.waiting import run_begins
 from gateway.shard.web import serve_http
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
@@ -87,6 +87,7 @@ class ShardProcess:
         self._whep: WhepEndpoint
         self._mse: MseEndpoint
         self._restreams: Restreams | None = None
+        self._reconciling = asyncio.Lock()
 
     async def serve(self) -> None:
         """Run until told to stop. Raises ConfigurationError."""
@@ -205,7 +206,7 @@ class ShardProcess:
         if not configured.enabled:
             return
         port = configured.port + self._number - 1 if configured.port else 0
-        restreams = Restreams(self._open_restream, self._watched.add)
+        restreams = Restreams(self._open_restream, self._watched.add, self._refused.note)
         try:
             await restreams.start(configured.address, port)
         except OSError as error:
@@ -241,11 +242,13 @@ class ShardProcess:
         return self._shard.stream(permission.camera_id, Variant.MASKED, made_from)
 
     async def _reconcile(self) -> None:
-        desired = await self._desired.read()
-        self._cover(desired.masks)
+        # One after the other: what was read first must not undo what was read after it.
+        async with self._reconciling:
+            desired = await self._desired.read()
+            self._cover(desired.masks)
+            if self._restreams is not None:
+                self._restreams.permit(desired.restreams)
         await self._shard.reconcile(desired.sources)
-        if self._restreams is not None:
-            self._restreams.permit(desired.restreams)
 
     def _cover(self, masks: dict[str, Polygons]) -> None:
         """Whoever sees more than the masks of now let them see begins anew, masked."""
@@ -269,9 +272,11 @@ class ShardProcess:
 
     async def _turn_for_ever(self) -> None:
         while True:
-            await self._clocks.turn()
-            await self._report.turn()
-            await self._keep_held()
+            for turn in (self._clocks.turn, self._report.turn, self._keep_held):
+                try:
+                    await turn()
+                except Exception:
+                    _log.exception("a turn failed; the others go on")
             self._lag_ms = self._lag.worst_ms()
             await asyncio.sleep(TURN_INTERVAL_S)
 

@@ -282,3 +282,26 @@ async def test_each_track_says_its_wall_clock_before_its_first_packet(
     assert channels[0] == 1
     assert channels.index(3) < channels.index(2)
     reader.socket.close()
+
+
+async def test_who_loses_the_access_while_the_camera_is_waited_for_gets_no_answer() -> None:
+    stream, asked, comes = Stream("cam", Variant.MAIN), asyncio.Event(), asyncio.Event()
+
+    async def open_stream(_: Access) -> Stream:
+        asked.set()
+        await comes.wait()
+        stream.start_run((TRACK,))
+        return stream
+
+    server = RtspServer(lambda path, token, peer: Access(path), open_stream)
+    await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    describe = Request("DESCRIBE", f"rtsp://127.0.0.1:{server.port}/cam", Headers([("CSeq", "1")]))
+    writer.write(describe.to_bytes())
+    async with asyncio.timeout(20):
+        await asked.wait()
+        assert server.close_sessions(lambda access: access.name == "cam") == 1
+        comes.set()
+        assert await reader.read() == b""
+    writer.close()
+    await server.stop()

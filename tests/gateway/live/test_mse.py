@@ -268,7 +268,11 @@ async def test_a_page_that_says_what_came_through_is_kept_fresh_behind_any_buffe
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "[]", '{"type": "received"}', '{"bytes": 3}', "[" * 9999]
+    "text",
+    [
+        *("", "x", "[]", '{"type": "received"}', '{"bytes": 3}', "[" * 9999),
+        '{"type": "received", "bytes": 1e999}',
+    ],
 )
 async def test_a_page_may_say_anything(text: str) -> None:
     viewer = MseViewer(StuckSocket())  # type: ignore[arg-type]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from types import SimpleNamespace
 
 import pytest
 
 from camera_adapters.stream import AccessUnit, Codec, Stream, Track, Variant
+from gateway.live import snapshot
 from gateway.live.snapshot import Caption, Keyframe, Snapshots, newest_keyframe
 from gateway.masks import Polygons
 from gateway.transcoder.errors import TranscodeError
@@ -56,6 +58,7 @@ def test_the_newest_keyframe_is_that_of_the_gop_under_way() -> None:
     assert Keyframe.from_message(found.to_message()) == found
 
 
+SEVENTH = Keyframe(TRACK, unit(7, keyframe=True))
 CHEN = Caption("gate", "Chen (chen)")
 MASKS: Polygons = (((0, 0), (1, 0), (1, 1)),)
 
@@ -64,15 +67,10 @@ async def test_one_picture_serves_all_who_ask_at_once() -> None:
     transcoder, stream = Transcoder(), Stream("cam", Variant.MAIN)
     snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
 
-    async def keyframe() -> Keyframe:
-        return Keyframe(TRACK, unit(7, keyframe=True))
-
-    made = await asyncio.gather(
-        *(snapshots.jpeg(stream, 320, keyframe, (), CHEN) for _ in range(9))
-    )
+    made = await asyncio.gather(*(snapshots.jpeg(stream, SEVENTH, 320, (), CHEN) for _ in range(9)))
     assert set(made) == {b"7@320"}
     assert transcoder.asked == 1
-    assert await snapshots.jpeg(stream, 640, keyframe, (), CHEN) == b"7@640"
+    assert await snapshots.jpeg(stream, SEVENTH, 640, (), CHEN) == b"7@640"
     assert transcoder.asked == 2
 
 
@@ -80,22 +78,31 @@ async def test_who_may_not_see_beneath_masks_never_gets_the_picture_of_who_may()
     transcoder, stream = Transcoder(), Stream("cam", Variant.MAIN)
     snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
 
-    async def keyframe() -> Keyframe:
-        return Keyframe(TRACK, unit(7, keyframe=True))
-
-    assert await snapshots.jpeg(stream, 320, keyframe, (), CHEN) == b"7@320"
-    assert await snapshots.jpeg(stream, 320, keyframe, MASKS, CHEN) == b"7@320 masked"
+    assert await snapshots.jpeg(stream, SEVENTH, 320, (), CHEN) == b"7@320"
+    assert await snapshots.jpeg(stream, SEVENTH, 320, MASKS, CHEN) == b"7@320 masked"
 
 
 async def test_a_failure_is_told_and_not_kept() -> None:
     transcoder, stream = Transcoder(), Stream("cam", Variant.MAIN)
     snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
 
-    async def keyframe() -> Keyframe:
-        return Keyframe(TRACK, unit(7, keyframe=True))
-
     transcoder.fails = True
     with pytest.raises(TranscodeError):
-        await snapshots.jpeg(stream, None, keyframe, (), CHEN)
+        await snapshots.jpeg(stream, SEVENTH, None, (), CHEN)
     transcoder.fails = False
-    assert await snapshots.jpeg(stream, None, keyframe, (), CHEN) == b"7@0"
+    assert await snapshots.jpeg(stream, SEVENTH, None, (), CHEN) == b"7@0"
+
+
+async def test_no_picture_is_kept_for_longer_than_it_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    transcoder, now_s = Transcoder(), 100.0
+    snapshots = Snapshots(transcoder)  # type: ignore[arg-type]
+    monkeypatch.setattr(snapshot, "time", SimpleNamespace(monotonic=lambda: now_s))
+    for number in range(5):
+        stream = Stream(f"cam_{number}", Variant.MAIN)
+        await snapshots.jpeg(stream, SEVENTH, None, (), CHEN)
+    now_s += 2
+    newest = Keyframe(TRACK, unit(8, keyframe=True))
+    assert await snapshots.jpeg(stream, newest, None, (), CHEN) == b"8@0"
+    assert len(snapshots._entries) == 1

@@ -220,6 +220,28 @@ async def test_a_revoked_session_ends_its_viewer(
     assert [session_id for session_id, _ in endpoint.viewers] == ["session-1"]
 
 
+async def test_two_tries_with_one_ticket_both_open(output: WebRtcOutput) -> None:
+    stream = Stream("cam_test", Variant.MAIN)
+    sessions: list[Session] = []
+
+    async def open_session(_: str) -> tuple[Stream, Session]:
+        sessions.append(Session("session-of-the-ticket"))
+        return stream, sessions[-1]
+
+    endpoint = WhepEndpoint(output, open_session, run_wait_s=20)
+    application = Starlette(routes=[Mount("/s/shard-1", routes=endpoint.routes())])
+    stream.on_sinks_changed = lambda _: (
+        stream.start_run((H264,)) if len(stream.sinks) == 2 and not stream.running else None
+    )
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(application), base_url="http://gateway"
+    ) as client:
+        answers = await asyncio.gather(post(client), post(client))
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert endpoint.revoke("session-of-the-ticket")
+    assert [session.reasons for session in sessions] == [["revoked"], ["revoked"]]
+
+
 async def test_a_session_revoked_while_waiting_never_opens(
     door: Door, client: httpx.AsyncClient, endpoint: WhepEndpoint
 ) -> None:
