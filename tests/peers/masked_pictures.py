@@ -18,9 +18,11 @@ _TOLERANCE = 12
 
 
 def decode(media: bytes, media_format: str | None = None) -> list[npt.NDArray[np.uint8]]:
-    """The pictures of a file, as luma."""
+    """The pictures of a file, as luma: one at least, or what is said of all says nothing."""
     with av.open(io.BytesIO(media), format=media_format) as opened:
-        return [frame.to_ndarray(format="gray") for frame in opened.decode(video=0)]
+        pictures = [frame.to_ndarray(format="gray") for frame in opened.decode(video=0)]
+    assert pictures, "there is no picture"
+    return pictures
 
 
 def hides_left_half(picture: npt.NDArray[np.uint8]) -> bool:

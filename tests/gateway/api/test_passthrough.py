@@ -174,11 +174,16 @@ async def test_messages_go_both_ways_and_the_code_comes_back(
 
 
 async def test_a_page_of_another_site_gets_no_socket(
-    origin: str, client: aiohttp.ClientSession
+    origin: str, client: aiohttp.ClientSession, county: County
 ) -> None:
+    await county.user("wang", "viewer", county.town)
+    async with await county.sign_in("wang") as person:
+        own = {"Cookie": f"{SESSION_COOKIE}={person.cookies[SESSION_COOKIE]}"}
     for path in ("/s/shard-1/socket", "/api/events"):
+        async with client.ws_connect(origin + path, headers=own | {"Origin": origin}):
+            pass  # it is the origin alone that is refused
         with pytest.raises(aiohttp.WSServerHandshakeError):
-            await client.ws_connect(origin + path, headers={"Origin": "http://evil.test"})
+            await client.ws_connect(origin + path, headers=own | {"Origin": "http://evil.test"})
 
 
 async def test_only_media_processes_are_reached(origin: str, client: aiohttp.ClientSession) -> None:
