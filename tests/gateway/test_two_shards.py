@@ -79,6 +79,7 @@ async def test_cameras_are_spread_and_a_killed_shard_comes_back_with_a_gap(
     owners = rows.owners()
     assert {shard: len(sources) for shard, sources in owners.items()} == dict.fromkeys(SHARDS, 2)
     subs = rows("SELECT owner, source_id FROM assignments WHERE source_id LIKE '%/sub'")
+    assert subs
     assert all(source.replace("/sub", "/main") in owners[owner] for owner, source in subs)
     killed, spared = owners["shard-1"], owners["shard-2"]
     await gateway.until(holds(lambda: rows.recorded_until(killed | spared, now_us() - 4_000_000)))
