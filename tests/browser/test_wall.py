@@ -170,8 +170,10 @@ def test_every_main_action_has_a_key(
     expect(page.locator("header.bar")).to_be_visible()
 
     page.keyboard.press("b")
-    page.locator('input[name="note"]').fill("白色面包车")
-    page.locator('input[name="note"]').press("Enter")
+    note = page.locator('textarea[name="note"]')
+    expect(note).to_be_focused()
+    note.fill("白色面包车")
+    note.press("Enter")
     expect(page.get_by_text("书签已保存")).to_be_visible()
     assert any(
         mark["note"] == "白色面包车"
