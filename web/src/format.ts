@@ -29,6 +29,12 @@ export function shortTime(at_us: number): string {
   return today.toDateString() === at.toDateString() ? clockTime(at_us) : dateTime(at_us)
 }
 
+/** "2026/11/21 20:15:30 – 20:16:00"; the day once where it is the same. */
+export function rangeText(start_us: number, end_us: number): string {
+  const sameDay = new Date(start_us / 1000).toDateString() === new Date(end_us / 1000).toDateString()
+  return `${dateTime(start_us)} – ${sameDay ? clockTime(end_us) : dateTime(end_us)}`
+}
+
 /** "42 s", "3 min 5 s", "2 h 10 min", "3 d 4 h". */
 export function duration(length_ms: number): string {
   const whole = Math.max(0, Math.round(length_ms / 1000))

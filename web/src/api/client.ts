@@ -36,6 +36,9 @@ function reportReachable(reachable: boolean): void {
   for (const listener of reachability) listener(reachable)
 }
 
+/** `/api/cameras/cam_x/masks`; the parts may hold any character. */
+export const apiPath = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
+
 export function urlOf(path: string, query: Query = {}): string {
   const parameters = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) {

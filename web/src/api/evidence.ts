@@ -1,10 +1,8 @@
 /** Cases, holds and exports (docs/http-api.md). */
 import type { Purpose } from '@/purpose/scope'
 
-import { get, patch, post, put, remove } from './client'
+import { apiPath, get, patch, post, put, remove } from './client'
 import type { Page } from './types'
-
-const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
 
 export type CaseRole = 'lead' | 'member'
 
@@ -129,19 +127,19 @@ export const cases = {
     get('/api/cases', { ...query }),
   create: (body: { number: string; title: string; description?: string; area_id: string }): Promise<Case> =>
     post('/api/cases', body),
-  read: (id: string): Promise<CaseFile> => get(path('cases', id)),
-  update: (id: string, body: { title?: string; description?: string }): Promise<unknown> => patch(path('cases', id), body),
+  read: (id: string): Promise<CaseFile> => get(apiPath('cases', id)),
+  update: (id: string, body: { title?: string; description?: string }): Promise<unknown> => patch(apiPath('cases', id), body),
   close: (id: string, body: { note: string; release_holds: boolean }): Promise<unknown> =>
-    post(path('cases', id, 'close'), body),
-  reopen: (id: string): Promise<unknown> => post(path('cases', id, 'reopen')),
-  setMember: (id: string, name: string, role: CaseRole): Promise<unknown> => put(path('cases', id, 'members', name), { role }),
-  removeMember: (id: string, name: string): Promise<void> => remove(path('cases', id, 'members', name)),
-  addNote: (id: string, text: string): Promise<unknown> => post(path('cases', id, 'notes'), { text }),
+    post(apiPath('cases', id, 'close'), body),
+  reopen: (id: string): Promise<unknown> => post(apiPath('cases', id, 'reopen')),
+  setMember: (id: string, name: string, role: CaseRole): Promise<unknown> => put(apiPath('cases', id, 'members', name), { role }),
+  removeMember: (id: string, name: string): Promise<void> => remove(apiPath('cases', id, 'members', name)),
+  addNote: (id: string, text: string): Promise<unknown> => post(apiPath('cases', id, 'notes'), { text }),
   addItem: (
     id: string,
     body: { camera_id: string; start_us: number; end_us: number; title?: string; note?: string },
-  ): Promise<unknown> => post(path('cases', id, 'items'), body),
-  removeItem: (id: string, item: string): Promise<void> => remove(path('cases', id, 'items', item)),
+  ): Promise<unknown> => post(apiPath('cases', id, 'items'), body),
+  removeItem: (id: string, item: string): Promise<void> => remove(apiPath('cases', id, 'items', item)),
 }
 
 export interface HoldQuery {
@@ -162,19 +160,19 @@ export const holds = {
     case_id?: string
     expires_us?: number
   }): Promise<Hold> => post('/api/holds', body),
-  extend: (id: string, expires_us: number | null): Promise<Hold> => patch(path('holds', id), { expires_us }),
-  release: (id: string, reason: string): Promise<unknown> => post(path('holds', id, 'release'), { reason }),
+  extend: (id: string, expires_us: number | null): Promise<Hold> => patch(apiPath('holds', id), { expires_us }),
+  release: (id: string, reason: string): Promise<unknown> => post(apiPath('holds', id, 'release'), { reason }),
 }
 
 export const exports_ = {
   list: (query: { case_id?: string } = {}, signal?: AbortSignal): Promise<Page<Export>> =>
     get('/api/exports', { ...query }, signal),
   order: (body: ExportOrder & { purpose?: Purpose | undefined }): Promise<Export> => post('/api/exports', body),
-  read: (id: string): Promise<Export> => get(path('exports', id)),
-  cancel: (id: string): Promise<unknown> => post(path('exports', id, 'cancel')),
+  read: (id: string): Promise<Export> => get(apiPath('exports', id)),
+  cancel: (id: string): Promise<unknown> => post(apiPath('exports', id, 'cancel')),
   /** An address that is good for 30 s; without `file` the whole package. */
   downloadUrl: async (id: string, file?: string): Promise<string> =>
-    (await post<{ url: string }>(path('exports', id, 'download'), file === undefined ? {} : { path: file })).url,
+    (await post<{ url: string }>(apiPath('exports', id, 'download'), file === undefined ? {} : { path: file })).url,
 }
 
 export const evidence = {

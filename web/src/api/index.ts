@@ -1,10 +1,9 @@
 /** Every call of docs/http-api.md that the console makes, typed. */
-import { livePurpose, type Purpose } from '@/purpose/scope'
+import { livePurpose } from '@/purpose/scope'
 
-import { get, patch, post, put, remove, request } from './client'
+import { apiPath, get, patch, post, put, remove, request } from './client'
 import type {
   Area,
-  AuditRecord,
   Axis,
   Bookmark,
   Camera,
@@ -16,19 +15,15 @@ import type {
   LiveSession,
   CreatedRestream,
   Page,
-  PlaybackSession,
   Quality,
   Restream,
   Session,
   SystemState,
-  Timeline,
   Tour,
   TourDocument,
   User,
   VariantName,
 } from './types'
-
-const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
 
 export const session = {
   read: (): Promise<Session> => request('GET', '/api/session', { quietly: true }),
@@ -46,8 +41,8 @@ export const areas = {
   create: (body: { parent_id: string | null; axis: Axis; name: string; code?: string | null }): Promise<Area> =>
     post('/api/areas', body),
   update: (id: string, body: Partial<{ name: string; code: string | null; parent_id: string | null }>): Promise<void> =>
-    patch(path('areas', id), body),
-  remove: (id: string): Promise<void> => remove(path('areas', id)),
+    patch(apiPath('areas', id), body),
+  remove: (id: string): Promise<void> => remove(apiPath('areas', id)),
 }
 
 export interface CameraQuery {
@@ -62,15 +57,15 @@ export interface CameraQuery {
 export const cameras = {
   list: (query: CameraQuery = {}, signal?: AbortSignal): Promise<Page<Camera>> =>
     get('/api/cameras', { ...query }, signal),
-  read: (id: string): Promise<Camera> => get(path('cameras', id)),
+  read: (id: string): Promise<Camera> => get(apiPath('cameras', id)),
   create: (body: CameraEdit): Promise<Camera> => post('/api/cameras', body),
-  update: (id: string, body: Partial<CameraEdit>): Promise<Camera> => patch(path('cameras', id), body),
-  remove: (id: string): Promise<void> => remove(path('cameras', id)),
-  acceptClock: (id: string): Promise<void> => post(path('cameras', id, 'clock', 'accept'), {}),
+  update: (id: string, body: Partial<CameraEdit>): Promise<Camera> => patch(apiPath('cameras', id), body),
+  remove: (id: string): Promise<void> => remove(apiPath('cameras', id)),
+  acceptClock: (id: string): Promise<void> => post(apiPath('cameras', id, 'clock', 'accept'), {}),
   test: (body: { main_url: string; username?: string; password?: string }): Promise<CameraTest> =>
     post('/api/cameras/test', body),
   snapshotUrl: (id: string, width?: number): string =>
-    `${path('cameras', id)}/snapshot.jpg${width === undefined ? '' : `?width=${width}`}`,
+    `${apiPath('cameras', id)}/snapshot.jpg${width === undefined ? '' : `?width=${width}`}`,
 }
 
 export interface ClientAbilities {
@@ -96,33 +91,16 @@ export const restreams = {
     expires_in_s: number
     addresses: string[]
   }): Promise<CreatedRestream> => post('/api/restreams', body),
-  remove: (id: string): Promise<void> => remove(path('restreams', id)),
+  remove: (id: string): Promise<void> => remove(apiPath('restreams', id)),
 }
 
 export const footage = {
-  timeline: (
-    query: { camera_id: string; start_us: number; end_us: number; resolution_us: number },
-    signal?: AbortSignal,
-  ): Promise<Timeline> => get('/api/timeline', query, signal),
   days: (query: {
     camera_id: string
     from: string
     to: string
     utc_offset_minutes: number
   }): Promise<{ days: { day: string; recorded_us: number }[] }> => get('/api/timeline/days', query),
-  open: (
-    body: {
-      camera_ids: string[]
-      start_us: number
-      end_us: number
-      client: { mse_h265: boolean }
-      purpose?: Purpose
-    },
-    signal?: AbortSignal,
-  ): Promise<PlaybackSession> => post('/api/playback', body, signal),
-  /** Exchanges the ticket for the path-scoped cookie that opens every URL below a base_url. */
-  enter: (opened: PlaybackSession): Promise<void> =>
-    post(`/s/${encodeURIComponent(opened.server)}/sessions`, { ticket: opened.ticket }),
 }
 
 export const bookmarks = {
@@ -131,8 +109,8 @@ export const bookmarks = {
   create: (body: { camera_id: string; at_us: number; end_us?: number | null; note: string }): Promise<Bookmark> =>
     post('/api/bookmarks', body),
   update: (id: string, body: Partial<{ at_us: number; end_us: number | null; note: string }>): Promise<Bookmark> =>
-    patch(path('bookmarks', id), body),
-  remove: (id: string): Promise<void> => remove(path('bookmarks', id)),
+    patch(apiPath('bookmarks', id), body),
+  remove: (id: string): Promise<void> => remove(apiPath('bookmarks', id)),
 }
 
 export const layouts = {
@@ -140,8 +118,8 @@ export const layouts = {
   create: (body: { name: string; shared: boolean; document: LayoutDocument }): Promise<Layout> =>
     post('/api/layouts', body),
   update: (id: string, body: { name: string; shared: boolean; document: LayoutDocument }): Promise<Layout> =>
-    put(path('layouts', id), body),
-  remove: (id: string): Promise<void> => remove(path('layouts', id)),
+    put(apiPath('layouts', id), body),
+  remove: (id: string): Promise<void> => remove(apiPath('layouts', id)),
 }
 
 export const tours = {
@@ -149,13 +127,13 @@ export const tours = {
   create: (body: { name: string; shared: boolean; document: TourDocument }): Promise<Tour> =>
     post('/api/tours', body),
   update: (id: string, body: { name: string; shared: boolean; document: TourDocument }): Promise<Tour> =>
-    put(path('tours', id), body),
-  remove: (id: string): Promise<void> => remove(path('tours', id)),
+    put(apiPath('tours', id), body),
+  remove: (id: string): Promise<void> => remove(apiPath('tours', id)),
 }
 
 export const walls = {
-  read: (screen: string): Promise<{ document: unknown }> => get(path('wall', screen)),
-  write: (screen: string, document: unknown): Promise<void> => put(path('wall', screen), { document }),
+  read: (screen: string): Promise<{ document: unknown }> => get(apiPath('wall', screen)),
+  write: (screen: string, document: unknown): Promise<void> => put(apiPath('wall', screen), { document }),
 }
 
 export const system = {
@@ -179,16 +157,6 @@ export const users = {
   ): Promise<Page<User>> => get('/api/users', query, signal),
   create: (body: UserEdit): Promise<User & { one_time_password?: string }> => post('/api/users', body),
   update: (id: string, body: Partial<UserEdit>): Promise<User & { one_time_password?: string }> =>
-    patch(path('users', id), body),
-  remove: (id: string): Promise<void> => remove(path('users', id)),
-}
-
-export const audit = {
-  list: (query: {
-    camera_id?: string
-    user_id?: string
-    start_us?: number
-    end_us?: number
-    cursor?: string | number
-  }): Promise<Page<AuditRecord>> => get('/api/audit', query),
+    patch(apiPath('users', id), body),
+  remove: (id: string): Promise<void> => remove(apiPath('users', id)),
 }

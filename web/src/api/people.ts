@@ -1,8 +1,6 @@
 /** Calls about accounts, sign-in, areas, sheets, desks and tokens, typed (docs/http-api.md). */
-import { get, patch, post, put, remove, request } from './client'
+import { apiPath, get, patch, post, put, remove, request } from './client'
 import type { Area, Axis, Camera, Grant, GrantForm, Page, Person, Right, Session } from './types'
-
-const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
 
 // ---- areas -------------------------------------------------------------------------------------
 
@@ -61,8 +59,8 @@ export interface ReplaceBody {
 }
 
 export const devices = {
-  list: (cameraId: string): Promise<Page<DevicePeriod>> => get(path('cameras', cameraId, 'devices')),
-  replace: (cameraId: string, body: ReplaceBody): Promise<Camera> => post(path('cameras', cameraId, 'replace'), body),
+  list: (cameraId: string): Promise<Page<DevicePeriod>> => get(apiPath('cameras', cameraId, 'devices')),
+  replace: (cameraId: string, body: ReplaceBody): Promise<Camera> => post(apiPath('cameras', cameraId, 'replace'), body),
   bulkPreview: (body: BulkBody): Promise<BulkPreview> => post('/api/cameras/bulk', body),
   bulkApply: (body: BulkBody): Promise<{ count: number; changed: number }> => post('/api/cameras/bulk', body),
 }
@@ -106,11 +104,11 @@ export const sheets = {
     return `/api/sheets/${kind}.${format}${text === '' ? '' : `?${text}`}`
   },
   check: (kind: SheetKind, file: File): Promise<SheetImport> =>
-    request('POST', path('sheets', kind, 'imports'), { query: { name: file.name }, raw: file }),
-  read: (id: string): Promise<SheetImport> => get(path('imports', id)),
-  apply: (id: string): Promise<SheetImport> => post(path('imports', id, 'apply')),
-  forget: (id: string): Promise<void> => remove(path('imports', id)),
-  passwordsUrl: (id: string): string => `${path('imports', id)}/passwords.csv`,
+    request('POST', apiPath('sheets', kind, 'imports'), { query: { name: file.name }, raw: file }),
+  read: (id: string): Promise<SheetImport> => get(apiPath('imports', id)),
+  apply: (id: string): Promise<SheetImport> => post(apiPath('imports', id, 'apply')),
+  forget: (id: string): Promise<void> => remove(apiPath('imports', id)),
+  passwordsUrl: (id: string): string => `${apiPath('imports', id)}/passwords.csv`,
 }
 
 // ---- grants ------------------------------------------------------------------------------------
@@ -141,13 +139,13 @@ export const grants = {
     signal?: AbortSignal,
   ): Promise<Page<Grant>> => get('/api/grants', query, signal),
   create: (body: GrantForm & { user_id: string }): Promise<Grant> => post('/api/grants', body),
-  remove: (id: string): Promise<void> => remove(path('grants', id)),
+  remove: (id: string): Promise<void> => remove(apiPath('grants', id)),
   /** What this person can see. */
-  seenBy: (userId: string, query: PageQuery, signal?: AbortSignal): Promise<Page<SeenCamera> & { user: Person; grants: Grant[] }> =>
-    get(path('users', userId, 'cameras'), { ...query }, signal),
+  seenBy: (userId: string, query: PageQuery, signal?: AbortSignal): Promise<Page<SeenCamera> & { user: Person; grants: Grant[]; elsewhere: number }> =>
+    get(apiPath('users', userId, 'cameras'), { ...query }, signal),
   /** Who can see this camera. */
   onlookers: (cameraId: string, query: PageQuery, signal?: AbortSignal): Promise<Page<Onlooker>> =>
-    get(path('cameras', cameraId, 'people'), { ...query }, signal),
+    get(apiPath('cameras', cameraId, 'people'), { ...query }, signal),
 }
 
 // ---- signing in --------------------------------------------------------------------------------
@@ -222,12 +220,12 @@ export const account = {
     post('/api/account/recovery-codes', { password, code }),
   setPin: (password: string, pin: string): Promise<void> => put('/api/account/pin', { password, pin }),
   removePin: (): Promise<void> => remove('/api/account/pin'),
-  removeIdentity: (id: string): Promise<void> => remove(path('account', 'identities', id)),
+  removeIdentity: (id: string): Promise<void> => remove(apiPath('account', 'identities', id)),
 }
 
 export const signIns = {
   list: (userId?: string): Promise<Page<SignInRecord>> => get('/api/sessions', { user_id: userId }),
-  end: (id: string): Promise<void> => remove(path('sessions', id)),
+  end: (id: string): Promise<void> => remove(apiPath('sessions', id)),
   endAll: (userId?: string): Promise<void> => post('/api/sessions/close', userId === undefined ? {} : { user_id: userId }),
 }
 
@@ -244,9 +242,9 @@ export interface Security {
 }
 
 export const security = {
-  read: (userId: string): Promise<Security> => get(path('users', userId, 'security')),
-  unlock: (userId: string): Promise<void> => post(path('users', userId, 'unlock')),
-  resetTotp: (userId: string): Promise<void> => post(path('users', userId, 'totp', 'reset')),
+  read: (userId: string): Promise<Security> => get(apiPath('users', userId, 'security')),
+  unlock: (userId: string): Promise<void> => post(apiPath('users', userId, 'unlock')),
+  resetTotp: (userId: string): Promise<void> => post(apiPath('users', userId, 'totp', 'reset')),
 }
 
 // ---- service tokens ----------------------------------------------------------------------------
@@ -276,7 +274,7 @@ export interface TokenBody {
 export const tokens = {
   list: (): Promise<Page<ServiceToken>> => get('/api/tokens'),
   create: (body: TokenBody): Promise<ServiceToken & { token: string }> => post('/api/tokens', body),
-  remove: (id: string): Promise<void> => remove(path('tokens', id)),
+  remove: (id: string): Promise<void> => remove(apiPath('tokens', id)),
 }
 
 // ---- desks and shifts --------------------------------------------------------------------------
@@ -318,19 +316,19 @@ export interface Signature {
 export const desks = {
   list: (): Promise<Page<Desk>> => get('/api/desks'),
   create: (body: { name: string; area_id: string }): Promise<Desk> => post('/api/desks', body),
-  update: (id: string, body: Partial<{ name: string; area_id: string }>): Promise<Desk> => patch(path('desks', id), body),
-  remove: (id: string): Promise<void> => remove(path('desks', id)),
-  forgetPerson: (id: string, userId: string): Promise<void> => remove(path('desks', id, 'people', userId)),
-  items: (id: string, open?: boolean): Promise<Page<OpenItem>> => get(path('desks', id, 'items'), { open }),
+  update: (id: string, body: Partial<{ name: string; area_id: string }>): Promise<Desk> => patch(apiPath('desks', id), body),
+  remove: (id: string): Promise<void> => remove(apiPath('desks', id)),
+  forgetPerson: (id: string, userId: string): Promise<void> => remove(apiPath('desks', id, 'people', userId)),
+  items: (id: string, open?: boolean): Promise<Page<OpenItem>> => get(apiPath('desks', id, 'items'), { open }),
   addItem: (id: string, body: { text: string; camera_id?: string; at_us?: number }): Promise<OpenItem> =>
-    post(path('desks', id, 'items'), body),
+    post(apiPath('desks', id, 'items'), body),
   closeItem: (id: string, itemId: string, resolution: string): Promise<void> =>
-    post(path('desks', id, 'items', itemId, 'close'), { resolution }),
+    post(apiPath('desks', id, 'items', itemId, 'close'), { resolution }),
   handovers: (id: string, cursor?: string | number): Promise<Page<Handover>> =>
-    get(path('desks', id, 'handovers'), { cursor }),
+    get(apiPath('desks', id, 'handovers'), { cursor }),
   give: (id: string, body: { to_user_id: string; summary: string } & Signature): Promise<Handover> =>
-    post(path('desks', id, 'handovers'), body),
+    post(apiPath('desks', id, 'handovers'), body),
   take: (handoverId: string, body: { remark?: string } & Signature): Promise<Handover> =>
-    post(path('handovers', handoverId, 'take'), body),
-  withdraw: (handoverId: string): Promise<void> => post(path('handovers', handoverId, 'withdraw')),
+    post(apiPath('handovers', handoverId, 'take'), body),
+  withdraw: (handoverId: string): Promise<void> => post(apiPath('handovers', handoverId, 'withdraw')),
 }

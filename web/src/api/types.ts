@@ -39,6 +39,12 @@ export interface Area {
 
 export type SourceStateName = 'live' | 'connecting' | 'offline' | 'refused' | 'idle'
 
+/** A place in the queue for the transcoder. */
+export interface QueuePlace {
+  position: number
+  length: number
+}
+
 export interface VariantState {
   state: SourceStateName
   since_us: number
@@ -60,7 +66,7 @@ export interface VariantState {
   /** How far the camera's clock runs ahead of its footage's times, while nobody has accepted it. */
   clock_offset_us?: number | null
   /** Of a variant that the transcoder makes, while it waits for a place. */
-  queue?: { position: number; length: number } | null
+  queue?: QueuePlace | null
 }
 
 export interface Restream {
@@ -142,7 +148,7 @@ export interface LiveSession {
   whep_url: string
   mse_url: string
   transcoded: boolean
-  queue: { position: number; length: number } | null
+  queue: QueuePlace | null
 }
 
 export interface Bookmark {
@@ -155,17 +161,21 @@ export interface Bookmark {
   created_us: number
 }
 
-export interface Gap {
+/** A half-open range of wall-clock time. */
+export interface Interval {
   start_us: number
   end_us: number
+}
+
+export interface Gap extends Interval {
   cause: string
-  detail: string | null
+  detail?: string | null
 }
 
 export interface Timeline {
   camera_id: string
   now_us: number
-  spans: { start_us: number; end_us: number }[]
+  spans: Interval[]
   gaps: Gap[]
   bookmarks: Bookmark[]
   first_us: number | null
@@ -276,21 +286,6 @@ export interface User extends Person {
   area_id: string | null
   area_path: string[]
   grants: Grant[]
-}
-
-export interface AuditRecord {
-  sequence: number
-  at_us: number
-  user_id?: string | null
-  user_name?: string | null
-  address?: string | null
-  action: string
-  camera_id?: string | null
-  camera_name?: string | null
-  start_us?: number | null
-  end_us?: number | null
-  reason?: string | null
-  detail?: unknown
 }
 
 export type ServerEvent =

@@ -7,7 +7,7 @@ const worded = (key: string, fallback: string): string => (hasWords(key) ? trans
 
 export const roleText = (role: string): string => worded(`grants.roles.${role}`, role)
 export const rightText = (right: Right): string => worded(`grants.rights.${right}`, right)
-export const rightsText = (rights: readonly Right[]): string => rights.map(rightText).join(translate('grants.between'))
+export const rightsText = (rights: readonly Right[]): string => rights.map(rightText).join(translate('common.between'))
 
 export const placeText = (grant: Grant): string =>
   grant.area_path.length === 0 ? translate('areas.wholeCounty') : grant.area_path.join(' / ')

@@ -7,7 +7,7 @@
  */
 import { live as api } from '@/api'
 import { ApiError, isAbort } from '@/api/errors'
-import type { LiveSession, Quality } from '@/api/types'
+import type { LiveSession, Quality, QueuePlace } from '@/api/types'
 
 import { BackOff } from './back_off'
 import type { LiveStatistics } from './statistics'
@@ -23,11 +23,6 @@ export type LivePhase =
   | 'interrupted'
   /** The gateway will not serve this; tried again only once a minute. */
   | 'refused'
-
-export interface QueuePlace {
-  position: number
-  length: number
-}
 
 export interface LiveState {
   phase: LivePhase

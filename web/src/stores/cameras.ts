@@ -4,7 +4,7 @@ import { reactive, watch } from 'vue'
 
 import { cameras as api } from '@/api'
 import { ApiError } from '@/api/errors'
-import type { Camera, VariantState } from '@/api/types'
+import type { Camera, SourceStateName, VariantState } from '@/api/types'
 
 import { useEvents } from './events'
 import { useSession } from './session'
@@ -84,7 +84,13 @@ export const useCameras = defineStore('cameras', () => {
   return { byId, missing, keep, ensure, forget }
 })
 
-/** The state to show for a camera as a whole: its best variant's. */
+export type ShownState = SourceStateName | 'disabled' | 'unknown'
+
+/** The state to show for a camera as a whole, in one word. */
+export const shownStateName = (camera: Camera): ShownState =>
+  camera.enabled ? (shownState(camera)?.state ?? 'unknown') : 'disabled'
+
+/** The state of a camera as a whole: its best variant's. */
 export function shownState(camera: Camera | undefined): VariantState | null {
   if (camera === undefined) return null
   const { main, sub } = camera.states

@@ -1,6 +1,5 @@
 export default {
   title: 'Areas',
-  axis: 'Ordered by',
   axes: { area: 'Areas', department: 'Bureaus', police: 'Police', platform: 'Platforms' },
   axisHint: {
     area: 'Administrative divisions: county, township, village, cell. Every camera stands in one of them.',

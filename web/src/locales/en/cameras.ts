@@ -36,7 +36,6 @@ export default {
   urlMissing: 'Please enter an address that begins with rtsp://',
   areaMissing: 'Please choose an area',
   watch: 'Watch',
-  playback: 'Playback',
   acceptClock: 'Accept',
   acceptClockTitle: 'Accept this clock',
   acceptClockConfirm: 'The clock of “{name}” is off by {offset}. Best is to set time synchronisation (NTP) in the camera: once it is right, this note goes by itself. Accepting ends the note until the clock steps again; recording begins a new run, still under the gateway’s time. Where the gateway’s own system clock was just corrected, all cameras of this process take over the new time.',

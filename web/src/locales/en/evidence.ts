@@ -8,7 +8,6 @@ export default {
   fingerprint: 'Fingerprint',
   verifier: 'Download the offline verifier',
   copyKey: 'Copy the key',
-  copied: 'Copied',
   number: 'Case number',
   caseTitle: 'Title',
   description: 'Description',

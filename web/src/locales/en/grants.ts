@@ -37,9 +37,9 @@ export default {
   because: 'Because of',
   sees: 'What can this person see?',
   seesCount: '{count} cameras',
+  seesElsewhere: '{count} outside of what you see',
   seesNothing: 'No camera at all',
   seesSearch: 'Search cameras',
-  between: ', ',
   roles: {
     viewer: 'Viewer',
     operator: 'Operator',

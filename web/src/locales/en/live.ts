@@ -1,7 +1,6 @@
 export default {
   opening: 'Opening…',
   queued: 'Waiting to transcode: {position} of {length}',
-  paused: 'Paused',
   interrupted: 'Interrupted',
   refused: 'Cannot be shown',
   since: 'since {time} ({duration})',

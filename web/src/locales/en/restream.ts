@@ -18,7 +18,6 @@ export default {
   create: 'Make the address',
   once: 'This address is shown only now; copy it:',
   copy: 'Copy',
-  copied: 'Copied',
   active: 'Valid now',
   none: 'Nothing is passed on from this camera',
   until: 'until {time}',

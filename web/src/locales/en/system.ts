@@ -19,8 +19,6 @@ export default {
   transcoder: 'Transcoder',
   running: 'Running',
   queued: 'Queued',
-  limit: 'Limit',
   version: 'Version',
   demo: 'Demo: the cameras replay sample footage',
-  health: 'Health',
 }

@@ -1,6 +1,5 @@
 export default {
   title: '区域与目录',
-  axis: '目录类型',
   axes: { area: '区划', department: '部门', police: '警务', platform: '平台' },
   axisHint: {
     area: '行政区划：县、乡镇、村、网格。每台摄像机都在其中一处。',

@@ -36,7 +36,6 @@ export default {
   urlMissing: '请输入 rtsp:// 开头的地址',
   areaMissing: '请选择区域',
   watch: '观看',
-  playback: '回放',
   acceptClock: '接受',
   acceptClockTitle: '接受此时钟',
   acceptClockConfirm: '“{name}”的时钟偏差 {offset}。最好的办法是在摄像机上设置校时（NTP），校准后提示自动消失。接受后不再提示，除非时钟再次跳变；录像另起一段，仍按网关时间存放。若是网关自身的系统时间刚被校正，接受后同一服务的全部摄像机改用新的系统时间。',

@@ -8,7 +8,6 @@ export default {
   fingerprint: '指纹',
   verifier: '下载离线核验页',
   copyKey: '复制公钥',
-  copied: '已复制',
   number: '案件编号',
   caseTitle: '案由',
   description: '说明',

@@ -37,9 +37,9 @@ export default {
   because: '依据',
   sees: '能看到什么',
   seesCount: '{count} 台摄像机',
+  seesElsewhere: '{count} 台在您的范围之外',
   seesNothing: '看不到任何摄像机',
   seesSearch: '搜索摄像机',
-  between: '、',
   roles: {
     viewer: '观看员',
     operator: '值班员',

@@ -1,7 +1,6 @@
 export default {
   opening: '正在打开…',
   queued: '等待转码：第 {position} 位，共 {length} 位',
-  paused: '已暂停',
   interrupted: '画面中断',
   refused: '无法观看',
   since: '自 {time} 起（{duration}）',

@@ -18,7 +18,6 @@ export default {
   create: '生成地址',
   once: '地址只显示这一次，请现在复制保存：',
   copy: '复制',
-  copied: '已复制',
   active: '正在生效的转发',
   none: '此摄像机没有生效的转发',
   until: '至 {time}',

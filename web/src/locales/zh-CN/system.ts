@@ -19,8 +19,6 @@ export default {
   transcoder: '转码',
   running: '运行中',
   queued: '排队',
-  limit: '上限',
   version: '版本',
   demo: '演示模式：摄像机为循环播放的样片',
-  health: '健康检查',
 }

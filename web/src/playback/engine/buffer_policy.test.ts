@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
+import type { Interval } from '@/api/types'
+
 import { cellKeyframe, cellOf, evictions, limitsFor, nextBatch, stripMediaTime } from './buffer_policy'
 import { answer, run, S } from './footage.fixture'
 import { FragmentIndex } from './fragment_index'
 import { merge } from './intervals'
-import type { Interval } from './wire'
 
 function indexOf(...stretches: Parameters<typeof answer>[0]): FragmentIndex {
   const index = new FragmentIndex()

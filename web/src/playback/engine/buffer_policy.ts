@@ -1,8 +1,10 @@
 /** What to fetch next and what to let go: pure decisions over the index and what is buffered. */
 
+import type { Interval } from '@/api/types'
+
 import type { FragmentIndex } from './fragment_index'
 import { contains } from './intervals'
-import type { Fragment, Interval } from './wire'
+import type { Fragment } from './wire'
 
 export interface BufferLimits {
   /** How much to hold ahead at 1×, real seconds; the media seconds grow with the rate. */

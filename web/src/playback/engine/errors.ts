@@ -1,5 +1,7 @@
 /** What can go wrong, typed: `code` is what the console translates. */
 
+import type { QueuePlace } from '@/api/types'
+
 export type PlaybackErrorCode =
   | 'sign_in_required'
   | 'not_allowed'
@@ -14,11 +16,6 @@ export type PlaybackErrorCode =
   | 'no_footage'
   | 'purpose_required'
   | 'masked_unavailable'
-
-export interface QueuePlace {
-  position: number
-  length: number
-}
 
 export class PlaybackError extends Error {
   readonly code: PlaybackErrorCode
@@ -37,10 +34,6 @@ export class PlaybackError extends Error {
   get passing(): boolean {
     return this.code === 'unavailable' || this.code === 'masked_unavailable' || this.code === 'unreachable' || this.code === 'queued'
   }
-}
-
-export function isAbort(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'AbortError'
 }
 
 /** The error of an answer that is not 2xx; the body is the API's error object, or anything at all. */

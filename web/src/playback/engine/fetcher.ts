@@ -1,6 +1,8 @@
 /** One kind of fetch of one follower: at most some in flight, retried with growing pauses. */
 
-import { isAbort, PlaybackError } from './errors'
+import { isAbort } from '@/api/errors'
+
+import { PlaybackError } from './errors'
 
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 8_000

@@ -1,9 +1,11 @@
 /** What a camera is told each tick, and what it answers. */
 
-import type { QueuePlace, PlaybackError } from './errors'
+import type { Gap, QueuePlace } from '@/api/types'
+
+import type { PlaybackError } from './errors'
 import type { Screen } from './screen'
 import type { FragmentIndex } from './fragment_index'
-import type { Fragment, Gap, Run } from './wire'
+import type { Fragment, Run } from './wire'
 import type { RunInit } from './screen'
 
 /** Where the master clock is. */

@@ -1,6 +1,8 @@
 /** Indexes made up for tests: runs of equal fragments, with holes wherever one asks for them. */
 
-import type { Gap, IndexAnswer, Run } from './wire'
+import type { Gap } from '@/api/types'
+
+import type { IndexAnswer, Run } from './wire'
 
 export function run(run_id: string, start_us = 0, more: Partial<Run> = {}): Run {
   return {

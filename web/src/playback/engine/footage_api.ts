@@ -1,11 +1,12 @@
 /** The footage server's HTTP: a session, and what lies below a camera's `base_url`. */
 
 import { get, post } from '@/api/client'
-import { ApiError } from '@/api/errors'
+import { ApiError, isAbort } from '@/api/errors'
+import type { Interval, PlaybackSession, Timeline } from '@/api/types'
 import type { PurposeScope } from '@/purpose/scope'
 
-import { codeOf, errorOfResponse, isAbort, PlaybackError } from './errors'
-import type { Fragment, IndexAnswer, Interval, PlaybackAnswer, Run, TimelineAnswer } from './wire'
+import { codeOf, errorOfResponse, PlaybackError } from './errors'
+import type { Fragment, IndexAnswer, Run } from './wire'
 
 async function request(url: string, options: RequestInit = {}): Promise<Response> {
   let response: Response
@@ -65,7 +66,7 @@ export async function openSession(
     client: { mse_h265 },
   }
   const answer = await typed(
-    purpose.open((purpose) => post<PlaybackAnswer>('/api/playback', { ...body, purpose }, signal)),
+    purpose.open((purpose) => post<PlaybackSession>('/api/playback', { ...body, purpose }, signal)),
   )
   await typed(
     post(`/s/${encodeURIComponent(answer.server)}/sessions`, { ticket: answer.ticket }, signal),
@@ -83,14 +84,14 @@ export function fetchTimeline(
   range: Interval,
   resolution_us: number,
   signal?: AbortSignal,
-): Promise<TimelineAnswer> {
+): Promise<Timeline> {
   const query = {
     camera_id,
     start_us: Math.floor(range.start_us),
     end_us: Math.ceil(range.end_us),
     resolution_us: Math.max(0, Math.round(resolution_us)),
   }
-  return typed(get<TimelineAnswer>('/api/timeline', query, signal))
+  return typed(get<Timeline>('/api/timeline', query, signal))
 }
 
 export async function fetchIndex(
@@ -152,8 +153,4 @@ export async function nearestFootage(
 
 export function frameUrl(base_url: string, at_us: number, width: number, exact: boolean): string {
   return `${base_url}/frame.jpg?at_us=${Math.round(at_us)}&width=${width}&exact=${exact}`
-}
-
-export function mp4Url(base_url: string, range: Interval): string {
-  return `${base_url}/mp4?start_us=${Math.floor(range.start_us)}&end_us=${Math.ceil(range.end_us)}`
 }

@@ -1,7 +1,9 @@
 /** Which fragments exist, and where: a sorted copy of the server's index, as far as it was asked for. */
 
+import type { Gap, Interval } from '@/api/types'
+
 import { covering, merge, subtract, upperBound } from './intervals'
-import type { Fragment, Gap, IndexAnswer, Interval, Run } from './wire'
+import type { Fragment, IndexAnswer, Run } from './wire'
 
 /** A hole that no one sees: shorter than this, two fragments count as joined. */
 export const JOIN_US = 300_000

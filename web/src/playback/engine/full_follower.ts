@@ -1,5 +1,7 @@
 /** Every picture, forwards, up to 4×; and the exact picture of an instant while paused. */
 
+import type { Interval } from '@/api/types'
+
 import { evictions, isBuffered, limitsFor, nextBatch, type BufferView } from './buffer_policy'
 import { correction, DEAD_BAND_S, SEEK_BEYOND_S } from './clock'
 import { Fetcher } from './fetcher'
@@ -7,7 +9,7 @@ import type { Follower, FollowerStatus, Supply, Target } from './follower'
 import { fragmentKey } from './fragment_index'
 import { contains, covering } from './intervals'
 import { BufferFull, Screen } from './screen'
-import type { Fragment, Interval } from './wire'
+import type { Fragment } from './wire'
 
 /** Half a millisecond into a picture: media time is rounded to microseconds twice on its way. */
 const INTO_PICTURE_S = 0.0005

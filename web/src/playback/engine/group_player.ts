@@ -5,7 +5,7 @@ import { MasterClock, SEEK_BEYOND_S } from './clock'
 import { PlaybackError } from './errors'
 import { nearestFootage, openSession, type FootageSession } from './footage_api'
 import type { CameraState, Target } from './follower'
-import type { Interval } from './wire'
+import type { Interval } from '@/api/types'
 import type { PurposeScope } from '@/purpose/scope'
 
 export const MOST_CAMERAS = 9

@@ -1,10 +1,12 @@
 /** Fills a FragmentIndex by the hour as it is needed, and keeps asking at the open end. */
 
-import { isAbort, PlaybackError } from './errors'
+import { isAbort } from '@/api/errors'
+import type { Interval } from '@/api/types'
+
+import { PlaybackError } from './errors'
 import { fetchIndex } from './footage_api'
 import { FragmentIndex } from './fragment_index'
 import { subtract } from './intervals'
-import type { Interval } from './wire'
 
 const HOUR_US = 3_600_000_000
 const POLL_MS = 1_000

@@ -1,6 +1,6 @@
 /** Arithmetic of half-open time ranges; every list is sorted and free of overlaps. */
 
-import type { Interval } from './wire'
+import type { Interval } from '@/api/types'
 
 /** Sorted union; ranges closer than `tolerance_us` become one. */
 export function merge(ranges: readonly Interval[], tolerance_us = 0): Interval[] {

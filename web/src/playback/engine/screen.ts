@@ -1,10 +1,12 @@
 /** One <video> with one MediaSource and one SourceBuffer, whose operations queue up one by one. */
 
+import type { Interval } from '@/api/types'
+
 import { PlaybackError } from './errors'
 import { merge } from './intervals'
 import { muteFragments, muteInit, pictureMime, pictureTimes, pictureTrack, soundTrackIds } from './fmp4'
 import type { PictureTrack } from './fmp4'
-import type { Interval, Run } from './wire'
+import type { Run } from './wire'
 
 /** The source buffer is full; let something go and try again. */
 export class BufferFull extends Error {}

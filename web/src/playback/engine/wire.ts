@@ -1,41 +1,6 @@
-/** The shapes of docs/http-api.md, "Timeline and playback", and what the engine makes of them. */
+/** The shapes of the footage server's answers (docs/http-api.md, "Timeline and playback"). */
 
-/** A half-open range of wall-clock time, UTC microseconds. */
-export interface Interval {
-  start_us: number
-  end_us: number
-}
-
-export interface Gap extends Interval {
-  cause: string
-  detail?: string | null
-}
-
-export interface Bookmark {
-  id: string
-  camera_id: string
-  at_us: number
-  end_us: number | null
-  note: string
-  author: string
-  created_us: number
-}
-
-export interface TimelineAnswer {
-  camera_id: string
-  now_us: number
-  spans: Interval[]
-  gaps: Gap[]
-  bookmarks: Bookmark[]
-  first_us: number | null
-}
-
-export interface PlaybackAnswer {
-  session_id: string
-  server: string
-  ticket: string
-  cameras: { camera_id: string; base_url: string }[]
-}
+import type { Gap, Interval } from '@/api/types'
 
 /** One uninterrupted stretch of one codec and one picture size. */
 export interface Run {

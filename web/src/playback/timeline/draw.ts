@@ -1,8 +1,8 @@
 /** Paints the timeline on a canvas; all lengths in CSS pixels, the context already scaled. */
 
 import type { Hold } from '@/api/evidence'
+import type { Bookmark, Gap, Interval } from '@/api/types'
 
-import type { Bookmark, Gap, Interval } from '../engine/wire'
 import { bars, gapBars } from './marks'
 import { grid, tickLabel } from './ticks'
 import { xOf, type View } from './view'

@@ -1,6 +1,7 @@
 /** What of a row is drawn: neighbours closer than a pixel are joined, so that drawing stays bounded. */
 
-import type { Bookmark, Gap, Interval } from '../engine/wire'
+import type { Bookmark, Gap, Interval } from '@/api/types'
+
 import { xOf, type View } from './view'
 
 export interface Bar {

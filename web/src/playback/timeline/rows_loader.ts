@@ -1,11 +1,11 @@
 /** Keeps the rows of the timeline filled for the view, with a margin, no more often than needed. */
 
+import { isAbort } from '@/api/errors'
 import { holds, type Hold } from '@/api/evidence'
+import type { Interval, Timeline } from '@/api/types'
 
-import { isAbort } from '../engine/errors'
 import { fetchTimeline } from '../engine/footage_api'
 import { merge } from '../engine/intervals'
-import type { Interval, TimelineAnswer } from '../engine/wire'
 import type { Row } from './draw'
 import { span, type View } from './view'
 
@@ -16,7 +16,7 @@ interface Loaded {
   range: Interval
   resolution_us: number
   at_ms: number
-  answer: TimelineAnswer
+  answer: Timeline
   holds: Hold[]
 }
 

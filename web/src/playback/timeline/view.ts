@@ -1,6 +1,6 @@
 /** Which stretch of time the timeline shows: zoom and pan, as plain arithmetic. */
 
-import type { Interval } from '../engine/wire'
+import type { Interval } from '@/api/types'
 
 export const SECOND_US = 1_000_000
 export const DAY_US = 86_400 * SECOND_US
