@@ -173,6 +173,23 @@ def test_areas_are_found_by_initials_added_on_another_axis_and_deleted(
         expect(row).to_have_count(0)
 
 
+def test_an_area_stays_where_it_is_when_it_is_renamed_before_the_way_to_it_is_found(
+    console: Any, township: dict[str, Any], page: Page
+) -> None:
+    # Of hundreds of cells of one name the search gives the first few.
+    page.route("**/api/areas/search*", lambda route: route.fulfill(json={"items": []}))
+    page.goto("/areas")
+    page.locator(".row.is-area").filter(has_text="彭墩镇").click()
+    page.locator("section").get_by_role("button", name="修改").click()
+    form = page.get_by_role("dialog", name="修改")
+    form.locator('input[name="area-name"]').fill("彭墩新镇")
+    form.get_by_role("button", name="保存").click()
+    expect(page.get_by_role("heading", name="彭墩新镇")).to_be_visible()
+    below = console.call("GET", f"/api/areas?parent_id={township['parent_id']}")["items"]
+    assert "彭墩新镇" in [one["name"] for one in below]
+    console.call("PATCH", f"/api/areas/{township['id']}", {"name": "彭墩镇"})
+
+
 def test_a_sheet_with_faults_writes_nothing_and_a_clean_one_all(
     console: Any, township: dict[str, Any], page: Page
 ) -> None:
@@ -292,6 +309,10 @@ def test_a_desk_changes_hands_while_its_wall_plays(
     choose(page, form.get_by_label("区域"), "yxx", "云溪县")
     form.get_by_role("button", name="保存").click()
     expect(page.get_by_text("此浏览器是值班台")).to_be_visible()
+    page.locator("tbody").get_by_role("button", name="修改").click()
+    expect(form.locator(".el-select")).to_have_text("不修改")
+    form.get_by_role("button", name="取消").click()
+    expect(form).to_be_hidden()
     page.context.clear_cookies(name="gridsight_session")
     for user in people:
         sign_in(page, user["name"])

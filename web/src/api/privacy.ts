@@ -1,7 +1,5 @@
 /** Privacy masks and the report of what was deleted (docs/http-api.md). */
-import { get, post, put, urlOf } from './client'
-
-const path = (...parts: string[]): string => `/api/${parts.map(encodeURIComponent).join('/')}`
+import { apiPath, get, post, put, urlOf } from './client'
 
 /** A share of the picture's width and height, from its top left corner. */
 export type Point = [x: number, y: number]
@@ -20,10 +18,10 @@ export interface Masks {
 }
 
 export const masks = {
-  read: (camera_id: string): Promise<Masks> => get(path('cameras', camera_id, 'masks')),
+  read: (camera_id: string): Promise<Masks> => get(apiPath('cameras', camera_id, 'masks')),
   write: (camera_id: string, version: number, drawn: Mask[]): Promise<Masks> =>
-    put(path('cameras', camera_id, 'masks'), { version, masks: drawn }),
-  history: (camera_id: string): Promise<{ items: Masks[] }> => get(path('cameras', camera_id, 'masks', 'history')),
+    put(apiPath('cameras', camera_id, 'masks'), { version, masks: drawn }),
+  history: (camera_id: string): Promise<{ items: Masks[] }> => get(apiPath('cameras', camera_id, 'masks', 'history')),
 }
 
 export interface RetentionReport {
@@ -64,7 +62,7 @@ export interface RetentionQuery {
 }
 
 export const retention = {
-  read: (query: RetentionQuery): Promise<RetentionReport> => get('/api/retention', { ...query }),
+  read: (query: RetentionQuery, signal?: AbortSignal): Promise<RetentionReport> => get('/api/retention', { ...query }, signal),
   csvUrl: (query: RetentionQuery): string => urlOf('/api/retention.csv', { ...query }),
   prove: (query: Pick<RetentionQuery, 'area_id' | 'cursor'>): Promise<RetentionProof> =>
     post(urlOf('/api/retention/proof', { ...query })),

@@ -76,8 +76,8 @@ export const register = {
   csvUrl: (filter: AuditFilter): string =>
     urlOf('/api/audit.csv', { ...whole(filter), utc_offset_minutes: utcOffsetMinutes() }),
   actions: (): Promise<{ items: string[] }> => get('/api/audit/actions'),
-  report: (start_us: number, end_us: number): Promise<AuditorsReport> =>
-    get('/api/audit/report', { start_us, end_us, utc_offset_minutes: utcOffsetMinutes() }),
+  report: (start_us: number, end_us: number, signal?: AbortSignal): Promise<AuditorsReport> =>
+    get('/api/audit/report', { start_us, end_us, utc_offset_minutes: utcOffsetMinutes() }, signal),
   reportCsvUrl: (start_us: number, end_us: number): string =>
     urlOf('/api/audit/report.csv', { start_us, end_us, utc_offset_minutes: utcOffsetMinutes() }),
   state: (): Promise<RegisterState> => get('/api/audit/state'),

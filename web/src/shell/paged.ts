@@ -18,6 +18,8 @@ export interface Paged<Item> {
   failure: Ref<string>
   /** From the beginning; what is on its way is given up. */
   load(): Promise<void>
+  /** The same of something else: what is there is not shown meanwhile. */
+  loadOther(): Promise<void>
   loadMore(): Promise<void>
   /** `load` once nobody has typed for a moment. */
   loadSoon(): void
@@ -68,6 +70,12 @@ export function usePaged<Item>(
     loading,
     failure,
     load: () => fetchPage(undefined),
+    loadOther: () => {
+      items.value = []
+      total.value = 0
+      more.value = false
+      return fetchPage(undefined)
+    },
     loadMore: () => fetchPage(cursor),
     loadSoon: () => {
       window.clearTimeout(timer)

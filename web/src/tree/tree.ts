@@ -83,7 +83,9 @@ export function useTree(withCameras = true) {
     if (!axes.value.includes(axis.value)) await showAxis('area')
   }
 
+  /** The tree of another axis, in place of what was found. */
   async function showAxis(next: Axis): Promise<void> {
+    query.value = ''
     if (axis.value === next) return
     axis.value = next
     roots.value = []
@@ -92,7 +94,6 @@ export function useTree(withCameras = true) {
 
   /** Opens the tree down to an area that the search found; its row's key. */
   async function reveal({ axis: where, ids }: Pick<FoundArea, 'axis' | 'ids'>): Promise<string> {
-    query.value = ''
     await showAxis(where)
     let branches = roots.value
     for (const id of ids.slice(0, -1)) {
