@@ -5,6 +5,7 @@ The gateway of this module asks why one looks, live too, as a county's would.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -316,6 +317,76 @@ def test_a_case_holds_and_exports_footage_that_anybody_can_verify(
     altered = tmp_path / "altered.zip"
     altered.write_bytes(content)
     assert verify(altered, key).returncode != 0
+
+
+def test_who_takes_a_desk_over_says_anew_why_they_look_at_footage(
+    console: Console,
+    cameras: list[dict[str, Any]],
+    new_page: Callable[..., Page],
+    watch: Any,
+    wait_until: Callable[..., Any],
+) -> None:
+    watch.expected_errors += ["status of 4", "WebSocket"]
+    camera = cameras[0]
+    county = console.call("GET", "/api/areas")["items"][0]
+    page = new_page()
+    page.goto("/account")
+    call(page, "POST", "/api/desks", json.dumps({"name": "一席", "area_id": county["id"]}))
+    people: dict[str, str] = {}
+    for name in ("zhouhai", "wumei"):
+        user = console.call("POST", "/api/users", {"name": name, "display_name": name})
+        people[name] = user["id"]
+        grant = {"user_id": user["id"], "role": "operator", "area_id": "*"}
+        console.call("POST", "/api/grants", grant)
+        given = user["one_time_password"]
+        for method, path, body in (
+            ("POST", "/api/session", {"name": name, "password": given}),
+            ("POST", "/api/session/password", {"old_password": given, "new_password": PASSWORD}),
+            ("PUT", "/api/account/pin", {"password": PASSWORD, "pin": "738291"}),
+        ):
+            call(page, method, path, json.dumps(body))
+
+    now_us = wait_until("footage", lambda: recorded(console, camera["id"], 12), 90)
+    page.goto(f"/playback?camera={camera['id']}&at={now_us - 10_000_000}")
+    asked = page.get_by_role("dialog", name="请说明查看录像的用途")
+    shown = page.locator('.tile[data-state="ready"]')
+    for name, key in (("wumei", "1"), ("zhouhai", "2")):
+        if name == "zhouhai":
+            page.get_by_role("button", name="换人").click()
+            page.locator('input[name="pin"]').fill("738291")
+            page.locator('input[name="pin"]').press("Enter")
+        expect(asked).to_be_visible(timeout=15_000)
+        page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        expect(shown).to_be_visible(timeout=30_000)
+    looks = console.call("GET", f"/api/audit?camera_id={camera['id']}&limit=100")["items"]
+    reasons = {
+        (one["user_id"], one["reason_code"])
+        for one in looks
+        if one["user_id"] in people.values() and one["reason_code"] is not None
+    }
+    assert reasons == {(people["wumei"], "incident"), (people["zhouhai"], "lost_person")}
+    desk = console.call("GET", "/api/desks")["items"][0]
+    console.call("DELETE", f"/api/desks/{desk['id']}")
+    for user_id in people.values():
+        console.call("DELETE", f"/api/users/{user_id}")
+
+
+def test_a_report_is_of_what_is_chosen(page: Page) -> None:
+    page.route("**/api/audit/report?*", lambda route: None)  # never answered
+    page.goto("/audit")
+    page.get_by_role("tab", name="审计报告").click()
+    page.wait_for_function("() => document.querySelector('.kinds') !== null")
+    with page.expect_event("requestfailed", lambda one: "/api/audit/report" in one.url):
+        page.get_by_label("时间范围").select_option("30")
+    page.unroute_all()
+
+    page.goto("/retention")
+    page.get_by_role("button", name="核查存储").click()
+    expect(page.locator(".proof")).to_be_visible(timeout=30_000)
+    page.locator(".area").click()
+    page.locator(".el-select-dropdown__item:visible").first.click()
+    expect(page.locator(".proof")).to_have_count(0)
 
 
 def recorded(console: Console, camera_id: str, seconds: int) -> int | None:

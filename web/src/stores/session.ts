@@ -13,6 +13,8 @@ export const useSession = defineStore('session', () => {
   const current = ref<Session | null>(null)
   /** True while the session has ended under a page that goes on being shown. */
   const expired = ref(false)
+  /** How often another person took over on this page. */
+  const takeovers = ref(0)
   let waiting: ((signedIn: boolean) => void)[] = []
 
   const signedIn = computed(() => current.value !== null)
@@ -47,6 +49,7 @@ export const useSession = defineStore('session', () => {
       peopleApi.switchDesk({ user_id: userId, pin, ...(purpose === undefined ? {} : { purpose }) }),
     )
     current.value = session
+    takeovers.value += 1
     settle(true)
     return { kept, ended }
   }
@@ -80,5 +83,5 @@ export const useSession = defineStore('session', () => {
 
   onSignInRequired(askAgain)
 
-  return { current, expired, signedIn, may, load, signIn, switchDesk, signOut, changePassword, settle, askAgain }
+  return { current, expired, takeovers, signedIn, may, load, signIn, switchDesk, signOut, changePassword, settle, askAgain }
 })

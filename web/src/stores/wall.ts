@@ -1,12 +1,14 @@
 /** The wall of one screen: which camera is in which tile, and how it is remembered. */
 import { defineStore } from 'pinia'
-import { computed, ref, shallowRef } from 'vue'
+import { computed, ref, shallowRef, watch } from 'vue'
 
 import { layouts as layoutsApi, tours as toursApi, walls } from '@/api'
 import type { Grid, Layout, Quality, Tour } from '@/api/types'
 import { fitted, readLayout, readScreen, regrid, swapped, type ScreenDocument, type Tiles } from '@/wall/document'
 import { neighbour, tileCount, type Direction } from '@/wall/grids'
 import { advance, startOfTour, stepBy, type TourClock } from '@/wall/tour'
+
+import { useSession } from './session'
 
 const SAVE_AFTER_MS = 600
 const TOUR_TICK_MS = 250
@@ -45,9 +47,11 @@ export const useWall = defineStore('wall', () => {
   function save(): void {
     if (!loaded.value) return
     window.clearTimeout(saveTimer)
+    // As it is now: when the page is left meanwhile, the tour still ran.
+    const [name, shown] = [screen.value, document()]
     saveTimer = window.setTimeout(() => {
       // A gateway that is away is no reason to trouble the operator; the next change saves again.
-      walls.write(screen.value, document()).catch(() => undefined)
+      walls.write(name, shown).catch(() => undefined)
     }, SAVE_AFTER_MS)
   }
 
@@ -268,6 +272,16 @@ export const useWall = defineStore('wall', () => {
     window.clearInterval(tourTimer)
     tour.value = null
   }
+
+  // Another person took the duty desk over: their layouts, and no tour that is not theirs.
+  const session = useSession()
+  watch(
+    () => session.takeovers,
+    async () => {
+      await Promise.all([loadLayouts(), loadTours()]).catch(() => undefined)
+      if (tour.value !== null && !tours.value.some(({ id }) => id === tour.value?.id)) stopTour()
+    },
+  )
 
   return {
     screen, grid, tiles, focused, maximised, soundOn, layoutId, loaded, layouts, tours, tour, tourClock,
