@@ -19,6 +19,8 @@ export const useEvents = defineStore('events', () => {
   const listeners = new Set<(event: ServerEvent) => void>()
   const backOff = new BackOff(500, 15_000)
   let socket: WebSocket | null = null
+  /** Between `open` and `close`. */
+  let wanted = false
   let timer = 0
   let silence = 0
 
@@ -33,6 +35,7 @@ export const useEvents = defineStore('events', () => {
   }
 
   function open(): void {
+    wanted = true
     if (socket !== null) return
     window.clearTimeout(timer)
     const opened = new WebSocket(webSocketUrl('/api/events'))
@@ -68,6 +71,7 @@ export const useEvents = defineStore('events', () => {
   }
 
   function close(): void {
+    wanted = false
     window.clearTimeout(timer)
     window.clearTimeout(silence)
     const closing = socket
@@ -81,10 +85,13 @@ export const useEvents = defineStore('events', () => {
     return () => listeners.delete(listener)
   }
 
+  let reached = true
   onReachability((reachable) => {
+    const back = reachable && !reached
+    reached = reachable
     if (!reachable) lost()
-    else if (connection.value === 'lost' && socket === null) {
-      // A request came through: do not sit out the rest of the back-off.
+    else if (back && wanted && connection.value === 'lost' && socket === null) {
+      // The gateway is back: do not sit out the rest of the back-off.
       backOff.reset()
       open()
     }
