@@ -10,8 +10,10 @@ read the key can forge all of them, but not what lies elsewhere.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -118,7 +120,7 @@ def read_public_key(pem: bytes) -> Ed25519PublicKey:
 
 
 class CheckpointWriter:
-    """Signs the head of the chain. Belongs to the writer process; not for several threads."""
+    """Signs the head of the chain. Belongs to the writer process."""
 
     def __init__(
         self,
@@ -137,6 +139,8 @@ class CheckpointWriter:
         self._line: Checkpoint | None = None
         self._tip: Checkpoint | None = None
         self._line_due_s = 0.0
+        # A thread that signs outlives the task that waits for it: the last line waits for that.
+        self._signing = threading.Lock()
 
     @property
     def newest_line(self) -> Checkpoint | None:
@@ -165,29 +169,31 @@ class CheckpointWriter:
 
     def write_if_moved(self) -> None:
         """Sign the head into the tip, synced to the disk, unless it stands still."""
-        sequence, head_hash = self._head()
-        last = self.signed
-        if sequence == 0 or (
-            last is not None and (sequence, head_hash) == (last.sequence, last.hash)
-        ):
-            return
-        tip = self._sign(sequence, head_hash)
-        staged = self._tip_path.with_suffix(".staged")
-        with staged.open("w", encoding="utf-8") as opened:
-            opened.write(tip.to_line() + "\n")
-            opened.flush()
-            os.fsync(opened.fileno())
-        staged.replace(self._tip_path)
-        self._tip = tip
+        with self._signing:
+            sequence, head_hash = self._head()
+            last = self.signed
+            if sequence == 0 or (
+                last is not None and (sequence, head_hash) == (last.sequence, last.hash)
+            ):
+                return
+            tip = self._sign(sequence, head_hash)
+            staged = self._tip_path.with_suffix(".staged")
+            with staged.open("w", encoding="utf-8") as opened:
+                opened.write(tip.to_line() + "\n")
+                opened.flush()
+                os.fsync(opened.fileno())
+            staged.replace(self._tip_path)
+            self._tip = tip
 
     def write_line(self) -> None:
         """Sign the head into the file, moved or not: silence is a statement too."""
-        sequence, head_hash = self._head()
-        if sequence == 0:
-            return
-        line = self._sign(sequence, head_hash)
-        append_line(self._path, line.to_line())
-        self._line, self._tip = line, None
+        with self._signing:
+            sequence, head_hash = self._head()
+            if sequence == 0:
+                return
+            line = self._sign(sequence, head_hash)
+            append_line(self._path, line.to_line())
+            self._line, self._tip = line, None
 
     async def run(self) -> None:
         """Keep signing until cancelled; the last signature is :meth:`write_line`'s caller's."""
@@ -220,24 +226,34 @@ class CheckpointWriter:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file, durably. Raises OSError."""
+    """Add a line to a file, durably; what of it was written before the disk refused is taken out
+    again, where files may be cut. Raises OSError.
+    """
+    rest = f"{line}\n".encode()
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
-        os.write(descriptor, f"{line}\n".encode())
-        os.fsync(descriptor)
+        size = os.fstat(descriptor).st_size
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
 
 
 def cut_torn_line(path: Path) -> None:
     """Remove a last line without its end: the power went while it was being written."""
-    with path.open("r+b") as opened:
+    with path.open("rb") as opened:
         size = opened.seek(0, os.SEEK_END)
         opened.seek(max(0, size - _LINE_BYTES_LIMIT))
         tail = opened.read()
-        whole = size - len(tail) + tail.rfind(b"\n") + 1
-        if whole < size:
-            opened.truncate(whole)
+    whole = size - len(tail) + tail.rfind(b"\n") + 1
+    if whole < size:
+        os.truncate(path, whole)
 
 
 def last_checkpoint(path: Path) -> Checkpoint | None:
@@ -262,10 +278,14 @@ def read_tip(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} is no checkpoint") from None
 
 
-def read_checkpoints(path: Path) -> Iterator[Checkpoint]:
-    """The checkpoints in order. Raises CheckpointError on a line that is none."""
+def read_checkpoints(path: Path, *, torn_end: bool = False) -> Iterator[Checkpoint]:
+    """The checkpoints in order. ``torn_end``: a last line without its end is passed over. Raises
+    CheckpointError on a line that is none.
+    """
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
+            if torn_end and not line.endswith("\n"):
+                return
             try:
                 yield Checkpoint.from_line(line)
             except ValueError:

@@ -69,7 +69,8 @@ class OutsideDirectory:
     def __init__(self, directory: Path, gateway: str) -> None:
         self._directory = directory
         self._gateway = gateway
-        self._checked: Path | None = None
+        self._month = ""
+        self._file: Path | None = None
 
     @property
     def place(self) -> str:
@@ -78,16 +79,25 @@ class OutsideDirectory:
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """See :class:`Outside`."""
-        path = self._directory / f"{self._gateway}-{_utc(checkpoint.at_us):%Y-%m}.jsonl"
+        month = f"{self._gateway}-{_utc(checkpoint.at_us):%Y-%m}"
         try:
-            if path != self._checked and path.exists():
-                # On a file that can only grow this is refused, and the torn line is passed over.
-                with contextlib.suppress(PermissionError):
-                    cut_torn_line(path)
-            append_line(path, checkpoint.to_line())
+            if self._file is None or self._month != month:
+                self._month, self._file = month, self._whole_file(month, checkpoint.at_us)
+            append_line(self._file, checkpoint.to_line())
         except OSError as error:
-            raise OutsideError(f"{path}: {error.strerror or error}") from None
-        self._checked = path
+            self._file = None
+            raise OutsideError(f"{self._directory / month}: {error.strerror or error}") from None
+
+    def _whole_file(self, month: str, at_us: int) -> Path:
+        """The month's file, without a torn line at its end."""
+        path = self._directory / f"{month}.jsonl"
+        try:
+            if path.exists():
+                cut_torn_line(path)
+        except PermissionError:
+            # Files can only grow here: the line stays, and what follows goes beside it.
+            return self._directory / f"{month}-{at_us}.jsonl"
+        return path
 
     def read(self) -> Iterator[Checkpoint]:
         """See :class:`Outside`."""
@@ -95,7 +105,7 @@ class OutsideDirectory:
             if not self._directory.is_dir():
                 raise OutsideError(f"{self._directory} is no directory, or cannot be reached")
             for path in sorted(self._directory.glob(f"{self._gateway}-*.jsonl")):
-                yield from read_checkpoints(path)
+                yield from read_checkpoints(path, torn_end=True)
         except (OSError, CheckpointError) as error:
             raise OutsideError(str(error)) from None
 

@@ -86,12 +86,14 @@ def verify(
 ) -> VerifyReport:
     """Walk every chain and every signature; name each fault. Reads only."""
     found = _Findings()
-    local = _local_checkpoints(data_directory, public_key, found)
+    # Each before what is older: a gateway that runs goes on writing while this reads, and of what
+    # was read then nothing may seem to lack what it stands on.
     elsewhere = [
         (one.place, checkpoint)
         for one in outside
         for checkpoint in _outside_checkpoints(one, public_key, found)
     ]
+    local = _local_checkpoints(data_directory, public_key, found)
     _compare_places(local, elsewhere, found)
     signed: dict[str, dict[int, list[_Signed]]] = defaultdict(lambda: defaultdict(list))
     for place, one in [*(("this machine", one) for one in local), *elsewhere]:
@@ -121,6 +123,7 @@ def verify(
 def _local_checkpoints(
     data_directory: Path, public_key: Ed25519PublicKey, found: _Findings
 ) -> list[Checkpoint]:
+    tip = _tip(data_directory, public_key, found)
     path, kept, previous = checkpoints_path(data_directory), [], None
     try:
         for number, one in enumerate(read_checkpoints(path) if path.exists() else (), 1):
@@ -138,7 +141,6 @@ def _local_checkpoints(
             previous = one
     except CheckpointError as error:
         found.fault(str(error))
-    tip = _tip(data_directory, public_key, found)
     if tip is not None:
         # A tip follows the last line; one that was left by the line after it says nothing new.
         known = {one.signature for one in kept} | {""}

@@ -25,8 +25,12 @@ from tests.gateway.audit.register import PUBLIC_KEY, Register
 from tests.peers.ceph_rgw import S3Server
 
 
+def _files(directory: Path) -> list[Path]:
+    return list(directory.glob("gw-*.jsonl"))
+
+
 def _only_file(directory: Path) -> Path:
-    (file,) = directory.glob("gw-*.jsonl")
+    (file,) = _files(directory)
     return file
 
 
@@ -94,6 +98,29 @@ async def test_a_directory_only_grows_and_mends_its_torn_line(
     assert file.read_bytes().startswith(first)
     assert [one.sequence for one in outside.read()] == [1, 2]
     assert list(OutsideDirectory(tmp_path, "another gateway").read()) == []
+
+
+async def test_where_files_can_only_grow_what_follows_a_torn_line_goes_beside_it(
+    register: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = OutsideDirectory(tmp_path, "gw")
+    await register.look(1)
+    assert register.checkpoints.newest_line is not None
+    outside.keep(register.checkpoints.newest_line)
+    with _only_file(tmp_path).open("ab") as torn:
+        torn.write(b'{"writer": "lo')
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("gateway.audit.checkpoints.os.truncate", refused)
+    again = OutsideDirectory(tmp_path, "gw")
+    for _ in range(2):
+        await register.look(1)
+        again.keep(register.checkpoints.newest_line)
+    assert len(_files(tmp_path)) == 2
+    assert sorted(one.sequence for one in outside.read()) == [1, 2, 3]
+    assert register.verify([outside]).faults == ()
 
 
 async def test_what_is_wrong_with_a_place_is_said(register: Register, tmp_path: Path) -> None:

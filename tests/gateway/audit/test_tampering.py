@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+import resource
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,10 @@ from hypothesis import strategies as st
 from gateway.audit.checkpoints import (
     Checkpoint,
     CheckpointWriter,
+    append_line,
     checkpoints_path,
     public_key_path,
+    read_checkpoints,
     read_public_key,
     tip_path,
 )
@@ -293,7 +298,86 @@ async def test_signing_goes_on_from_the_tip_after_a_crash(register: Register) ->
     assert register.verify().faults == ()
 
 
+async def test_a_line_that_the_disk_cut_short_leaves_nothing_behind(register: Register) -> None:
+    await register.look(2)
+    path = checkpoints_path(register.folder)
+    whole = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            register.checkpoints.write_line()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == whole
+    register.checkpoints.write_line()
+    report = register.verify()
+    assert (report.faults, report.checkpoints) == ((), 2)
+
+
+async def test_the_last_line_waits_for_the_one_that_is_being_signed(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register.look(1, sign=False)
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slow_disk(path: Path, line: str) -> None:
+        begun.set()
+        goes_on.wait(60)
+        append_line(path, line)
+
+    monkeypatch.setattr("gateway.audit.checkpoints.append_line", slow_disk)
+    signing = asyncio.create_task(register.checkpoints.run())
+    await asyncio.to_thread(begun.wait, 60)
+    signing.cancel()
+    await asyncio.gather(signing, return_exceptions=True)
+    last = asyncio.create_task(asyncio.to_thread(register.checkpoints.write_line))
+    asyncio.get_running_loop().call_later(0.2, goes_on.set)
+    await last
+    report = register.verify()
+    assert (report.faults, report.checkpoints) == ((), 2)
+
+
+async def test_signatures_that_come_while_the_register_is_checked_are_no_fault(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that runs goes on signing, and a long file takes its time."""
+    await register.look(2)
+
+    def signed_meanwhile(path: Path) -> Iterator[Checkpoint]:
+        yield from read_checkpoints(path)
+        register.checkpoints.write_line()
+        rows = register.rows.submit("audit.append", records=[{"action": "live.open"}])
+        rows.result()
+        register.checkpoints.write_if_moved()
+
+    monkeypatch.setattr("gateway.audit.verify.read_checkpoints", signed_meanwhile)
+    assert register.verify().faults == ()
+
+
 # ---- what lies elsewhere
+
+
+class Growing(OutsideDirectory):
+    """A place to which the gateway copies a checkpoint while it is being read."""
+
+    def __init__(self, register: Register, directory: Path) -> None:
+        super().__init__(directory, "gw")
+        self._register = register
+
+    def read(self) -> Iterator[Checkpoint]:
+        self._register.checkpoints.write_line()
+        assert self._register.checkpoints.newest_line is not None
+        self.keep(self._register.checkpoints.newest_line)
+        yield from super().read()
+
+
+async def test_a_copy_that_comes_while_the_register_is_checked_is_no_fault(
+    register: Register, tmp_path: Path
+) -> None:
+    await register.look(2)
+    report = register.verify([Growing(register, tmp_path)])
+    assert (report.faults, report.outside_checkpoints) == ((), 1)
 
 
 async def test_a_cut_of_records_and_signatures_alike_is_told_by_the_copy(
