@@ -30,7 +30,7 @@ from gateway.identifiers import US_PER_S, now_us
 from gateway.settings import Settings
 from gateway.store import open_configured_store
 from recorder.recorder import Recorder, RecorderConfig
-from recorder.rows import RowWriter
+from recorder.rows import RowError, RowWriter
 from recorder.segment_writer import SegmentWriter
 from recorder.spool import SpoolConfig, SpoolError
 from recorder.spool_header import RecordedSource
@@ -42,6 +42,7 @@ STORE_PATIENCE_S = 60.0
 _UNITS_AT_ONCE = 500
 _DIGEST_BYTES = 1024 * 1024
 _DAY_US = 24 * 3600 * US_PER_S
+_ENDLESS_US = 1 << 62
 
 Say = Callable[[str], None]
 
@@ -52,12 +53,15 @@ class FootageImportError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one file: the time that it covers, and whether anything was to be done."""
+    """What became of one file: the time that it covers, whether anything was to be done, and the
+    damage at its end that broke it off.
+    """
 
     source_id: str
     start_us: int
     end_us: int
     already_there: bool
+    damage: str | None = None
 
 
 def parse_start(text: str) -> int:
@@ -107,6 +111,9 @@ async def import_files(
         done = []
         for path in paths:
             digest = await asyncio.to_thread(_digest, path, start_us)
+            source_id = f"{camera_id}/import-{digest}"
+            if hold:
+                await _hold_meanwhile(rows, source_id, start_us)
             config = RecorderConfig(
                 # One thread writes in order: whatever breaks it off, what is on disk has no hole,
                 # and the next try goes on at its end.
@@ -121,13 +128,14 @@ async def import_files(
             try:
                 imported = await import_file(
                     recorder, engine, path,
-                    source_id=f"{camera_id}/import-{digest}",
-                    camera_id=camera_id, start_us=start_us, say=say,
+                    source_id=source_id, camera_id=camera_id, start_us=start_us, say=say,
                 )  # fmt: skip
             finally:
                 await recorder.close()
             await asyncio.to_thread(_remove_empty, config.spool.directory)
             await _conclude(rows, engine, imported, path, camera_id, hold)
+            if imported.damage is not None:
+                raise FootageImportError(imported.damage)
             done.append(imported)
             start_us = imported.end_us
         return done
@@ -143,7 +151,8 @@ async def import_file(
     start_us: int,
     say: Say,
 ) -> Imported:
-    """Import one file through a started Recorder. Returns when all of it is in store and index.
+    """Import one file through a started Recorder. Returns when all of it, or all before the damage
+    in it, is in store and index.
 
     Raises FootageImportError.
     """
@@ -174,7 +183,8 @@ async def import_file(
             "make space and give the same command again"
         )
     if damage is not None:
-        raise FootageImportError(f"{damage}; imported up to {_clock(feeder.end_us)}")
+        said = f"{damage}; imported up to {_clock(feeder.end_us)}"
+        return Imported(source_id, start_us, feeder.end_us, not feeder.wrote, said)
     say(_progress(path, feeder.end_us - start_us, total_s))
     return Imported(source_id, start_us, feeder.end_us, not feeder.wrote)
 
@@ -306,6 +316,23 @@ async def _end_of(engine: AsyncEngine, source_id: str) -> int | None:
     return end_us
 
 
+async def _hold_meanwhile(rows: RowWriter, source_id: str, start_us: int) -> None:
+    """Hold what is being imported: a hold for people to see wants to know its end, and retention
+    does not wait for that.
+    """
+    try:
+        await rows.write(
+            "recorder.add_hold",
+            hold_id=source_id,
+            start_us=start_us,
+            end_us=_ENDLESS_US,
+            source_id=source_id,
+        )
+    except RowError as error:
+        if error.code != "conflict":  # an earlier try was broken off
+            raise
+
+
 async def _conclude(
     rows: RowWriter,
     engine: AsyncEngine,
@@ -314,7 +341,8 @@ async def _conclude(
     camera_id: str,
     hold: bool,
 ) -> None:
-    if hold and not await _is_held(engine, imported, camera_id):
+    there_is_any = imported.end_us > imported.start_us
+    if hold and there_is_any and not await _is_held(engine, imported, camera_id):
         arguments = {
             "camera_id": camera_id,
             "start_us": imported.start_us,
@@ -330,6 +358,7 @@ async def _conclude(
             detail={"file": path.name},
         )
         await act(rows, "evidence.hold", arguments, [record], result_as="hold")
+    await rows.write("recorder.drop_hold", hold_id=imported.source_id)
     if not imported.already_there:
         record = AuditRecord(
             "footage.import",

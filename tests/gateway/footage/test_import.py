@@ -15,7 +15,8 @@ from gateway.database.tables import audit_log
 from gateway.footage.camera_timeline import camera_days, camera_timeline
 from gateway.footage.import_footage import FootageImportError, import_files, parse_start
 from gateway.identifiers import now_us
-from recorder.tables import segments
+from recorder.retention import Retention, RetentionPolicy
+from recorder.tables import held_ranges, segments
 from tests.gateway.footage.conftest import CAMERA, START_US
 from tests.gateway.footage.media import decode_everything, make_b_frames, pictures, probe, psnr
 
@@ -57,6 +58,42 @@ async def test_a_file_becomes_footage_without_reencoding(
     assert decode_everything(out) == ""
     assert len(pictures(out)) == len(pictures(path))
     assert all(row.held for row in await stored(world))
+
+
+class Sweeping:
+    """A RowWriter beside which retention looks whenever a segment has come in."""
+
+    def __init__(self, world) -> None:
+        self._rows = world.rows
+        policy = RetentionPolicy(days=0.5)
+        self._retention = Retention(world.engine, world.rows, world.store, default=policy)
+
+    async def write(self, operation, /, **arguments):
+        result = await self._rows.write(operation, **arguments)
+        if operation == "recorder.add_segment":
+            await self._retention.run(now_us())
+        return result
+
+
+async def test_what_is_to_be_held_outlives_retention_while_it_comes_in(
+    world, pedestrians_h264
+) -> None:
+    start_us = now_us() - 86_400_000_000
+    end_us = start_us + 79_500_000
+    await import_files(
+        world.settings,
+        Sweeping(world),
+        [pedestrians_h264],
+        camera_id=CAMERA,
+        start_us=start_us,
+        hold=True,
+        say=lambda line: None,
+    )
+    rows = await stored(world)
+    assert (rows[0].start_us, rows[-1].end_us) == (start_us, end_us)
+    async with world.engine.connect() as connection:
+        ranges = (await connection.execute(sa.select(held_ranges))).all()
+    assert [(one.camera_id, one.end_us) for one in ranges] == [(CAMERA, end_us)]
 
 
 async def test_files_follow_one_another(world, pedestrians_h264, pedestrians_h265) -> None:
@@ -122,12 +159,17 @@ async def test_a_damaged_file_is_imported_up_to_the_damage(world, pedestrians_h2
     )
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    try:
-        await run(world, [path])
-    except FootageImportError as error:
-        assert "imported up to 2026-11-01T00:00" in str(error)
+    for _ in range(2):
+        try:
+            await run(world, [path])
+        except FootageImportError as error:
+            assert "imported up to 2026-11-01T00:00" in str(error)
     rows = await stored(world)
     assert rows[-1].end_us > START_US + 30_000_000
+    assert all(row.held for row in rows)
+    async with world.engine.connect() as connection:
+        actions = (await connection.execute(sa.select(audit_log.c.action))).scalars().all()
+    assert sorted(actions) == ["footage.import", "hold.place"]
 
 
 async def test_what_cannot_be_imported_is_said_before_anything_is(
