@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.settings import Settings
+from recorder.durable import sync_folder
 
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
@@ -106,7 +107,9 @@ def _read_key(path: Path) -> bytes:
 
 
 def create_key(path: Path) -> bytes:
-    """A new random key in this file, or the one that is there. Raises OSError."""
+    """A new random key in this file, durable before anything is sealed with it, or the one that is
+    there. Raises OSError.
+    """
     secret = os.urandom(_KEY_BYTES)
     staged = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
@@ -121,4 +124,5 @@ def create_key(path: Path) -> bytes:
         return path.read_bytes()
     finally:
         staged.unlink()
+    sync_folder(path.parent)
     return secret

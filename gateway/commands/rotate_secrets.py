@@ -7,8 +7,6 @@ all rows are sealed with it in one transaction; it takes the place of the old on
 from __future__ import annotations
 
 import fcntl
-import os
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -27,6 +25,7 @@ from gateway.secrets import (
     unseal,
 )
 from gateway.settings import Settings
+from recorder.durable import sync_folder
 
 # Every column that holds what gateway.secrets.seal() made: the row's key, the column, its context.
 _SEALED = (
@@ -59,7 +58,7 @@ def rotate_secrets(settings: Settings) -> int:
         finally:
             engine.dispose()
         (folder / NEXT_SEALING_KEY).replace(folder / SEALING_KEY)
-        _sync(folder)
+        sync_folder(folder)
     return count
 
 
@@ -75,11 +74,3 @@ def _seal_anew(connection: sa.Connection, secret: bytes, key: bytes) -> int:
             )
             count += 1
     return count
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

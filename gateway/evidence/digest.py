@@ -12,6 +12,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
+from recorder.durable import sync_folder
+
 _READ_BYTES = 1024 * 1024
 
 
@@ -94,12 +96,3 @@ def write_file(path: Path, data: bytes) -> FileDigest:
         return file.finish()
     finally:
         file.discard()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a file's new name durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from recorder.durable import sync_folder
 from recorder.stores import DirectoryStoreConfig, ObjectStat, StoreError
 
 _T = TypeVar("_T")
@@ -103,7 +104,7 @@ class DirectoryStore:
             # rename(2) leaves both names when they are links to one file: a repeated put.
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def _temporary(self) -> Path:
         folder = self._root / _INCOMING
@@ -120,7 +121,7 @@ class DirectoryStore:
             folder = folder.parent
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True, parents=folder == self._root)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
 
     def _read(self, key: str, offset: int, length: int) -> bytes:
         with self._path(key).open("rb", buffering=0) as file:
@@ -142,7 +143,7 @@ class DirectoryStore:
                 path.unlink()
                 folders.add(path.parent)
         for folder in folders:
-            _sync_folder(folder)
+            sync_folder(folder)
             # A day's folder goes with its last segment; a put that races makes it anew.
             with contextlib.suppress(OSError):
                 while folder != self._root:
@@ -204,14 +205,6 @@ def _take(walk: Iterator[ObjectStat], count: int) -> list[ObjectStat]:
         if len(batch) == count:
             break
     return batch
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _store_error(root: Path, error: OSError) -> StoreError:

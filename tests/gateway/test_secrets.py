@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,21 @@ async def test_rotation_seals_everything_anew_and_forgets_the_old_key(settings: 
         actions = connection.execute(sa.select(audit_log.c.action)).scalars().all()
     engine.dispose()
     assert actions[-1] == "secrets.rotate"
+
+
+def test_a_new_key_has_a_durable_name_before_anything_is_sealed_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    create_key(tmp_path / NEXT_SEALING_KEY)
+    assert synced[-1] == str(tmp_path)
 
 
 @pytest.mark.parametrize("crash", ["before the rows", "after the rows"])
