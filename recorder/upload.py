@@ -99,19 +99,27 @@ class Uploader:
 
     async def _open_store(self) -> None:
         """What the store lacks is said at the start, not with the first segment's end; a bucket or
-        a folder that is not there is made.
+        a folder that is not there is made, as soon as it can be.
+
+        Uploads wait for the first look only: a store that refuses to be looked at may take footage.
         """
-        while True:
-            try:
-                async with asyncio.timeout(self._put_timeout_s):
-                    await self._store.check()
-            except (StoreError, TimeoutError) as error:
-                self._note_failure(error)
-                await self._backoff.wait()
-            else:
-                self._note_success()
-                self._healthy.set()
+        opened = await self._check_store()
+        self._healthy.set()
+        while not opened:
+            await self._backoff.wait()
+            if self.counters.segments:
                 return
+            opened = await self._check_store()
+
+    async def _check_store(self) -> bool:
+        try:
+            async with asyncio.timeout(self._put_timeout_s):
+                await self._store.check()
+        except Exception as error:
+            self._note_failure(error)
+            return False
+        self._note_success()
+        return True
 
     async def _work(self) -> None:
         while True:

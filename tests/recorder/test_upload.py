@@ -21,7 +21,7 @@ from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import LocalRowWriter, RowError
 from recorder.segments import Segment, store_key
 from recorder.spool import SpoolConfig
-from recorder.stores import DirectoryStoreConfig, S3StoreConfig, Store
+from recorder.stores import DirectoryStoreConfig, S3StoreConfig, Store, StoreError
 from recorder.stores.directory import DirectoryStore
 from recorder.stores.s3 import S3Store
 from recorder.tables import gaps, segments
@@ -269,6 +269,28 @@ async def test_a_store_that_cannot_be_reached_is_said_at_the_start(
         await store.close()
 
 
+@pytest.mark.parametrize("refusal", [StoreError("denied", "may not list"), SyntaxError("no XML")])
+async def test_a_store_that_refuses_to_be_looked_at_may_take_footage(
+    tmp_path: Path,
+    rows: LocalRowWriter,
+    store: DirectoryStore,
+    database: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: Exception,
+) -> None:
+    async def refuse(_: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr(DirectoryStore, "check", refuse)
+    recorder, camera = await make_recorder(tmp_path, rows, store)
+    camera.film(20)
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    assert await recorder.uploader.drain(60)
+    assert_whole(database, 20)
+    assert recorder.status().trouble == ""
+    await recorder.close()
+
+
 async def test_a_spool_at_its_cap_gives_up_the_oldest_and_says_so(
     tmp_path: Path, rows: LocalRowWriter, database: sa.Engine
 ) -> None:
@@ -298,7 +320,7 @@ async def test_a_spool_at_its_cap_gives_up_the_oldest_and_says_so(
         await store.close()
 
 
-async def test_held_footage_and_high_priority_are_given_up_last(
+async def test_held_footage_is_given_up_last(
     tmp_path: Path, rows: LocalRowWriter, database: sa.Engine
 ) -> None:
     async with FaultProxy() as proxy:
