@@ -22,6 +22,8 @@ MASKS_LIMIT = 32
 POINTS_LIMIT = 32
 # How long a change of masks may go unseen by a process that was not told.
 KNOWN_S = 1.0
+# Pictures of a range begin with the keyframe before it, which may be as old as a segment is long.
+_KEYFRAME_BEFORE_US = 60_000_000
 
 Polygons = tuple[tuple[tuple[float, float], ...], ...]
 """See :data:`gateway.transcoder.burn_in.Polygon`; hashable, and () where nothing is masked."""
@@ -150,11 +152,14 @@ class MaskReader:
 
 
 def covering(versions: Iterable[MaskVersion], start_us: int, end_us: int) -> Polygons:
-    """The outlines in force now, and those in force at any time in [``start_us``, ``end_us``)."""
+    """The outlines in force now, and those in force at any time in [``start_us``, ``end_us``), or
+    since the keyframe before it.
+    """
+    since_us = start_us - _KEYFRAME_BEFORE_US
     found: dict[tuple[tuple[float, float], ...], None] = {}
     for version in versions:
         now = version.until_us is None
-        then = version.from_us < end_us and (version.until_us or start_us) >= start_us
+        then = version.from_us < end_us and (version.until_us or since_us) >= since_us
         if now or then:
             found.update(dict.fromkeys(version.polygons))
     return tuple(found)

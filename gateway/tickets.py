@@ -32,7 +32,8 @@ class Ticket:
     """Who may do what, until when. ``start_us`` and ``end_us`` bound the footage; live has none.
 
     ``variant`` is the rendering that was decided ("main", "sub", "h264", "masked"), ``made_from``
-    the stream that "masked" is made from.
+    the stream that "masked" is made from. ``package`` is what an export opens: a package by its id,
+    or one file of it (``{id}/{path}``).
     """
 
     session_id: str
@@ -48,6 +49,7 @@ class Ticket:
     made_from: str = "main"
     # Why: code, words, case, as ReasonGiven has them. Playback carries it, for its downloads.
     reason: tuple[str | None, str | None, str | None] = (None, None, None)
+    package: str | None = None
 
 
 class TicketSigner:

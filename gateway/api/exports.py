@@ -312,6 +312,7 @@ async def download_export(
         start_us=row.start_us,
         end_us=row.end_us,
         may_lift_masks=may_lift_masks,
+        package=export_id if body.path is None else f"{export_id}/{body.path}",
     )
     below = "package.zip" if body.path is None else f"files/{quote(body.path)}"
     return {"url": f"/s/{server}/packages/{export_id}/{below}?ticket={ticket}"}

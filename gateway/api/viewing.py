@@ -41,6 +41,7 @@ async def open_viewing(
     end_us: int | None,
     may_lift_masks: bool,
     made_from: str = "main",
+    package: str | None = None,
 ) -> tuple[str, str]:
     """Write the register, remember the session (in one commit), then sign its ticket; gives
     (session id, ticket).
@@ -73,6 +74,7 @@ async def open_viewing(
         may_lift_masks=may_lift_masks,
         made_from=made_from,
         reason=_reason(records[0]) if action == "playback" else (None, None, None),
+        package=package,
     )
     return session_id, services.signer.sign(ticket)
 

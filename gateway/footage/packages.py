@@ -1,7 +1,8 @@
 """Packages of evidence for download, whole or file by file, in any part.
 
-The ticket comes from ``POST /api/exports/{id}/download`` and grants the export of the package's
-cameras and minutes. A download that runs ends when the right to it does.
+The ticket comes from ``POST /api/exports/{id}/download`` and opens what was asked for there, the
+whole or one file: others of the package may show what is masked for this viewer. A download that
+runs ends when the right to it does.
 """
 
 from __future__ import annotations
@@ -11,24 +12,22 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.evidence.package import Package, find_package, read_part
 from gateway.footage.errors import with_errors
-from gateway.footage.playback_index import Range
+from gateway.footage.parts import Part, part_response, unsatisfiable, wanted_part
 from gateway.footage.reader import FootageGone
-from gateway.footage.routes import byte_range, unsatisfiable
-from gateway.footage.sessions import (
-    COOKIE_PREFIX,
-    SESSION_LIFE_US,
-    PlaybackSession,
-    PlaybackSessions,
-    SessionRefused,
-)
-from gateway.identifiers import US_PER_S
+from gateway.footage.session_cookie import set_session_cookie
+from gateway.footage.sessions import PlaybackSession, PlaybackSessions, SessionRefused
 
-_MEDIA_TYPES = {".mp4": "video/mp4", ".html": "text/html", ".txt": "text/plain"}
+_MEDIA_TYPES = {
+    ".zip": "application/zip",
+    ".mp4": "video/mp4",
+    ".html": "text/html",
+    ".txt": "text/plain",
+}
 
 
 class PackageServer:
@@ -53,62 +52,53 @@ class PackageServer:
         """``/packages/{export_id}/package.zip``."""
         package, session, cookie = await self._permitted(request)
         size = package.layout.size_bytes
-        part = _wanted_part(request, size, package.id)
+        part = wanted_part(request, size, package.id)
         if part is None:
             return unsatisfiable(size)
+        pieces = package.read(part.start, part.end)
         name = f"{package.id}.zip"
-        response = self._answer(request, session, package.read(*part), part, size, name, package.id)
-        self._keep(request, response, session, cookie)
-        return response
+        return self._answer(request, session, cookie, pieces, part, name, package.id)
 
     async def file(self, request: Request) -> Response:
         """``/packages/{export_id}/files/{path}``."""
-        package, session, cookie = await self._permitted(request)
         path = request.path_params["path"]
+        package, session, cookie = await self._permitted(request, path)
         entry = next((one for one in package.layout.entries if one.path == path), None)
         if entry is None:
             raise FootageGone("there is no such file in this package")
         tag = f"{package.id}-{entry.crc32:08x}"
-        part = _wanted_part(request, entry.size_bytes, tag)
+        part = wanted_part(request, entry.size_bytes, tag)
         if part is None:
             return unsatisfiable(entry.size_bytes)
-        pieces = read_part(package.folder / path, *part)
+        pieces = read_part(package.folder / path, part.start, part.end)
         name = path.rpartition("/")[2]
-        response = self._answer(request, session, pieces, part, entry.size_bytes, name, tag)
-        self._keep(request, response, session, cookie)
-        return response
+        return self._answer(request, session, cookie, pieces, part, name, tag)
 
-    async def _permitted(self, request: Request) -> tuple[Package, PlaybackSession, str | None]:
-        """The package, the session that grants it, and the cookie to be set for it."""
+    async def _permitted(
+        self, request: Request, path: str | None = None
+    ) -> tuple[Package, PlaybackSession, str | None]:
+        """The package, the session that opens it, and the cookie to be set for that."""
+        export_id = request.path_params["export_id"]
+        # First, so that nobody else is told whether there is such a package.
+        session, cookie = await self._session(request, export_id, path)
         async with self._engine.connect() as connection:
-            package = await find_package(connection, request.path_params["export_id"], self._folder)
+            package = await find_package(connection, export_id, self._folder)
         if package is None:
-            # Whoever has no session is not told whether there is such a package.
-            await self._sessions.find("", None, _cookies(request), _ticket(request), "export")
             raise FootageGone("there is no such package (any more)")
-        session, cookie = await self._session(request, package)
-        granted = session.ticket
-        within = (granted.start_us or 0) <= package.start_us <= package.end_us <= (
-            granted.end_us or 0
-        )  # fmt: skip
-        if not within or not set(package.camera_ids) <= set(granted.camera_ids):
-            raise SessionRefused(404, "not_found", "this session is not for this package")
         return package, session, cookie
 
     async def _session(
-        self, request: Request, package: Package
+        self, request: Request, export_id: str, path: str | None
     ) -> tuple[PlaybackSession, str | None]:
-        ticket, camera_id = _ticket(request), package.camera_ids[0]
-        wanted = Range(package.start_us, package.end_us)
+        cookies = request.headers.get("cookie", "")
+        ticket = request.query_params.get("ticket")
         try:
             # A browser that goes on after a restart carries both; the cookie is good for longer.
-            return await self._sessions.find(
-                camera_id, wanted, _cookies(request), None, "export"
-            ), None  # fmt: skip
+            return await self._sessions.opening(export_id, path, cookies, None), None
         except SessionRefused:
             if ticket is None:
                 raise
-        session = await self._sessions.find(camera_id, wanted, "", ticket, "export")
+        session = await self._sessions.opening(export_id, path, "", ticket)
         try:
             return session, (await self._sessions.open(ticket))[1]
         except SessionRefused:
@@ -118,32 +108,23 @@ class PackageServer:
         self,
         request: Request,
         session: PlaybackSession,
+        cookie: str | None,
         pieces: AsyncIterator[bytes],
-        part: tuple[int, int],
-        size: int,
+        part: Part,
         name: str,
         tag: str,
     ) -> Response:
-        start, end = part
         headers = {
-            "Accept-Ranges": "bytes",
-            "Content-Length": str(end - start),
             "Content-Disposition": f'attachment; filename="{name}"',
-            "ETag": f'"{tag}"',
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
         }
-        status = 200
-        if "range" in request.headers:
-            status = 206
-            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         media_type = _MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
-        if name.endswith(".zip"):
-            media_type = "application/zip"
-        if request.method == "HEAD":
-            return Response(None, status, headers, media_type=media_type)
         watched = self._while_permitted(session, pieces)
-        return StreamingResponse(watched, status, headers, media_type=media_type)
+        response = part_response(request, watched, part, tag, headers, media_type)
+        if cookie is not None:
+            set_session_cookie(request, response, self._sessions, self._name, session.id, cookie)
+        return response
 
     async def _while_permitted(
         self, session: PlaybackSession, pieces: AsyncIterator[bytes]
@@ -153,35 +134,3 @@ class PackageServer:
                 # The answer ends short of its length: no browser takes it for the whole.
                 raise SessionRefused(403, "revoked", "the right to export was withdrawn")
             yield piece
-
-    def _keep(
-        self, request: Request, response: Response, session: PlaybackSession, cookie: str | None
-    ) -> None:
-        if cookie is None:
-            return
-        path = f"/s/{self._name}"
-        for stale in self._sessions.stale_cookies(_cookies(request)):
-            response.delete_cookie(stale, path=path)
-        response.set_cookie(
-            COOKIE_PREFIX + session.id,
-            cookie,
-            max_age=SESSION_LIFE_US // US_PER_S,
-            path=path,
-            secure=request.headers.get("x-forwarded-proto", request.url.scheme) == "https",
-            httponly=True,
-            samesite="strict",
-        )
-
-
-def _cookies(request: Request) -> str:
-    return request.headers.get("cookie", "")
-
-
-def _ticket(request: Request) -> str | None:
-    return request.query_params.get("ticket")
-
-
-def _wanted_part(request: Request, size: int, tag: str) -> tuple[int, int] | None:
-    if request.headers.get("if-range", f'"{tag}"') != f'"{tag}"':
-        return 0, size
-    return byte_range(request, size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from gateway.footage.fragments import FragmentMaker, check_numbers
 from gateway.footage.frames import WIDTH_LIMIT, FrameMaker
 from gateway.footage.hls import HLS_SPAN_LIMIT_US, media_playlist
 from gateway.footage.masked_download import pieces, plan
+from gateway.footage.parts import part_response, unsatisfiable, wanted_part
 from gateway.footage.playback_index import (
     Range,
     build_index,
@@ -30,13 +30,8 @@ from gateway.footage.playback_index import (
 )
 from gateway.footage.privacy import Privacy
 from gateway.footage.reader import FootageGone, FootageReader, Located
-from gateway.footage.sessions import (
-    COOKIE_PREFIX,
-    SESSION_LIFE_US,
-    PlaybackSession,
-    PlaybackSessions,
-    SessionRefused,
-)
+from gateway.footage.session_cookie import set_session_cookie
+from gateway.footage.sessions import PlaybackSession, PlaybackSessions, SessionRefused
 from gateway.footage.transcoding import PlaybackTranscoding
 from gateway.identifiers import US_PER_S
 from gateway.masks import Polygons, footage_path
@@ -51,7 +46,6 @@ _IMMUTABLE = "private, max-age=31536000, immutable"
 _PLANS_KEPT = 8
 # How long a download goes on at most after the right to it has gone.
 _RECHECK_S = 2.0
-_BYTE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})$")
 
 
 @dataclass(slots=True)
@@ -139,19 +133,7 @@ class FootageServer:
             201,
             {"Cache-Control": "no-store"},
         )
-        path = f"/s/{self.name}"
-        secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
-        for name in self.sessions.stale_cookies(request.headers.get("cookie", "")):
-            response.delete_cookie(name, path=path)
-        response.set_cookie(
-            COOKIE_PREFIX + session.id,
-            cookie,
-            max_age=SESSION_LIFE_US // US_PER_S,
-            path=path,
-            secure=secure,
-            httponly=True,
-            samesite="strict",
-        )
+        set_session_cookie(request, response, self.sessions, self.name, session.id, cookie)
         return response
 
     # ---- what there is
@@ -231,16 +213,16 @@ class FootageServer:
         """``/segments/{segment_id}/segment.mp4``: the recorded object, by byte ranges (HLS)."""
         located = await self._segment_of(request, 0)
         segment = located.segment
-        part = byte_range(request, segment.size_bytes)
+        tag = f"s-{segment.id}-{segment.size_bytes}"
+        part = wanted_part(request, segment.size_bytes, tag)
         if part is None:
             return unsatisfiable(segment.size_bytes)
-        start, end = part
         touched = [
             item
             for item in located.fragments
-            if item.offset < end and item.offset + item.size_bytes > start
+            if item.offset < part.end and item.offset + item.size_bytes > part.start
         ]
-        for item in (touched[:1] + touched[-1:]) or []:
+        for item in touched[:1] + touched[-1:]:
             camera_id, session = await self._permit(
                 request, item.start_us, item.start_us + item.duration_us
             )
@@ -251,14 +233,8 @@ class FootageServer:
         else:
             camera_id, session = await self._find(request, None)
             await self.privacy.require_uncovered(camera_id, session)
-        return _ranged(
-            _pieces(self.reader, located, start, end),
-            start,
-            end,
-            segment.size_bytes,
-            f"s-{segment.id}-{segment.size_bytes}",
-            request,
-        )
+        taken = _pieces(self.reader, located, part.start, part.end)
+        return part_response(request, taken, part, tag, {"Cache-Control": _IMMUTABLE})
 
     async def frame(self, request: Request) -> Response:
         """``/frame.jpg``."""
@@ -283,8 +259,9 @@ class FootageServer:
         """``/mp4``: a download."""
         camera_id, session, wanted = await self._range_of(request, DOWNLOAD_SPAN_LIMIT_US)
         await self.exports.permit(session, camera_id, wanted, peer_address(request))
-        if await self.privacy.covered_as(camera_id, session):
-            return await self._masked_mp4(camera_id, session, wanted)
+        covered = await self.privacy.covered_as(camera_id, session)
+        if covered:
+            return await self._masked_mp4(camera_id, session, wanted, covered)
         key = (camera_id, session.variant, wanted)
         plan = self._plans.get(key) if "range" in request.headers else None
         if plan is None:
@@ -292,20 +269,20 @@ class FootageServer:
             while len(self._plans) >= _PLANS_KEPT:
                 del self._plans[next(iter(self._plans))]
             self._plans[key] = plan
-        part = byte_range(request, plan.size_bytes)
-        if request.headers.get("if-range", f'"{plan.tag}"') != f'"{plan.tag}"':
-            part = (0, plan.size_bytes)
+        part = wanted_part(request, plan.size_bytes, plan.tag)
         if part is None:
             return unsatisfiable(plan.size_bytes)
-        taken = self._while_exported(plan.read(self.reader, *part), camera_id, session)
-        response = _ranged(taken, *part, plan.size_bytes, plan.tag, request)
+        read = plan.read(self.reader, part.start, part.end)
+        taken = self._while_exported(read, camera_id, session, covered)
         name = f"{camera_id}_{_file_time(plan.start_us)}_{_file_time(plan.end_us)}.mp4"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        response.headers["Cache-Control"] = "private, no-cache"
-        return response
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "private, no-cache",
+        }
+        return part_response(request, taken, part, plan.tag, headers)
 
     async def _masked_mp4(
-        self, camera_id: str, session: PlaybackSession, wanted: Range
+        self, camera_id: str, session: PlaybackSession, wanted: Range, covered: int
     ) -> Response:
         items = await self.reader.between(
             camera_id, session.variant, wanted.start_us, wanted.end_us
@@ -320,18 +297,26 @@ class FootageServer:
             "Content-Disposition": f'attachment; filename="{name}"',
             "Cache-Control": "no-store",
         }
-        taken = self._while_exported(_after(first, made), camera_id, session)
+        taken = self._while_exported(_after(first, made), camera_id, session, covered)
         return StreamingResponse(taken, 200, headers, media_type="video/mp4")
 
     async def _while_exported(
-        self, taken: AsyncIterator[bytes], camera_id: str, session: PlaybackSession
+        self,
+        taken: AsyncIterator[bytes],
+        camera_id: str,
+        session: PlaybackSession,
+        covered: int,
     ) -> AsyncIterator[bytes]:
-        """A download takes minutes: it breaks off when the right to it goes."""
+        """A download takes minutes: it breaks off when the right to it goes, or when other masks
+        are drawn than those under which it began.
+        """
         checked = time.monotonic()
         async for piece in taken:
             if time.monotonic() - checked >= _RECHECK_S:
                 await self.sessions.require_unrevoked(session)
                 await self.exports.authorize(session, camera_id)
+                if await self.privacy.covered_as(camera_id, session) != covered:
+                    raise SessionRefused(403, "masked", "the masks were changed: download it again")
                 checked = time.monotonic()
             yield piece
 
@@ -528,47 +513,6 @@ def _media(data: bytes, tag: str, request: Request) -> Response:
     return Response(
         data, media_type="video/mp4", headers={"ETag": f'"{tag}"', "Cache-Control": _IMMUTABLE}
     )
-
-
-def byte_range(request: Request, size: int) -> tuple[int, int] | None:
-    """The wanted bytes [start, end) (RFC 9110 §14.2); None when there are none such. Several ranges
-    at once are answered with the whole.
-    """
-    header = request.headers.get("range")
-    if header is None:
-        return 0, size
-    matched = _BYTE_RANGE.match(header.strip())
-    if matched is None or matched.groups() == ("", ""):
-        return 0, size
-    first, last = matched.groups()
-    if not first:
-        start, end = max(0, size - int(last)), size
-    else:
-        start, end = int(first), min(size, int(last) + 1) if last else size
-    return (start, end) if start < end else None
-
-
-def unsatisfiable(size: int) -> Response:
-    """The answer where there are none of the wanted bytes."""
-    return Response(None, 416, {"Content-Range": f"bytes */{size}"})
-
-
-def _ranged(
-    pieces: AsyncIterator[bytes], start: int, end: int, size: int, tag: str, request: Request
-) -> Response:
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(end - start),
-        "ETag": f'"{tag}"',
-        "Cache-Control": _IMMUTABLE,
-    }
-    status = 200
-    if "range" in request.headers:
-        status = 206
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    if request.method == "HEAD":
-        return Response(None, status, headers, media_type="video/mp4")
-    return StreamingResponse(pieces, status, headers, media_type="video/mp4")
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

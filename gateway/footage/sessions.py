@@ -17,7 +17,7 @@ from gateway.database.tables import viewing_sessions
 from gateway.footage.playback_index import Range
 from gateway.identifiers import US_PER_S, now_us
 from gateway.secrets import derive_key
-from gateway.tickets import Action, Ticket, TicketError, TicketSigner
+from gateway.tickets import Ticket, TicketError, TicketSigner
 
 COOKIE_PREFIX = "gridsight_playback_"
 SESSION_LIFE_US = 12 * 3600 * US_PER_S
@@ -103,16 +103,14 @@ class PlaybackSessions:
         wanted: Range | None,
         cookie_header: str,
         ticket_text: str | None,
-        action: Action = "playback",
     ) -> PlaybackSession:
-        """The session under which this request may be answered: of those for ``action`` that it
-        carries and that name the camera, the one that grants most of ``wanted``. Raises
-        SessionRefused.
+        """The session under which this request may be answered: of those that it carries and that
+        name the camera, the one that grants most of ``wanted``. Raises SessionRefused.
         """
         carried = [
             one
             for one in await self._carried(cookie_header, ticket_text)
-            if one.ticket.action == action
+            if one.ticket.action == "playback"
         ]
         if not carried:
             raise SessionRefused(
@@ -135,6 +133,16 @@ class PlaybackSessions:
         if session.range.clipped(part).empty:
             raise SessionRefused(403, "not_allowed", "this session does not reach to that time")
         return session
+
+    async def opening(
+        self, package: str, path: str | None, cookie_header: str, ticket_text: str | None
+    ) -> PlaybackSession:
+        """The session that opens the package, or this file of it. Raises SessionRefused."""
+        opening = {package} if path is None else {package, f"{package}/{path}"}
+        for one in await self._carried(cookie_header, ticket_text):
+            if one.ticket.action == "export" and one.ticket.package in opening:
+                return one
+        raise SessionRefused(401, "session_unknown", "ask for the download: POST …/download")
 
     def is_revoked(self, session_id: str) -> bool:
         """Whether it was ended: what is being sent under it stops."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from gateway.footage.routes import byte_range
+from gateway.footage.parts import wanted_part
 from gateway.footage.sessions import PlaybackSessions
 
 SEEDS = [
@@ -20,4 +20,4 @@ def target(data: bytes) -> None:
     """Nothing comes out: what is no cookie of ours is no session, what is no range is the whole."""
     text = data.decode("latin-1")
     _SESSIONS.stale_cookies(text)
-    byte_range(Request({"type": "http", "headers": [(b"range", data)]}), 1000)
+    wanted_part(Request({"type": "http", "headers": [(b"range", data)]}), 1000, "tag")

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 
@@ -108,6 +109,14 @@ async def test_a_package_survives_a_kill_and_is_verified_elsewhere(tmp_path: Pat
                 return True
 
         await until("the footage server to be back", downloaded)
+        page = {"path": "index.html"}
+        url = (await gateway.post(f"/api/exports/{job['id']}/download", page))["url"]
+        async with aiohttp.ClientSession() as stranger:
+            async with stranger.get(gateway.url + url) as answer:
+                assert (answer.status, answer.content_type) == (200, "text/html")
+            whole = url.replace("files/index.html", "package.zip")
+            async with stranger.get(gateway.url + whole) as answer:
+                assert answer.status == 401
         assert package.stat().st_size == made["size_bytes"]
         key = (await gateway.get("/api/evidence/key"))["public_key"]
 

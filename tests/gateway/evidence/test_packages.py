@@ -27,7 +27,7 @@ class Counter:
     job_id: str = ""
 
     def ticket(self, **changes: object) -> str:
-        wanted = {"action": "export", "start_us": START_US, "end_us": START_US + 10 * SECOND}
+        wanted = {"action": "export", "package": self.job_id}
         return self.desk.world.ticket(**{**wanted, **changes})
 
     async def get(self, below: str, ticket: str | None = None, **more: str) -> httpx.Response:
@@ -62,6 +62,8 @@ async def test_a_package_comes_whole_in_parts_and_file_by_file(counter: Counter)
     assert part.status_code == 206
     assert part.content == whole[1000:]
     assert part.headers["content-range"] == f"bytes 1000-{len(whole) - 1}/{len(whole)}"
+    other = await counter.get("package.zip", None, Range="bytes=1000-", **{"If-Range": '"other"'})
+    assert (other.status_code, other.content) == (200, whole)
     (video,) = [path for path in await counter.desk.files(counter.job_id) if ".mp4" in path]
     file = await counter.get(f"files/{video}")
     folder = counter.desk.workshop.folder / counter.job_id
@@ -73,15 +75,23 @@ async def test_a_package_comes_whole_in_parts_and_file_by_file(counter: Counter)
     "changes",
     [
         {"action": "playback"},
-        {"camera_ids": ("cam_two",)},
-        {"start_us": START_US + SECOND},
-        {"end_us": START_US + 9 * SECOND},
+        {"package": "exp_another"},
+        {"package": None},
         {"expires_us": 1},
     ],
 )
 async def test_another_ticket_opens_nothing(counter: Counter, changes: dict[str, object]) -> None:
     answer = await counter.get("package.zip", counter.ticket(**changes))
     assert answer.status_code in (401, 403, 404), answer.text
+
+
+async def test_who_was_given_one_file_gets_no_other(counter: Counter) -> None:
+    """An original may show what is masked for who was given the copy beside it."""
+    one = f"{counter.job_id}/index.html"
+    assert (await counter.get("files/index.html", counter.ticket(package=one))).status_code == 200
+    for below in ("files/manifest.json", "package.zip"):
+        for ticket in (None, counter.ticket(package=one)):
+            assert (await counter.get(below, ticket)).status_code == 401
 
 
 @pytest.mark.parametrize(

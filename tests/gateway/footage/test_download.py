@@ -80,6 +80,26 @@ async def test_any_part_of_it_can_be_asked_for_again(world, h264, tmp_path) -> N
     assert beyond.status_code == 416
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"range": "bytes=1000-", "if-range": '"of what it was before"'},
+        {"range": "bytes=0-9,20-29"},
+        {"range": "lines=1-2"},
+    ],
+)
+async def test_what_is_not_a_part_of_it_is_answered_as_the_whole(world, h264, headers) -> None:
+    """With 206 a browser would put the whole behind the part that it has."""
+    await world.record(h264.tracks, h264.units[:100])
+    await world.open()
+    query = f"/mp4?start_us={START_US}&end_us={START_US + 5_000_000}"
+    whole = await world.get(query)
+    answer = await world.get(query, headers=headers)
+    assert answer.status_code == 200
+    assert "content-range" not in answer.headers
+    assert answer.content == whole.content
+
+
 async def test_across_gaps_and_reconnects_it_is_one_file(world, h264, tmp_path) -> None:
     await world.record(h264.tracks, h264.units[:100])
     await world.record(h264.tracks, h264.units[:100], start_us=START_US + 40_000_000)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from collections.abc import AsyncIterator
 from typing import Any
 
 import av
 import httpx
+import pytest
 
+from gateway.footage import routes
+from gateway.footage.download import VirtualFile
 from gateway.masks import MaskReader, covering, mask_history
 from tests.gateway.footage.conftest import CAMERA, START_US, World
 from tests.peers.masked_pictures import LEFT_HALF, decode, hides_left_half
@@ -52,6 +57,31 @@ async def test_a_download_is_masked_and_begins_at_zero(world: World, h264) -> No
         assert first.pts == 0
 
 
+async def test_a_download_breaks_off_when_a_mask_is_drawn(
+    world: World, h264, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.record(h264.tracks, h264.units[:300])
+    await world.open()
+    drawn = asyncio.Event()
+    read = VirtualFile.read
+
+    async def read_haltingly(*arguments: Any) -> AsyncIterator[bytes]:
+        async for piece in read(*arguments):
+            yield piece
+            await drawn.wait()
+
+    monkeypatch.setattr(VirtualFile, "read", read_haltingly)
+    monkeypatch.setattr(routes, "_RECHECK_S", 0)
+    url = world.url(f"/mp4?start_us={START_US}&end_us={START_US + 25_000_000}")
+    with pytest.raises(httpx.RemoteProtocolError):
+        async with world.http.stream("GET", url) as answer:
+            assert answer.status_code == 200
+            async for _ in answer.aiter_raw():
+                if not drawn.is_set():
+                    await draw(world, [LEFT_HALF])
+                    drawn.set()
+
+
 async def test_who_may_lift_masks_gets_what_was_recorded(world: World, h264) -> None:
     await world.record(h264.tracks, h264.units[:100])
     await draw(world, [LEFT_HALF])
@@ -70,7 +100,10 @@ async def test_masks_cover_what_was_recorded_under_them_and_before(world: World,
     # A mask covers the past while it is in force; taken away, it covers what it covered then.
     assert covering([first], 0, 1) == ()
     assert covering([newest, first], first.from_us + 1, first.from_us + 2) == first.polygons
-    assert covering([newest, first], newest.from_us + 1, newest.from_us + 2) == ()
+    # What is shown of the moment after may be the keyframe before.
+    assert covering([newest, first], newest.from_us + 1, newest.from_us + 2) == first.polygons
+    later_us = newest.from_us + 60_000_001
+    assert covering([newest, first], later_us, later_us + 1) == ()
     reader = MaskReader(world.engine)
     assert await reader.covering(CAMERA, START_US, START_US + HOUR_US) == ()
     await draw(world, [LEFT_HALF], version=2)
