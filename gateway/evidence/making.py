@@ -330,8 +330,11 @@ class Making:
             items = await self._shop.reader.between(
                 camera.id, "main", self._wanted.start_us, self._wanted.end_us
             )
-            # What an earlier attempt copied was compared then; the manifest tells of now.
-            await self._checked.check(items)
+            # What an earlier attempt copied was compared then; the manifest tells of now. That
+            # may be all of it, and the job is ours only while this says so.
+            for item in items:
+                await self._checked.check(item)
+                await self._tell()
             matches, covered = self._checked.matches, camera.id in masked
             async with self._shop.engine.connect() as connection:
                 document = await camera_document(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
 
 from camera_adapters.stream import Track
 from gateway.footage.reader import FootageReader, Located
@@ -48,12 +47,11 @@ class CheckedReader:
             return whole[offset : offset + length]
         return await self._reader.read(located, offset, length)
 
-    async def check(self, items: Sequence[Located]) -> None:
-        """Compare those that were not read yet."""
-        for located in items:
-            async with self._turn:
-                if located.segment.state == "stored" and located.segment.id not in self.matches:
-                    await self._check(located)
+    async def check(self, located: Located) -> None:
+        """Compare it, if it was not read yet."""
+        async with self._turn:
+            if located.segment.state == "stored" and located.segment.id not in self.matches:
+                await self._check(located)
 
     async def _check(self, located: Located) -> bytes | None:
         """Compare; gives the segment's bytes, unless it is too large to be kept."""

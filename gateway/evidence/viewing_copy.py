@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import structlog
 
@@ -96,30 +96,39 @@ async def write_viewing_copy(
     lead = next((i for i, track in enumerate(tracks) if track.kind == "video"), None)
     if lead is None:
         raise FootageGone("there is no picture in this footage")
-    data_path = path.with_name(path.name + ".data")
-    path.parent.mkdir(parents=True, exist_ok=True)
     sources = {located.segment.id: located for located, _ in chosen}
     made_tracks = await asyncio.to_thread(_output_tracks, tracks, lead)
-    with contextlib.ExitStack() as stack:
-        data = stack.enter_context(data_path.open("w+b"))
-        stack.callback(data_path.unlink, missing_ok=True)
-        writer = _Writer(tracks, lead, made_tracks, wanted, data)
-        encoder = _Encoder(transcoder, tracks[lead], masks, stamp)
-        try:
-            for gop in _gops(chosen):
-                raw = await _read(reader, gop)
-                parsed = await asyncio.to_thread(_parse, raw, tracks, gop, lead)
-                from_90k = None
-                if gop.start_us < wanted.start_us:
-                    from_90k = (wanted.start_us - gop.located.run.start_us) * 9 // 100
-                pictures = await encoder.encode(parsed, from_90k)
-                await asyncio.to_thread(writer.add, gop, raw, pictures)
-                done_us = min(gop.end_us, wanted.end_us) - wanted.start_us
-                await progress(max(0, done_us))
-        finally:
-            await encoder.close()
+    data = await asyncio.to_thread(_open_data, path)
+    writer = _Writer(tracks, lead, made_tracks, wanted, data)
+    encoder = _Encoder(transcoder, tracks[lead], masks, stamp)
+    try:
+        for gop in _gops(chosen):
+            raw = await _read(reader, gop)
+            parsed = await asyncio.to_thread(_parse, raw, tracks, gop, lead)
+            from_90k = None
+            if gop.start_us < wanted.start_us:
+                from_90k = (wanted.start_us - gop.located.run.start_us) * 9 // 100
+            pictures = await encoder.encode(parsed, from_90k)
+            await asyncio.to_thread(writer.add, gop, raw, pictures)
+            done_us = min(gop.end_us, wanted.end_us) - wanted.start_us
+            await progress(max(0, done_us))
+        await encoder.close()
         digest = await asyncio.to_thread(writer.finish, path)
+    finally:
+        await encoder.close()
+        await asyncio.to_thread(_discard_data, data)
     return ViewingCopy(digest, made_tracks, writer.stretches, list(sources.values()))
+
+
+def _open_data(path: Path) -> BinaryIO:
+    """Where samples lie until the head before them is known."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(path.name + ".data").open("w+b")
+
+
+def _discard_data(data: BinaryIO) -> None:
+    Path(data.name).unlink(missing_ok=True)
+    data.close()
 
 
 def _output_tracks(tracks: Sequence[Track], lead: int) -> tuple[Track, ...]:
@@ -248,7 +257,7 @@ class _Writer:
         lead: int,
         output: Sequence[Track],
         wanted: Range,
-        data: IO[bytes],
+        data: BinaryIO,
     ) -> None:
         self._tracks = tracks
         self._lead = lead
