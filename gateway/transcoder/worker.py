@@ -3,9 +3,9 @@
 It speaks length-prefixed msgpack on an inherited socket, and ends when that closes. A decoder that
 crashes takes down this process, and with it only the jobs that were here.
 
-Requests: ``open`` (job, kind, track, live, masks), ``units`` (job, units), ``start_at`` (job,
-pts_90k, keyframes_90k), ``finish`` (job, token), ``close`` (job), ``picture`` (job, track, units,
-at_90k, width, masks, lines). Replies carry the job and ``opened``, ``units`` with ``taken``,
+Requests: ``open`` (job, kind, track, live, masks, stamp), ``units`` (job, units), ``start_at``
+(job, pts_90k, keyframes_90k), ``finish`` (job, token), ``close`` (job), ``picture`` (job, track,
+units, at_90k, width, masks, lines). Replies carry the job and ``opened``, ``units`` with ``taken``,
 ``finished``, ``closed``, ``picture`` or ``failed``.
 """
 

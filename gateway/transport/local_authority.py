@@ -23,6 +23,8 @@ AUTHORITY_DAYS = 3650
 # Browsers refuse longer ones from authorities of the public, and may one day from all.
 CERTIFICATE_DAYS = 397
 RENEW_DAYS = 30
+# A common name has 64 characters at most (RFC 5280 §A.1).
+_HOST_SHOWN = 40
 # Clocks of the machines in a closed network differ.
 _BEFORE = datetime.timedelta(days=2)
 
@@ -116,7 +118,7 @@ class LocalAuthority:
         now = datetime.datetime.now(datetime.UTC)
         # The name holds a part of the key: two gateways' authorities are told apart in a list.
         digest = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest
-        name = _name(f"gridsight {host} {digest[:4].hex()}"[:64])
+        name = _name(f"gridsight {host[:_HOST_SHOWN]} {digest[:4].hex()}")
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name)

@@ -38,6 +38,14 @@ def test_it_is_made_once_and_its_keys_are_private(tmp_path: Path) -> None:
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_two_on_hosts_with_long_names_are_told_apart(tmp_path: Path) -> None:
+    names = {
+        LocalAuthority(tmp_path / folder, "h" * 63).certificate.subject.rfc4514_string()
+        for folder in ("one", "two")
+    }
+    assert len(names) == 2
+
+
 def test_what_it_signs_is_believed_for_its_names_and_no_others(tmp_path: Path) -> None:
     authority = LocalAuthority(tmp_path, "host")
     certificate = read(authority.issue(NAMES, NOW).certificate)
