@@ -17,8 +17,9 @@ from gateway.identifiers import now_us
 from tests.peers.running_gateway import Gateway, running_gateway
 
 SHARDS = ("shard-1", "shard-2")
-# What a shard that is killed may lose of its last fragment, and a margin for the test's own clock.
-BOUND_US = 2_500_000
+# What a shard that is killed may lose of its last fragment, and a margin for the test's own clock
+# and for a busy machine.
+BOUND_US = 3_500_000
 
 
 @pytest.fixture
@@ -142,6 +143,6 @@ async def test_each_shard_serves_its_own_cameras_live(gateway: Gateway, rows: Ro
         shard = opened["whep_url"].split("/")[2]
         assert f"{camera['id']}/main" in owners[shard]
         address = gateway.url.replace("http", "ws", 1) + opened["mse_url"]
-        async with asyncio.timeout(30), gateway.client.ws_connect(address) as live:
+        async with asyncio.timeout(60), gateway.client.ws_connect(address) as live:
             while (await live.receive()).type.name != "BINARY":
                 pass

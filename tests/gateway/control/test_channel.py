@@ -43,7 +43,7 @@ async def double(incoming: AsyncIterator[int]) -> AsyncIterator[int]:
 async def served(path: Path, handlers: dict[str, Any]) -> AsyncIterator[ControlClient]:
     server = ControlServer(path, SECRET, handlers)
     await server.start()
-    client = ControlClient(path, SECRET, connect_timeout_s=2)
+    client = ControlClient(path, SECRET)
     try:
         yield client
     finally:
@@ -151,7 +151,7 @@ async def test_leaving_a_stream_cancels_its_handler(tmp_path: Path) -> None:
     async with served(tmp_path / "a.sock", {"endless": endless}) as client:
         async with client.stream("endless") as stream:
             assert await anext(stream) == 1
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), 60)
 
 
 async def test_a_cancelled_call_cancels_its_handler(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ async def test_a_cancelled_call_cancels_its_handler(tmp_path: Path) -> None:
         calling = asyncio.create_task(client.call("wait"))
         await began.wait()
         calling.cancel()
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_a_client_reaches_a_restarted_server(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ async def test_a_lost_server_ends_calls_and_streams_with_connection_error(tmp_pa
     path = tmp_path / "a.sock"
     server = ControlServer(path, SECRET, {"wait": wait, "silent": silent})
     await server.start()
-    client = ControlClient(path, SECRET, connect_timeout_s=0.2)
+    client = ControlClient(path, SECRET)
     stream = client.stream("silent")
     assert await anext(stream) == 1
     calling = asyncio.create_task(client.call("wait"))

@@ -262,7 +262,11 @@ def rows(settings: Settings) -> Iterator[LocalRowWriter]:
 
 
 @pytest.fixture
-async def world(settings: Settings, rows: LocalRowWriter) -> AsyncIterator[World]:
+async def world(
+    settings: Settings, rows: LocalRowWriter, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    # The first that wants a place waits for a process to start, as long as that takes here.
+    monkeypatch.setattr("gateway.footage.transcoding.PATIENCE_S", 60.0)
     async with AsyncExitStack() as stack:
         engine = create_reader_engine(settings)
         stack.push_async_callback(engine.dispose)

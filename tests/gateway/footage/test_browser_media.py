@@ -83,9 +83,7 @@ async def test_a_transcoded_keyframe_alone(world, h265, tmp_path) -> None:
     assert psnr(shown, pictures(h265.path, 41)[40]) > 28
 
 
-async def test_who_waits_for_a_place_is_told_where(world, h265) -> None:
-    from gateway.footage import transcoding
-
+async def test_who_waits_for_a_place_is_told_where(world, h265, monkeypatch) -> None:
     await world.record(h265.tracks, h265.units[:100])
     await world.open(variant="h264", session_id="ses_a")
     segment = (await world.index())["fragments"]["segment_id"][0]
@@ -93,20 +91,16 @@ async def test_who_waits_for_a_place_is_told_where(world, h265) -> None:
     assert (await world.get(path)).status_code == 200
     world.http.cookies.clear()
     await world.open(variant="h264", session_id="ses_b")
-    patience, transcoding.PATIENCE_S = transcoding.PATIENCE_S, 0.2
-    try:
-        waiting = await world.get(path)
-        assert waiting.status_code == 503
-        error = waiting.json()["error"]
-        assert (error["code"], error["detail"]) == ("queued", {"position": 1, "length": 1})
-        # The first viewer goes away: the place comes free.
-        await world.server.revoke(["ses_a"])
-        async with asyncio.timeout(30):
-            while (await world.get(path)).status_code == 503:
-                pass
-        assert (await world.get(path)).status_code == 200
-    finally:
-        transcoding.PATIENCE_S = patience
+    monkeypatch.setattr("gateway.footage.transcoding.PATIENCE_S", 0.2)
+    monkeypatch.setattr("gateway.footage.transcoding.IDLE_S", 60.0)
+    waiting = await world.get(path)
+    assert waiting.status_code == 503
+    error = waiting.json()["error"]
+    assert (error["code"], error["detail"]) == ("queued", {"position": 1, "length": 1})
+    # The first viewer goes away: the place comes free.
+    await world.server.revoke(["ses_a"])
+    monkeypatch.setattr("gateway.footage.transcoding.PATIENCE_S", 60.0)
+    assert (await world.get(path)).status_code == 200
 
 
 async def test_an_abandoned_request_does_not_spoil_the_next(world, h265) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -17,26 +16,7 @@ from gateway.footage.sound import (
     playable_tracks,
 )
 from gateway.transcoder.audio import open_audio_decoder
-
-PCMA = Track("audio", Codec.PCMA, 8000, channels=1)
-
-
-def tone(codec: Codec, seconds: float, hertz: float = 440.0) -> list[AccessUnit]:
-    rate = 8000
-    samples = (np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate) * 12000).astype(
-        np.int16
-    )
-    encoder = av.CodecContext.create("pcm_alaw" if codec is Codec.PCMA else "pcm_mulaw", "w")
-    encoder.sample_rate, encoder.layout, encoder.format = rate, "mono", "s16"
-    encoder.time_base = Fraction(1, rate)
-    units = []
-    for start in range(0, len(samples) - 159, 160):
-        frame = av.AudioFrame.from_ndarray(samples[None, start : start + 160], "s16", "mono")
-        frame.sample_rate, frame.pts = rate, start
-        payload = b"".join(bytes(packet) for packet in encoder.encode(frame))
-        at = start * 90000 // rate
-        units.append(AccessUnit(1, payload, at, at, True, 0))
-    return units
+from tests.gateway.footage.conftest import PCMA, g711_tone
 
 
 def heard(track: Track, units: list[AccessUnit]) -> np.ndarray:
@@ -55,7 +35,7 @@ def cut(units: list[AccessUnit], seconds: float) -> list[list[AccessUnit]]:
 @pytest.mark.parametrize("codec", [Codec.PCMA, Codec.PCMU])
 def test_fragments_converted_one_by_one_join_without_a_seam(codec) -> None:
     track = Track("audio", codec, 8000, channels=1)
-    fragments = cut(tone(codec, 12.0), 2.0)
+    fragments = cut(g711_tone(codec, 12.0), 2.0)
     made: list[AccessUnit] = []
     for index, fragment in enumerate(fragments):
         before = fragments[index - 1] if index else []
@@ -75,7 +55,7 @@ def test_fragments_converted_one_by_one_join_without_a_seam(codec) -> None:
 
 
 def test_asking_for_several_gives_the_same_frames_as_one_by_one() -> None:
-    fragments = cut(tone(Codec.PCMA, 8.0), 2.0)
+    fragments = cut(g711_tone(Codec.PCMA, 8.0), 2.0)
     together = convert(PCMA, [], fragments)
     apart = [
         convert(PCMA, fragments[index - 1] if index else [], [fragment])[0]
@@ -87,7 +67,7 @@ def test_asking_for_several_gives_the_same_frames_as_one_by_one() -> None:
 
 
 def test_a_fragment_without_sound_gives_none_and_the_next_begins_anew() -> None:
-    fragments = cut(tone(Codec.PCMA, 6.0), 2.0)
+    fragments = cut(g711_tone(Codec.PCMA, 6.0), 2.0)
     made = convert(PCMA, [], [fragments[0], [], fragments[2]])
     assert made[1] == []
     # No earlier than one frame before its own sound.
@@ -96,7 +76,7 @@ def test_a_fragment_without_sound_gives_none_and_the_next_begins_anew() -> None:
 
 
 def test_lost_packets_are_silence_in_their_place() -> None:
-    units = tone(Codec.PCMA, 4.0)
+    units = g711_tone(Codec.PCMA, 4.0)
     kept = [unit for unit in units if not 90000 <= unit.pts_90k < 180000]
     (made,) = convert(PCMA, [], [kept])
     sound = heard(playable_tracks([PCMA])[0], made)[1024:]

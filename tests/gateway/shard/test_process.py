@@ -35,6 +35,8 @@ from gateway.tickets import Ticket, TicketSigner
 CAMERA = "cam_gate"
 SHARD = "shard-1"
 FRAGMENT_US = 2_000_000
+# How far a busy machine's camera and pen may be behind the clock by which the test kills.
+MARGIN_US = 1_500_000
 
 
 async def eventually(condition: Callable[[], object], limit_s: float = 40) -> None:
@@ -67,6 +69,15 @@ class Gateway:
             if camera["camera_id"] == CAMERA:
                 return dict(camera["states"].get(variant, {}))
         return {}
+
+    async def until_in_spool(self, after_us: int) -> dict[str, Any]:
+        """The spool's segments, once there is footage in them from after that moment."""
+        async with asyncio.timeout(40):
+            while True:
+                held = await self.shard.call("spool.open_segments", source_id=f"{CAMERA}/main")
+                if any(one["end_us"] > after_us for one in held["segments"]):
+                    return dict(held)
+                await asyncio.sleep(0.05)
 
     async def until_recording(self) -> None:
         async with asyncio.timeout(40):
@@ -138,7 +149,7 @@ async def test_a_shard_killed_again_and_again_loses_a_gop_at_most_and_says_so(
     for _ in range(3):
         await running.until_recording()
         state_before = running.process()
-        await asyncio.sleep(3)
+        await running.until_in_spool(now_us())
         os.kill(state_before.process_id, signal.SIGKILL)
         killed_us.append(now_us())
         await eventually(
@@ -148,10 +159,9 @@ async def test_a_shard_killed_again_and_again_loses_a_gop_at_most_and_says_so(
             )
         )
     await running.until_recording()
+    again_us = now_us()
     first_us = running.rows("SELECT min(start_us) FROM spans")[0][0]
-    await eventually(
-        lambda: running.rows(f"SELECT 1 FROM spans WHERE end_us > {now_us() - 6_000_000}")
-    )
+    await eventually(lambda: running.rows(f"SELECT 1 FROM spans WHERE end_us > {again_us}"))
     spans = running.rows("SELECT start_us, end_us FROM spans ORDER BY start_us")
     gaps = running.rows("SELECT start_us, end_us, cause FROM gaps ORDER BY start_us")
     assert spans[0][0] == first_us
@@ -161,7 +171,7 @@ async def test_a_shard_killed_again_and_again_loses_a_gop_at_most_and_says_so(
         ), "footage is missing without a cause"
     for at_us in killed_us:
         last_end_us = max(end_us for _, end_us in spans if end_us <= at_us)
-        assert at_us - last_end_us < FRAGMENT_US + 500_000
+        assert at_us - last_end_us < FRAGMENT_US + MARGIN_US
     effective = running.rows(
         "SELECT effective_start_us, effective_end_us FROM segments "
         "WHERE effective_start_us IS NOT NULL ORDER BY effective_start_us"
@@ -255,7 +265,7 @@ async def test_the_shard_tells_its_states_and_gives_pictures(running: Gateway) -
     assert bytes(jpeg).startswith(b"\xff\xd8")
     await running.until_recording()
     await eventually(lambda: running.rows("SELECT 1 FROM segments"))
-    held = await running.shard.call("spool.open_segments", source_id=f"{CAMERA}/main")
+    held = await running.until_in_spool(0)  # the segment after the stored one
     assert {segment["run_id"] for segment in held["segments"]} <= {
         run["id"] for run in held["runs"]
     }
