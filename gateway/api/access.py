@@ -50,7 +50,12 @@ async def find_caller(connection: HTTPConnection, services: Services) -> Princip
     if token is not None:
         return await _find_service(connection, services, token)
     cookie = connection.cookies.get(SESSION_COOKIE)
-    return await find_principal(services.reader, cookie, services.settings) if cookie else None
+    if not cookie:
+        return None
+    principal = await find_principal(services.reader, cookie, services.settings)
+    if principal is None:
+        await _note_refused(connection, services, "a sign-in that has ended or never was")
+    return principal
 
 
 def bearer_token(connection: HTTPConnection) -> str | None:
@@ -66,15 +71,21 @@ async def _find_service(
     try:
         principal, used_us = await find_service(services.reader, token, address)
     except TokenRefused as refusal:
-        # A flood of forged ones must not flood the register.
-        if services.refused_sign_ins.is_first(address, refusal.token_id, str(refusal)):
-            detail = {"why": str(refusal), "token_id": refusal.token_id}
-            refused = AuditRecord("token.refused", address=address, detail=detail)
-            await append(services.rows, [refused])
+        await _note_refused(connection, services, str(refusal), refusal.token_id)
         return None
     if now_us() - (used_us or 0) > _TOKEN_NOTED_US:
         await services.rows.write("tokens.used", token_id=principal.session_id, address=address)
     return principal
+
+
+async def _note_refused(
+    connection: HTTPConnection, services: Services, why: str, token_id: str | None = None
+) -> None:
+    address = client_address(connection)
+    # A flood of forged ones must not flood the register.
+    if services.refused_sign_ins.is_first(address, token_id, why):
+        detail = {"why": why, "token_id": token_id}
+        await append(services.rows, [AuditRecord("token.refused", address=address, detail=detail)])
 
 
 async def _signed_in(connection: HTTPConnection, services: ServicesDep) -> Principal:
@@ -145,6 +156,21 @@ def check(principal: Principal, right: Right, place: Place) -> Decision:
     return decision
 
 
+def check_visible(principal: Principal, place: Place) -> None:
+    """Raises ApiError 404 where the principal holds no right at all."""
+    if not principal.rights_at(place, now_us()):
+        raise AccessRefused(_refused("not_found"), principal, None, place)
+
+
+def permitted_areas(principal: Principal, right: Right) -> list[str]:
+    """The topmost area paths in which the right is held. Raises ApiError 403 for none."""
+    paths = principal.areas_with(right, now_us())
+    if not paths:
+        refused = ApiError(403, "not_allowed", f"you hold the right '{right}' nowhere")
+        raise AccessRefused(refused, principal, right, COUNTY)
+    return paths
+
+
 def require_full_sign_in(principal: Principal) -> None:
     """Raises ApiError for who came by PIN: a few digits open no lasting way in."""
     if principal.desk_session is not None:
@@ -177,6 +203,15 @@ async def permitted_area(
     if path is None:
         raise not_found("area")
     check(principal, right, AreaPlace(path))
+    return path
+
+
+async def visible_area(connection: AsyncConnection, principal: Principal, area_id: str) -> str:
+    """The path of the area, if the principal holds any right there. Raises ApiError 404."""
+    path = await area_path(connection, area_id)
+    if path is None:
+        raise not_found("area")
+    check_visible(principal, AreaPlace(path))
     return path
 
 

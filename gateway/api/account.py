@@ -9,10 +9,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api.access import AccountOwner, CallerInPerson, act, require_full_sign_in
+from gateway.api.access import AccountOwner, CallerInPerson, act, record, require_full_sign_in
 from gateway.api.account_answers import AccountState, RecoveryCodes, TotpEnrolment
 from gateway.api.errors import ApiError, invalid
-from gateway.api.opening import too_many
 from gateway.api.services import Services, ServicesDep
 from gateway.api.session import require_password
 from gateway.api.viewing import revoke_viewing
@@ -22,6 +21,7 @@ from gateway.identifiers import now_us
 from gateway.people.authorize import Principal
 from gateway.people.passwords import WeakPassword, hash_in_thread
 from gateway.people.roles import Role
+from gateway.people.sign_in import count_attempt
 from gateway.people.totp import (
     check_pin,
     enrol,
@@ -78,11 +78,11 @@ async def read_account(caller: AccountOwner, services: ServicesDep) -> dict[str,
 
 @router.post("/totp", response_model=TotpEnrolment)
 async def begin_totp(
-    body: PasswordForm, caller: AccountOwner, services: ServicesDep
+    body: PasswordForm, caller: AccountOwner, request: Request, services: ServicesDep
 ) -> dict[str, str]:
     """A new secret for an authenticator. Nothing changes before a first code has confirmed it."""
     require_full_sign_in(caller)
-    await require_password(services, caller, body.password)
+    await require_password(services, request, caller, body.password)
     made = enrol(caller.name)
     sealed = seal(services.secret, made.secret, f"totp:{caller.user_id}")
     await services.rows.write("totp.begin", user_id=caller.user_id, secret_sealed=sealed)
@@ -122,7 +122,7 @@ async def remove_totp(
     body: BothForm, caller: AccountOwner, request: Request, services: ServicesDep
 ) -> None:
     """No code is asked for any more."""
-    await _require_both(services, caller, body)
+    await _require_both(services, request, caller, body)
     await act(
         services, request, caller, "account.totp_removed",
         "totp.remove", {"user_id": caller.user_id},
@@ -134,7 +134,7 @@ async def replace_recovery_codes(
     body: BothForm, caller: AccountOwner, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
     """New recovery codes; the old ones are good for nothing any more."""
-    await _require_both(services, caller, body)
+    await _require_both(services, request, caller, body)
     codes = new_recovery_codes()
     await act(
         services, request, caller, "account.recovery_codes", "recovery_codes.replace",
@@ -152,7 +152,7 @@ async def set_pin(
 ) -> None:
     """The PIN for duty desks."""
     require_full_sign_in(caller)
-    await require_password(services, caller, body.password)
+    await require_password(services, request, caller, body.password)
     try:
         check_pin(body.pin)
     except WeakPassword as error:
@@ -222,10 +222,12 @@ async def account_state(
     }
 
 
-async def _require_both(services: Services, caller: Principal, body: BothForm) -> None:
-    """Raises ApiError unless both are right; the code is used up."""
+async def _require_both(
+    services: Services, request: Request, caller: Principal, body: BothForm
+) -> None:
+    """Raises ApiError or TooManyAttempts unless both are right; the code is used up."""
     require_full_sign_in(caller)
-    await require_password(services, caller, body.password)
+    await require_password(services, request, caller, body.password)
     sealed = await _sealed_secret(services, caller, confirmed=True)
     if sealed is None:
         raise ApiError(409, "conflict", "there is no authenticator")
@@ -237,25 +239,20 @@ async def _require_both(services: Services, caller: Principal, body: BothForm) -
     else:
         step = matching_step(_opened(services, caller, sealed), body.code, now_us())
         if step is None:
+            await record(services, request, caller, "session.refused", why="wrong_code")
             raise invalid(code="the code is wrong: is the telephone's clock right?")
         used = {"step": step}
     try:
         await services.rows.write("totp.use", user_id=caller.user_id, **used)
     except RowError as error:
+        await record(services, request, caller, "session.refused", why=error.code)
         raise invalid(code=str(error)) from None
     await _forgive_codes(services, caller)
 
 
 async def _count_code(services: Services, caller: Principal) -> None:
     limits = services.settings.sign_in
-    retry_after_s = await services.rows.write(
-        "sign_in.attempt",
-        limits={f"totp:{caller.user_id}": limits.attempts},
-        lock_s=limits.lock_s,
-        lock_s_limit=limits.lock_s_limit,
-    )
-    if retry_after_s > 0:
-        raise too_many(retry_after_s)
+    await count_attempt(services.rows, limits, {f"totp:{caller.user_id}": limits.attempts})
 
 
 async def _forgive_codes(services: Services, caller: Principal) -> None:

@@ -8,16 +8,13 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from gateway.api.access import Caller, act, permitted_area
+from gateway.api.access import Caller, act, permitted_area, visible_area
 from gateway.api.answers import Area, CreatedArea, FoundArea, Listing
-from gateway.api.errors import not_found
 from gateway.api.services import ServicesDep
 from gateway.database.tables import areas
 from gateway.identifiers import now_us
 from gateway.people.area_codes import Axis
 from gateway.people.area_tree import read_children, read_roots, search_areas
-from gateway.people.areas import area_path
-from gateway.people.authorize import AreaPlace
 from gateway.people.roles import Right
 
 router = APIRouter(prefix="/api/areas", tags=["areas"])
@@ -54,14 +51,11 @@ async def list_areas(
     axis: Axis = "area",
 ) -> dict[str, Any]:
     """The areas below ``parent_id``; without it, the axis' topmost that the caller may see."""
-    at_us = now_us()
-    visible = caller.areas_with(None, at_us)
+    visible = caller.areas_with(None, now_us())
     async with services.reader.connect() as connection:
         if parent_id is None:
             return {"items": await read_roots(connection, visible, axis)}
-        path = await area_path(connection, parent_id)
-        if path is None or not caller.rights_at(AreaPlace(path), at_us):
-            raise not_found("area")
+        await visible_area(connection, caller, parent_id)
         return {"items": await read_children(connection, visible, parent_id)}
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api.access import Caller, audit_records, check, permitted_area
+from gateway.api.access import Caller, audit_records, check, permitted_area, visible_area
 from gateway.api.errors import ApiError, invalid, not_found
 from gateway.api.services import ServicesDep
 from gateway.audit import act as act_and_append
@@ -17,8 +17,8 @@ from gateway.camera_bulk import CAMERAS_LIMIT, BulkChange, CameraEdit, bulk_toke
 from gateway.cameras import Camera, find_cameras, read_cameras, select_cameras
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
-from gateway.people.areas import area_names, area_path, cameras_within, last_area
-from gateway.people.authorize import AreaPlace, Principal
+from gateway.people.areas import area_names, cameras_within, last_area
+from gateway.people.authorize import Principal
 from gateway.people.roles import Right
 from gateway.people.search_key import matches
 
@@ -124,18 +124,15 @@ async def _chosen(
     connection: AsyncConnection, caller: Principal, select: CameraSelection
 ) -> list[Camera]:
     """The cameras, every one of which the caller may configure."""
-    at_us = now_us()
     if select.camera_ids is not None:
         found = await find_cameras(connection, select.camera_ids)
         if any(camera_id not in found for camera_id in select.camera_ids):
             raise not_found("camera")
         cameras_chosen = [found[camera_id] for camera_id in dict.fromkeys(select.camera_ids)]
     else:
-        where = [cameras.c.deleted_us.is_(None), cameras_within(caller.areas_with(None, at_us))]
+        where = [cameras.c.deleted_us.is_(None), cameras_within(caller.areas_with(None, now_us()))]
         if select.area_id is not None:
-            path = await area_path(connection, select.area_id)
-            if path is None or not caller.rights_at(AreaPlace(path), at_us):
-                raise not_found("area")
+            path = await visible_area(connection, caller, select.area_id)
             where.append(cameras_within([path]))
         if select.query:
             where.append(matches(cameras.c.search_key, select.query))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -15,9 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from camera_adapters.rtsp.probe import probe
 from gateway.api import answers
-from gateway.api.access import Caller, act, permitted_area, permitted_camera, record
+from gateway.api.access import (
+    Caller,
+    act,
+    check_visible,
+    permitted_area,
+    permitted_areas,
+    permitted_camera,
+    record,
+    visible_area,
+)
 from gateway.api.answers import CameraPage, CameraTestResult
-from gateway.api.errors import ApiError, invalid, not_found
+from gateway.api.errors import invalid, not_found
+from gateway.api.paging import read_cursor, write_cursor
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
 from gateway.camera_form import (
@@ -34,12 +41,11 @@ from gateway.masks import masks_in_force
 from gateway.people.areas import (
     area_axes,
     area_names,
-    area_path,
     cameras_within,
     last_area,
     standing_in,
 )
-from gateway.people.authorize import AreaPlace, Principal
+from gateway.people.authorize import Principal
 from gateway.people.roles import Right
 from gateway.people.search_key import matches
 from gateway.secrets import SealError, seal, unseal
@@ -72,7 +78,7 @@ async def list_cameras(
     deep: bool = True,
     query: Annotated[str, Query(max_length=200)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: str | None = None,
+    cursor: Annotated[str | None, Query(max_length=2000)] = None,
 ) -> dict[str, Any]:
     """Cameras that the caller may see, by name; ``area_id`` means its whole subtree.
 
@@ -83,18 +89,17 @@ async def list_cameras(
         where.append(matches(cameras.c.search_key, query))
     async with services.reader.connect() as connection:
         if area_id is not None:
-            path = await area_path(connection, area_id)
-            if path is None or not caller.rights_at(AreaPlace(path), now_us()):
-                raise not_found("area")
+            path = await visible_area(connection, caller, area_id)
             where.append(cameras_within([path]) if deep else standing_in(area_id))
-        chosen = select_page(where, limit, None if cursor is None else _read_cursor(cursor))
+        key = read_cursor(cursor, 2)
+        chosen = select_page(where, limit, None if key is None else (key[0], key[1]))
         total = await connection.scalar(chosen.total)
         found = await read_cameras(connection, chosen.rows)
         page = found[:limit]
         items = await _documents(connection, services, caller, page)
     return {
         "items": items,
-        "next_cursor": _cursor(page[-1]) if len(found) > limit else None,
+        "next_cursor": write_cursor((page[-1].name, page[-1].id)) if len(found) > limit else None,
         "total": total,
     }
 
@@ -171,8 +176,7 @@ async def test_camera(
     body: CameraTest, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
     """Try an address, and say in one line what is wrong with it."""
-    if Right.CONFIGURE not in caller.all_rights(now_us()):
-        raise ApiError(403, "not_allowed", "you do not have the right to configure cameras")
+    permitted_areas(caller, Right.CONFIGURE)
     url, username, password = split_credentials(body.main_url)
     username = body.username or username
     password = body.password if body.password is not None else password
@@ -218,8 +222,9 @@ async def camera_document(
     """The camera as the API shows it to the caller; 404 for who holds no right there."""
     statement = select_cameras().where(cameras.c.id == camera_id, cameras.c.deleted_us.is_(None))
     found = await read_cameras(connection, statement)
-    if not found or not caller.rights_at(found[0], now_us()):
+    if not found:
         raise not_found("camera")
+    check_visible(caller, found[0])
     return (await _documents(connection, services, caller, found))[0]
 
 
@@ -265,15 +270,3 @@ def _states(camera: Camera, services: Services) -> dict[str, Any]:
     wanted = ["main"] + (["sub"] if camera.sub_url else [])
     idle = _IDLE if camera.enabled else {**_IDLE, "state": "idle"}
     return {variant: known.get(variant, idle) for variant in wanted}
-
-
-def _cursor(camera: Camera) -> str:
-    return base64.urlsafe_b64encode(json.dumps([camera.name, camera.id]).encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[str, str]:
-    try:
-        name, camera_id = json.loads(base64.urlsafe_b64decode(cursor))
-        return str(name), str(camera_id)
-    except (ValueError, TypeError, binascii.Error):
-        raise invalid(cursor="this is not a cursor that was given out") from None

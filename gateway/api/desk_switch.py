@@ -13,7 +13,7 @@ from gateway.accountability import Purpose, require_purpose
 from gateway.api.access import SESSION_COOKIE, client_address
 from gateway.api.account_answers import SwitchedSession
 from gateway.api.desks import full_since_us
-from gateway.api.errors import ApiError, unavailable
+from gateway.api.errors import ApiError
 from gateway.api.opening import desk_here, give_session, opening_of, session_of
 from gateway.api.services import Services, ServicesDep
 from gateway.api.taking_over import Watched, take_over, watched_under
@@ -24,7 +24,7 @@ from gateway.identifiers import now_us
 from gateway.people.areas import area_path
 from gateway.people.grants import principal_of_user
 from gateway.people.known_devices import token_hash
-from gateway.people.passwords import TooBusy, verify_in_thread
+from gateway.people.passwords import verify_in_thread
 from gateway.people.roles import AT_THE_DESK
 from gateway.people.sign_in import Lifetime, find_principal, new_token
 from gateway.people.totp import peppered_pin
@@ -151,8 +151,6 @@ async def _require_pin(
         if services.refused_sign_ins.is_first("pin", desk.id, body.user_id):
             await _note_wrong_pin(services, request, desk, path, body, name, error.code)
         raise
-    except TooBusy as error:
-        raise unavailable(str(error)) from None
     if not right:
         await _note_wrong_pin(services, request, desk, path, body, name, "wrong_pin")
         raise ApiError(401, "wrong_pin", "the PIN is wrong", {"attempts_left": left})

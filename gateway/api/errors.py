@@ -73,9 +73,13 @@ class ApiError(Exception):
 
 
 class AccessRefused(ApiError):
-    """What ``authorize()`` refused: who wanted what, where. It is put into the register."""
+    """What ``authorize()`` refused: who wanted what (None: to know of it at all), where. It is put
+    into the register.
+    """
 
-    def __init__(self, refusal: ApiError, principal: Principal, right: Right, place: Place) -> None:
+    def __init__(
+        self, refusal: ApiError, principal: Principal, right: Right | None, place: Place
+    ) -> None:
         super().__init__(refusal.status, refusal.code, str(refusal), refusal.detail)
         self.principal = principal
         self.right = right

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from gateway.api.access import Caller, act, permitted_area
+from gateway.api.access import Caller, act, permitted_area, visible_area
 from gateway.api.errors import invalid, not_found
 from gateway.api.grant_documents import GrantTerms, count_grants, read_grants
 from gateway.api.managing import require_givable, require_withdrawable, visible_account
@@ -17,8 +17,8 @@ from gateway.api.people_answers import Grant, Page
 from gateway.api.services import ServicesDep
 from gateway.database.tables import areas, grants
 from gateway.identifiers import now_us
-from gateway.people.areas import area_path, subtree, within
-from gateway.people.authorize import AreaPlace, Principal
+from gateway.people.areas import subtree, within
+from gateway.people.authorize import Principal
 from gateway.people.roles import WHOLE_COUNTY, Right
 
 router = APIRouter(prefix="/api/grants", tags=["grants"])
@@ -47,9 +47,7 @@ async def list_grants(
         if area_id == WHOLE_COUNTY:
             where.append(grants.c.area_id == WHOLE_COUNTY)
         elif area_id is not None:
-            path = await area_path(connection, area_id)
-            if path is None or not caller.rights_at(AreaPlace(path), now_us()):
-                raise not_found("area")
+            path = await visible_area(connection, caller, area_id)
             where.append(subtree(areas.c.path, path))
         total = await count_grants(connection, *where)
         found = await read_grants(connection, *where, *_after(cursor), limit=limit + 1)

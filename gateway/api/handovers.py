@@ -13,14 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.api.access import Caller, CallerInPerson, act
 from gateway.api.account_answers import Handover, HandoverPage
 from gateway.api.desks import permitted_desk
-from gateway.api.errors import ApiError, invalid, not_found, unavailable
-from gateway.api.opening import too_many
+from gateway.api.errors import ApiError, invalid, not_found
 from gateway.api.services import Services, ServicesDep
-from gateway.api.session import require_password
+from gateway.api.session import require_password, require_secret
 from gateway.database.account_tables import handovers, pins
 from gateway.database.tables import sign_in_sessions
 from gateway.people.authorize import Principal
-from gateway.people.passwords import TooBusy, verify_in_thread
 from gateway.people.roles import Right
 from gateway.people.totp import peppered_pin
 
@@ -86,7 +84,7 @@ async def give(
     async with services.reader.connect() as connection:
         desk, path = await permitted_desk(connection, caller, desk_id, Right.LIVE)
         shift_start_us = await _shift_start_us(connection, caller, desk_id)
-    method = await _require_signature(services, caller, body)
+    method = await _require_signature(services, request, caller, body)
     made = await act(
         services, request, caller, "handover.give", "handovers.give",
         {
@@ -117,7 +115,7 @@ async def take(
     row, path = await _permitted_handover(services, caller, handover_id)
     if row.taken_by != caller.user_id:
         raise not_found("hand-over for you")
-    method = await _require_signature(services, caller, body)
+    method = await _require_signature(services, request, caller, body)
     await act(
         services, request, caller, "handover.take", "handovers.take",
         {
@@ -150,33 +148,20 @@ async def withdraw(
     return await _read(services, handover_id)
 
 
-async def _require_signature(services: Services, caller: Principal, body: Signature) -> str:
-    """By what was signed. Raises ApiError when it is not the caller's."""
+async def _require_signature(
+    services: Services, request: Request, caller: Principal, body: Signature
+) -> str:
+    """By what was signed. Raises ApiError or TooManyAttempts when it is not the caller's."""
     if body.password is not None:
-        await require_password(services, caller, body.password)
+        await require_password(services, request, caller, body.password)
         return "password"
-    limits = services.settings.sign_in
-    key = f"change:{caller.user_id}"
-    retry_after_s = await services.rows.write(
-        "sign_in.attempt",
-        limits={key: limits.attempts},
-        lock_s=limits.lock_s,
-        lock_s_limit=limits.lock_s_limit,
-    )
-    if retry_after_s > 0:
-        raise too_many(retry_after_s)
     async with services.reader.connect() as connection:
         stored = await connection.scalar(
             sa.select(pins.c.pin_hash).where(pins.c.user_id == caller.user_id)
         )
     peppered = peppered_pin(services.secret, caller.user_id, body.pin or "")
-    try:
-        right = await verify_in_thread(peppered, stored)
-    except TooBusy as error:
-        raise unavailable(str(error)) from None
-    if not right:
-        raise invalid(pin="this is not your PIN")
-    await services.rows.write("sign_in.forgive", forget=[key], give_back=[])
+    wrong = invalid(pin="this is not your PIN")
+    await require_secret(services, request, caller, peppered, stored, "wrong_pin", wrong)
     return "pin"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api.access import check
+from gateway.api.access import check, permitted_areas
 from gateway.api.errors import ApiError, not_found
 from gateway.database.tables import areas, users
 from gateway.identifiers import now_us
@@ -69,8 +69,7 @@ async def managed_account(connection: AsyncConnection, caller: Principal, user_i
 
     403 ``more_than_held`` for one that holds more than the caller does.
     """
-    if not caller.areas_with(Right.USERS, now_us()):
-        raise ApiError(403, "not_allowed", "you do not have the right to manage accounts")
+    permitted_areas(caller, Right.USERS)
     account = await visible_account(connection, caller, user_id, Right.USERS)
     held = (await grants_of(connection, [user_id], closed=True)).get(user_id, ())
     beyond = rights_beyond(caller, held, now_us())

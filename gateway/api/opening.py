@@ -19,7 +19,7 @@ from gateway.people.account_rows import name_key
 from gateway.people.authorize import Principal
 from gateway.people.known_devices import LIFETIME_S, device_of, new_device
 from gateway.people.roles import Role
-from gateway.people.sign_in import Lifetime, Opening, token_hash
+from gateway.people.sign_in import Lifetime, Opening, TooManyAttempts, token_hash
 from gateway.version import VERSION
 
 _USER_AGENT_LENGTH = 300
@@ -106,11 +106,7 @@ async def session_of(services: Services, principal: Principal) -> dict[str, Any]
     }
 
 
-def too_many(retry_after_s: int) -> ApiError:
+def too_many(error: TooManyAttempts) -> ApiError:
     """429, and when to come again."""
-    return ApiError(
-        429,
-        "too_many_attempts",
-        f"too many attempts: wait {retry_after_s} s",
-        {"retry_after_s": retry_after_s},
-    )
+    detail = {"retry_after_s": error.retry_after_s}
+    return ApiError(429, "too_many_attempts", str(error), detail)

@@ -1,4 +1,4 @@
-"""What was refused is on record: who wanted what, where."""
+"""What was refused: who wanted what and where is on record; who guesses is told to wait."""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from gateway.api.access import client_address
-from gateway.api.errors import AccessRefused, ApiError, respond
+from gateway.api.errors import AccessRefused, ApiError, respond, unavailable
+from gateway.api.opening import too_many
 from gateway.api.services import Services
 from gateway.audit import AuditRecord, append
 from gateway.cameras import Camera
+from gateway.people.passwords import TooBusy
+from gateway.people.sign_in import TooManyAttempts
 
 _log = structlog.get_logger(__name__)
 
 
 def install_refusal_handler(app: FastAPI) -> None:
-    """Record each refusal of ``authorize()`` before it is answered."""
+    """Record each refusal of ``authorize()`` before it is answered, and answer those of whoever
+    checks passwords and codes.
+    """
+
+    @app.exception_handler(TooManyAttempts)
+    async def _too_many(_: Request, error: TooManyAttempts) -> JSONResponse:
+        return respond(too_many(error))
+
+    @app.exception_handler(TooBusy)
+    async def _too_busy(_: Request, error: TooBusy) -> JSONResponse:
+        return respond(unavailable(str(error)))
 
     @app.exception_handler(AccessRefused)
     async def _refused(request: Request, error: AccessRefused) -> JSONResponse:

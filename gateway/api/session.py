@@ -14,10 +14,11 @@ from gateway.api.access import (
     SignedInPerson,
     act,
     client_address,
+    record,
 )
 from gateway.api.answers import Session
-from gateway.api.errors import ApiError, invalid, unavailable
-from gateway.api.opening import give_session, opening_of, session_of, too_many
+from gateway.api.errors import ApiError, invalid
+from gateway.api.opening import give_session, opening_of, session_of
 from gateway.api.services import Services, ServicesDep
 from gateway.api.taking_over import leave_to
 from gateway.api.viewing import revoke_viewing
@@ -27,14 +28,20 @@ from gateway.database.tables import sign_in_sessions, users
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.authorize import Principal
 from gateway.people.passwords import (
-    TooBusy,
     WeakPassword,
     check_strength,
     hash_in_thread,
     is_any_of,
     verify_in_thread,
 )
-from gateway.people.sign_in import SignInError, TooManyAttempts, new_token, sign_in, token_hash
+from gateway.people.sign_in import (
+    SignInError,
+    TooManyAttempts,
+    count_attempt,
+    new_token,
+    sign_in,
+    token_hash,
+)
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 
@@ -78,12 +85,10 @@ async def open_session(
         if error.code != "code_required":
             await _note_refusal(services, request, body.name, error.code)
         raise ApiError(401, error.code, str(error)) from None
-    except TooManyAttempts as error:
+    except TooManyAttempts:
         if services.refused_sign_ins.is_first("sign_in", opening.address, body.name):
             await _note_refusal(services, request, body.name, "too_many_attempts")
-        raise too_many(error.retry_after_s) from None
-    except TooBusy as error:
-        raise unavailable(str(error)) from None
+        raise
     if opening.replaces is not None:
         await leave_to(services, request, opening.replaces, principal)
     give_session(request, response, services, token, known_name=principal.name)
@@ -120,7 +125,7 @@ async def change_password(
     """Change one's own password; every other sign-in of the account ends, and this one goes on
     under a new token.
     """
-    await require_password(services, caller, body.old_password, field="old_password")
+    await require_password(services, request, caller, body.old_password, field="old_password")
     if body.new_password == body.old_password:
         raise invalid(new_password="the new password is the old one")
     await require_good_password(services, caller.user_id, caller.name, body.new_password)
@@ -142,21 +147,16 @@ async def change_password(
 
 
 async def require_password(
-    services: Services, caller: Principal, password: str, *, field: str = "password"
+    services: Services,
+    request: Request,
+    caller: Principal,
+    password: str,
+    *,
+    field: str = "password",
 ) -> None:
-    """Raises ApiError unless it is the caller's. Who finds a screen unlocked shall not guess here
-    what they cannot at the sign-in. Who has no password has just come from the identity provider.
+    """Raises ApiError or TooManyAttempts unless it is the caller's. Who has no password has just
+    come from the identity provider.
     """
-    limits = services.settings.sign_in
-    key = f"change:{caller.user_id}"
-    retry_after_s = await services.rows.write(
-        "sign_in.attempt",
-        limits={key: limits.attempts},
-        lock_s=limits.lock_s,
-        lock_s_limit=limits.lock_s_limit,
-    )
-    if retry_after_s > 0:
-        raise too_many(retry_after_s)
     async with services.reader.connect() as connection:
         stored = await connection.scalar(
             sa.select(users.c.password_hash).where(users.c.id == caller.user_id)
@@ -164,12 +164,29 @@ async def require_password(
     if not stored:
         await _require_fresh(services, caller)
         return
-    try:
-        right = await verify_in_thread(password, stored)
-    except TooBusy as error:
-        raise unavailable(str(error)) from None
-    if not right:
-        raise invalid(**{field: "this is not your password"})
+    wrong = invalid(**{field: "this is not your password"})
+    await require_secret(services, request, caller, password, stored, "wrong_password", wrong)
+
+
+async def require_secret(
+    services: Services,
+    request: Request,
+    caller: Principal,
+    given: str,
+    stored: str | None,
+    why: str,
+    wrong: ApiError,
+) -> None:
+    """Raises ``wrong`` unless ``stored`` is the hash of what was given, and puts ``why`` into the
+    register. Raises TooManyAttempts: who finds a screen unlocked shall not guess here what they
+    cannot at the sign-in.
+    """
+    limits = services.settings.sign_in
+    key = f"change:{caller.user_id}"
+    await count_attempt(services.rows, limits, {key: limits.attempts})
+    if not await verify_in_thread(given, stored):
+        await record(services, request, caller, "session.refused", why=why)
+        raise wrong
     await services.rows.write("sign_in.forgive", forget=[key], give_back=[])
 
 
@@ -205,11 +222,7 @@ async def require_good_password(services: Services, user_id: str, name: str, pas
     )
     async with services.reader.connect() as connection:
         known = list(await connection.scalars(earlier))
-    try:
-        used = await is_any_of(password, known)
-    except TooBusy as error:
-        raise unavailable(str(error)) from None
-    if used:
+    if await is_any_of(password, known):
         raise invalid(new_password="this password was in use before: choose another")
 
 

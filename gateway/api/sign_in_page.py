@@ -25,7 +25,14 @@ from gateway.database.account_tables import identities
 from gateway.database.tables import sign_in_sessions, users
 from gateway.identifiers import now_us
 from gateway.people.account_rows import name_key
-from gateway.people.sign_in import Lifetime, find_principal, new_token, token_hash
+from gateway.people.sign_in import (
+    Lifetime,
+    TooManyAttempts,
+    count_attempt,
+    find_principal,
+    new_token,
+    token_hash,
+)
 from recorder.rows import RowError
 
 if TYPE_CHECKING:
@@ -163,14 +170,11 @@ def _provider(services: Services) -> Provider:
 async def _count(request: Request, services: Services) -> None:
     """Nobody shall have the gateway ask the provider all the time."""
     limits = services.settings.sign_in
-    retry_after_s = await services.rows.write(
-        "sign_in.attempt",
-        limits={f"oidc:{client_address(request)}": limits.attempts * 20},
-        lock_s=limits.lock_s,
-        lock_s_limit=limits.lock_s_limit,
-    )
-    if retry_after_s > 0:
-        raise too_many(retry_after_s)
+    key = f"oidc:{client_address(request)}"
+    try:
+        await count_attempt(services.rows, limits, {key: limits.attempts * 20})
+    except TooManyAttempts as error:
+        raise too_many(error) from None
 
 
 async def _account_of(request: Request, services: Services, identity: Identity) -> str:

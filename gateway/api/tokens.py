@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, field_validator
 
-from gateway.api.access import CallerInPerson, act
+from gateway.api.access import CallerInPerson, act, permitted_areas
 from gateway.api.account_answers import ServiceToken
 from gateway.api.answers import Listing
-from gateway.api.errors import ApiError, not_found
+from gateway.api.errors import not_found
 from gateway.api.managing import managed_account
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
@@ -19,7 +19,6 @@ from gateway.database.account_tables import service_tokens
 from gateway.database.tables import areas, users
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.areas import within
-from gateway.people.authorize import Principal
 from gateway.people.known_devices import token_hash
 from gateway.people.roles import Right
 from gateway.people.service_tokens import network, new_service_token
@@ -47,7 +46,7 @@ class TokenForm(BaseModel):
 @router.get("", response_model=Listing[ServiceToken], response_model_exclude_unset=True)
 async def list_tokens(caller: CallerInPerson, services: ServicesDep) -> dict[str, Any]:
     """The valid and expired tokens of the accounts that the caller manages, newest first."""
-    paths = _managed_paths(caller)
+    paths = permitted_areas(caller, Right.USERS)
     return {"items": await _documents(services, within(areas.c.path, paths))}
 
 
@@ -91,7 +90,7 @@ async def revoke_token(
     token_id: str, caller: CallerInPerson, request: Request, services: ServicesDep
 ) -> None:
     """Withdraw it; what it watches ends."""
-    _managed_paths(caller)
+    permitted_areas(caller, Right.USERS)
     table = service_tokens.c
     async with services.reader.connect() as connection:
         row = (
@@ -111,13 +110,6 @@ async def revoke_token(
         detail={"id": token_id, "name": row.name, "user_id": row.user_id},
     )  # fmt: skip
     await revoke_viewing(services, token_hash=row.token_hash)
-
-
-def _managed_paths(caller: Principal) -> list[str]:
-    paths = caller.areas_with(Right.USERS, now_us())
-    if not paths:
-        raise ApiError(403, "not_allowed", "you do not have the right to manage accounts")
-    return paths
 
 
 async def _documents(services: Services, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:

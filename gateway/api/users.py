@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api.access import Caller, act, permitted_area
-from gateway.api.errors import ApiError, invalid, not_found
+from gateway.api.access import Caller, act, permitted_area, permitted_areas, visible_area
+from gateway.api.errors import invalid
 from gateway.api.grant_documents import GrantTerms, read_grants
 from gateway.api.grants import shown_to
 from gateway.api.managing import managed_account, require_givable, require_withdrawable
@@ -22,8 +22,8 @@ from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import revoke_viewing
 from gateway.database.tables import areas, grants, users
 from gateway.identifiers import now_us
-from gateway.people.areas import area_names, area_path, subtree, within
-from gateway.people.authorize import AreaPlace, Principal
+from gateway.people.areas import area_names, subtree, within
+from gateway.people.authorize import Principal
 from gateway.people.passwords import (
     WeakPassword,
     check_strength,
@@ -72,9 +72,7 @@ async def list_users(
     cursor: Annotated[str | None, Query(max_length=2000)] = None,
 ) -> dict[str, Any]:
     """The accounts that the caller manages, by name."""
-    paths = caller.areas_with(Right.USERS, now_us())
-    if not paths:
-        raise ApiError(403, "not_allowed", "you do not have the right to manage accounts")
+    paths = permitted_areas(caller, Right.USERS)
     where = [users.c.deleted_us.is_(None), within(areas.c.path, paths)]
     if query:
         where.append(
@@ -83,9 +81,7 @@ async def list_users(
         )
     async with services.reader.connect() as connection:
         if area_id is not None:
-            path = await area_path(connection, area_id)
-            if path is None or not caller.rights_at(AreaPlace(path), now_us()):
-                raise not_found("area")
+            path = await visible_area(connection, caller, area_id)
             where.append(subtree(areas.c.path, path))
         total = await connection.scalar(_select(sa.func.count()).where(*where)) or 0
         key = read_cursor(cursor, 1)

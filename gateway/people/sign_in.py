@@ -28,6 +28,7 @@ __all__ = [
     "Opening",
     "SignInError",
     "TooManyAttempts",
+    "count_attempt",
     "find_principal",
     "new_token",
     "sign_in",
@@ -68,11 +69,12 @@ class SignInError(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
 class TooManyAttempts(Exception):
     """Guessing has been stopped for a while."""
 
-    retry_after_s: int
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many attempts: wait {retry_after_s} s")
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ async def sign_in(
         device = device_of(secret, opening.device, key)
         suffix = f":{device}" if device else ""
         counted.own.append(f"totp:{row.id}{suffix}")
-        await _attempt(rows, settings.sign_in, {counted.own[-1]: settings.sign_in.attempts})
+        await count_attempt(rows, settings.sign_in, {counted.own[-1]: settings.sign_in.attempts})
         method, used = _code_used(secret, row.id, row.secret_sealed, code)
     if needs_rehash(row.password_hash):
         stronger = await hash_in_thread(password)
@@ -212,11 +214,15 @@ async def _count(
         own, shared = f"both:{opening.address}:{key}", [f"name:{key}", f"address:{opening.address}"]
         limits = {own: settings.attempts} | dict.fromkeys(shared, settings.attempts * _WIDER)
         counted = _Counted([own], shared)
-    await _attempt(rows, settings, limits)
+    await count_attempt(rows, settings, limits)
     return counted
 
 
-async def _attempt(rows: RowWriter, settings: SignInSettings, limits: dict[str, int]) -> None:
+async def count_attempt(rows: RowWriter, settings: SignInSettings, limits: dict[str, int]) -> None:
+    """Count a guess before it is checked; ``limits`` as ``sign_in.attempt`` takes them.
+
+    Raises TooManyAttempts.
+    """
     retry_after_s: int = await rows.write(
         "sign_in.attempt",
         limits=limits,

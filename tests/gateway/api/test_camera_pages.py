@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -36,6 +37,16 @@ async def test_pages_give_every_camera_once_by_name(county: County, limit: int) 
     await client.aclose()
     assert [one["name"] for one in items] == ["B", "a", "a", "a0", "b", "村口", "村口"]
     assert len({one["id"] for one in items}) == 7
+
+
+@pytest.mark.parametrize("key", ['["\\ud800", "a"]', '["\\u0000", "a"]', "[" * 1400, '["a"]', "5"])
+async def test_a_cursor_that_nobody_gave_out_is_refused(county: County, key: str) -> None:
+    await county.user("wang", "operator", county.town)
+    client = await county.sign_in("wang")
+    cursor = base64.urlsafe_b64encode(key.encode()).decode()
+    answer = await client.get("/api/cameras", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
+    await client.aclose()
 
 
 @pytest.mark.parametrize("name", ["rows", "total"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from tests.gateway.api.accounts import audited
+from tests.gateway.api.accounts import stranger as strangers_browser
 from tests.gateway.api.conftest import PASSWORD, County
 
 
@@ -51,12 +53,27 @@ async def test_an_unlocked_screen_is_no_place_to_guess_the_password(county: Coun
         (await client.post("/api/session/password", json=guess)).status_code for _ in range(6)
     ]
     assert statuses == [422] * 5 + [429]
+    refused = await audited(county, "session.refused")
+    assert [(one["user_name"], one["detail"]["why"]) for one in refused] == [
+        ("wang", "wrong_password")
+    ] * 5
     # Not even the right one, for a while.
     right = {**guess, "old_password": PASSWORD}
     response = await client.post("/api/session/password", json=right)
     assert response.headers["Retry-After"]
     assert response.json()["error"]["code"] == "too_many_attempts"
     await client.aclose()
+
+
+async def test_a_made_up_session_is_on_record_once_a_minute(county: County) -> None:
+    for token in ("made up", "another", "token-wang-1"):
+        async with strangers_browser(county, gridsight_session=token) as client:
+            assert (await client.get("/api/session")).status_code == 401
+    async with strangers_browser(county) as client:
+        assert (await client.get("/api/session")).status_code == 401
+    (record,) = await audited(county, "token.refused")
+    assert record["address"] == "127.0.0.1"
+    assert record["detail"]["why"] == "a sign-in that has ended or never was"
 
 
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(county: County) -> None:

@@ -136,6 +136,8 @@ async def test_it_is_removed_with_the_password_and_a_code(
     ):
         answer = await client.post("/api/account/totp/remove", json=form)
         assert answer.status_code == 422, answer.text
+    refused = [one["detail"]["why"] for one in await audited(county, "session.refused")]
+    assert refused == ["wrong_password", "wrong_code", "code_used"]
     fresh = await client.post(
         "/api/account/recovery-codes",
         json={"password": PASSWORD, "code": telephone.wait(monkeypatch)},
