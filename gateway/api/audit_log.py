@@ -13,9 +13,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api.access import Caller, permitted_area, record
-from gateway.api.answers import AuditActions, AuditorsReport, AuditPage, AuditState
-from gateway.api.errors import ApiError, invalid
+from gateway.api.access import Caller, permitted_area, permitted_areas, record
+from gateway.api.answers import AuditActions, AuditEntry, AuditorsReport, AuditPage, AuditState
+from gateway.api.errors import invalid
 from gateway.api.services import Services, ServicesDep
 from gateway.audit.reading import (
     REPORT_COLUMNS,
@@ -44,30 +44,13 @@ _SHEET_PAGE = 2000
 # Each reads every look of its period.
 _reports = asyncio.Semaphore(1)
 
-_SHOWN = (
-    "sequence",
-    "at_us",
-    "user_id",
-    "user_name",
-    "address",
-    "action",
-    "camera_id",
-    "camera_name",
-    "start_us",
-    "end_us",
-    "reason_code",
-    "reason",
-    "case_id",
-)
-
 TimeParameter = Annotated[int, Query(ge=0, lt=2**62)]
 Offset = Annotated[int, Query(ge=-14 * 60, le=14 * 60)]
 
 
 def _auditor(caller: Caller) -> Principal:
     """Who holds the right somewhere; what they see of the register is of those areas."""
-    if not caller.areas_with(Right.AUDIT, now_us()):
-        raise ApiError(403, "not_allowed", "you do not have the right to read the audit log")
+    permitted_areas(caller, Right.AUDIT)
     return caller
 
 
@@ -110,11 +93,11 @@ async def list_audit(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
     """Records of the areas in which the caller is auditor, newest first. Reading leaves one too."""
+    # Each page: a cursor may begin anywhere.
+    await _note(services, request, caller, "audit.read", wanted, before=cursor)
     statement = _select(caller, wanted)
     if cursor is not None:
         statement = statement.where(audit_log.c.sequence < cursor)
-    else:
-        await _note(services, request, caller, "audit.read", wanted)
     statement = statement.order_by(audit_log.c.sequence.desc()).limit(limit + 1)
     async with services.reader.connect() as connection:
         rows = (await connection.execute(statement)).mappings().all()
@@ -154,31 +137,52 @@ async def list_actions(caller: Auditor, services: ServicesDep) -> dict[str, Any]
         return {"items": sorted((await connection.execute(statement)).scalars())}
 
 
-@router.get("/api/audit/report", response_model=AuditorsReport)
-async def auditors_report(
+async def _report(
     caller: Auditor,
     request: Request,
     services: ServicesDep,
     start_us: TimeParameter,
     end_us: TimeParameter,
     utc_offset_minutes: Offset = 480,
-) -> dict[str, Any]:
+) -> Report:
+    if end_us <= start_us:
+        raise invalid(end_us="the range ends before it begins")
+    if end_us - start_us > REPORT_SPAN_LIMIT_US:
+        raise invalid(end_us="ask for at most 92 days")
+    await record(services, request, caller, "audit.report", start_us=start_us, end_us=end_us)
+    visible = caller.areas_with(Right.AUDIT, now_us())
+
+    def make() -> Report:
+        engine = create_sync_reader_engine(services.settings)
+        try:
+            with engine.connect() as connection:
+                return make_report(
+                    connection,
+                    services.settings.accountability,
+                    start_us=start_us,
+                    end_us=end_us,
+                    utc_offset_minutes=utc_offset_minutes,
+                    visible=visible,
+                )
+        finally:
+            engine.dispose()
+
+    async with _reports:
+        return await asyncio.to_thread(make)
+
+
+MadeReport = Annotated[Report, Depends(_report)]
+
+
+@router.get("/api/audit/report", response_model=AuditorsReport)
+async def auditors_report(report: MadeReport) -> dict[str, Any]:
     """What an auditor should look at first."""
-    report = await _report(services, request, caller, start_us, end_us, utc_offset_minutes)
     return report.to_document()
 
 
 @router.get("/api/audit/report.csv", response_class=Response)
-async def report_sheet(
-    caller: Auditor,
-    request: Request,
-    services: ServicesDep,
-    start_us: TimeParameter,
-    end_us: TimeParameter,
-    utc_offset_minutes: Offset = 480,
-) -> Response:
+async def report_sheet(report: MadeReport, utc_offset_minutes: Offset = 480) -> Response:
     """The same as a sheet."""
-    report = await _report(services, request, caller, start_us, end_us, utc_offset_minutes)
     return Response(
         write_csv([REPORT_COLUMNS, *report_lines(report, utc_offset_minutes)]),
         media_type="text/csv; charset=utf-8",
@@ -203,11 +207,18 @@ def _select(caller: Principal, wanted: RecordFilter) -> sa.Select[Any]:
 
 
 async def _note(
-    services: Services, request: Request, caller: Principal, action: str, wanted: RecordFilter
+    services: Services,
+    request: Request,
+    caller: Principal,
+    action: str,
+    wanted: RecordFilter,
+    *,
+    before: int | None = None,
 ) -> None:
     """Who reads the register is in it."""
     filters = {name: value for name, value in asdict(wanted).items() if value}
     filters.pop("start_us", None), filters.pop("end_us", None)
+    page = {} if before is None else {"before": before}
     await record(
         services,
         request,
@@ -216,6 +227,7 @@ async def _note(
         start_us=wanted.start_us or None,
         end_us=wanted.end_us if wanted.end_us < 2**61 else None,
         filters=filters,
+        **page,
     )
 
 
@@ -223,7 +235,7 @@ async def _entries(connection: AsyncConnection, rows: Any) -> list[dict[str, Any
     names = await area_names(connection, [row["area_path"] for row in rows if row["area_path"]])
     return [
         {
-            **{name: row[name] for name in _SHOWN},
+            **{name: row[name] for name in AuditEntry.model_fields},
             "area_path": names.get(row["area_path"]),
             "detail": json.loads(row["detail"]),
         }
@@ -249,39 +261,3 @@ async def _sheet(
         lines = [sheet_line(row, utc_offset_minutes) for row in rows]
         yield await asyncio.to_thread(write_csv, lines, "utf-8")
         after, left = rows[-1]["sequence"], left - len(rows)
-
-
-async def _report(
-    services: Services,
-    request: Request,
-    caller: Principal,
-    start_us: int,
-    end_us: int,
-    utc_offset_minutes: int,
-) -> Report:
-    if end_us <= start_us:
-        raise invalid(end_us="the range ends before it begins")
-    if end_us - start_us > REPORT_SPAN_LIMIT_US:
-        raise invalid(end_us="ask for at most 92 days")
-    await record(
-        services, request, caller, "audit.report", start_us=start_us, end_us=end_us
-    )  # fmt: skip
-    visible = caller.areas_with(Right.AUDIT, now_us())
-
-    def make() -> Report:
-        engine = create_sync_reader_engine(services.settings)
-        try:
-            with engine.connect() as connection:
-                return make_report(
-                    connection,
-                    services.settings.accountability,
-                    start_us=start_us,
-                    end_us=end_us,
-                    utc_offset_minutes=utc_offset_minutes,
-                    visible=visible,
-                )
-        finally:
-            engine.dispose()
-
-    async with _reports:
-        return await asyncio.to_thread(make)

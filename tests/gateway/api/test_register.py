@@ -114,6 +114,13 @@ async def test_reading_is_on_record_with_what_was_looked_for(
     assert (page[1]["user_name"], page[1]["start_us"]) == ("auditor", 5)
 
 
+async def test_no_page_is_read_unrecorded(county: County, looked: httpx.AsyncClient) -> None:
+    # A cursor that nobody gave out shows the newest as well.
+    await looked.get("/api/audit", params={"cursor": 2**60, "query": "王"})
+    read = (await looked.get("/api/audit", params={"action": "audit.read"})).json()["items"]
+    assert [one["detail"] for one in read[1:]] == [{"filters": {"query": "王"}, "before": 2**60}]
+
+
 async def test_an_auditor_of_a_town_sees_that_town(county: County, looked: Any) -> None:
     await county.user("town", "auditor", county.other_town)
     client = await county.sign_in("town")
@@ -169,8 +176,29 @@ async def test_what_was_refused_is_on_record_once_a_minute(
         body = {"camera_id": county.camera}
         assert (await client.post("/api/live", json=body)).status_code == 404
     page = (await looked.get("/api/audit", params={"action": "access.refused"})).json()["items"]
-    assert [one["detail"]["path"] for one in page] == ["/api/live"]
-    assert (page[0]["user_name"], page[0]["camera_id"]) == ("foreign", county.camera)
+    assert [(one["detail"]["path"], one["detail"]["right"]) for one in page] == [
+        ("/api/live", "live"),
+        (f"/api/cameras/{county.camera}", None),
+    ]
+    assert {(one["user_name"], one["camera_id"]) for one in page} == {("foreign", county.camera)}
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        ("/api/audit", "audit"),
+        ("/api/users", "users"),
+        ("/api/tokens", "users"),
+        ("/api/sheets/cameras.csv", "configure"),
+    ],
+)
+async def test_who_asks_for_what_they_may_do_nowhere_is_on_record(
+    county: County, looked: httpx.AsyncClient, path: str, right: str
+) -> None:
+    client = await county.sign_in("wang")
+    assert (await client.get(path)).status_code == 403
+    page = (await looked.get("/api/audit", params={"action": "access.refused"})).json()["items"]
+    assert [(one["user_name"], one["detail"]["right"]) for one in page] == [("wang", right)]
 
 
 # ---- nothing is shown that is not on record
