@@ -8,15 +8,16 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.access import Caller, audit_records, permitted_camera
-from gateway.api.errors import ApiError
+from gateway.api.access import Caller, audit_records, check, permitted_camera
+from gateway.api.errors import ApiError, not_found
 from gateway.api.privacy_answers import MaskHistory, Masks
 from gateway.api.services import Services, ServicesDep
 from gateway.audit import act
-from gateway.cameras import Camera
+from gateway.cameras import Camera, find_cameras
 from gateway.control.channel import ControlError
 from gateway.identifiers import now_us
 from gateway.masks import MASKS_LIMIT, Mask, MaskVersion, mask_history, masks_in_force, uncovers
+from gateway.people.authorize import authorize
 from gateway.people.roles import Right
 
 router = APIRouter(prefix="/api/cameras", tags=["privacy"])
@@ -46,9 +47,11 @@ async def read_masks(camera_id: str, caller: Caller, services: ServicesDep) -> d
 async def read_history(camera_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """Every version, the newest first: who covered and uncovered what, and when."""
     async with services.reader.connect() as connection:
-        may_audit = Right.AUDIT in caller.all_rights(now_us())
-        right = Right.AUDIT if may_audit else Right.CONFIGURE
-        camera, _ = await permitted_camera(connection, caller, right, camera_id, deleted=True)
+        camera = (await find_cameras(connection, [camera_id], deleted=True)).get(camera_id)
+        if camera is None:
+            raise not_found("camera")
+        if not authorize(caller, Right.AUDIT, camera, now_us()).allowed:
+            check(caller, Right.CONFIGURE, camera)
         versions = await mask_history(connection, camera.id)
     return {"items": [version.to_document() for version in versions]}
 
@@ -63,6 +66,9 @@ async def put_masks(
         newest = (await masks_in_force(connection, [camera.id])).get(camera.id)
     masks = [mask.model_dump(mode="json") for mask in body.masks]
     before = newest.masks if newest is not None else ()
+    if body.version != (newest.version if newest is not None else 0):
+        # What would be uncovered is judged by the version that is replaced.
+        raise ApiError(409, "conflict", "somebody else has changed the masks: look at them again")
     if uncovers(before, masks) and not decision.may_lift_masks:
         raise ApiError(
             403,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.api import masks as module
 from gateway.api.withdrawal import Withdrawal
 from tests.gateway.api.conftest import County
 
@@ -53,6 +54,37 @@ async def test_who_may_not_see_beneath_masks_may_add_but_not_take_away(county: C
             403,
             "lift_masks_required",
         )
+
+
+async def test_a_mask_drawn_meanwhile_is_not_taken_away_unjudged(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await county.user("keeper", "area_admin", county.town)
+    client = await county.sign_in("keeper")
+    path = f"/api/cameras/{county.camera}/masks"
+    assert (await client.put(path, json=masks(0, WINDOW))).status_code == 200
+    write = module.act
+
+    async def meanwhile(rows: Any, *arguments: Any, **further: Any) -> Any:
+        author = {"user_id": county.users["keeper"], "user_name": "keeper"}
+        await rows.write("masks.put", camera_id=county.camera, **masks(1, WINDOW, DOOR), **author)
+        return await write(rows, *arguments, **further)
+
+    monkeypatch.setattr(module, "act", meanwhile)
+    # Judged by the first version, written upon the second.
+    answer = await client.put(path, json=masks(2, WINDOW))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+
+
+async def test_an_auditor_elsewhere_reads_the_history_of_what_they_configure(
+    county: County,
+) -> None:
+    user_id = await county.user("keeper", "area_admin", county.town)
+    await county.write("grants.add", user_id=user_id, role="auditor", area_id=county.other_town)
+    client = await county.sign_in("keeper")
+    for camera_id in (county.camera, county.other_camera):
+        answer = await client.get(f"/api/cameras/{camera_id}/masks/history")
+        assert answer.status_code == 200
 
 
 async def test_a_foreign_area_learns_nothing(county: County) -> None:
