@@ -90,7 +90,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
         await socket.close(_CLOSE_ORIGIN)
         return
     principal = await find_caller(socket, services)
-    if principal is None or principal.must_change_password:
+    if principal is None or not _is_ready(principal):
         await socket.close(_CLOSE_SIGN_IN)
         return
     await socket.accept()
@@ -113,6 +113,10 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
         services.audience.discard(outbox)
 
 
+def _is_ready(principal: Principal) -> bool:
+    return not principal.must_change_password and not principal.must_enrol_totp
+
+
 async def _send(socket: WebSocket, outbox: _Outbox) -> None:
     while True:
         messages = await outbox.take_messages()
@@ -128,7 +132,7 @@ async def _ping(socket: WebSocket, services: Services, outbox: _Outbox) -> None:
         await asyncio.sleep(PING_INTERVAL_S)
         # Signed out, or rights were changed: what may be seen is looked up anew.
         principal = await find_caller(socket, services)
-        if principal is None:
+        if principal is None or not _is_ready(principal):
             await socket.close(_CLOSE_SIGN_IN)
             return
         outbox.principal = principal

@@ -13,7 +13,8 @@ from gateway.api.access import SESSION_COOKIE
 from gateway.api.process import bind, serve_http
 from gateway.api.withdrawal import Withdrawal
 from gateway.control.channel import ControlServer, control_path
-from gateway.settings import ListenSettings
+from gateway.settings import ListenSettings, SignInSettings
+from tests.gateway.api.accounts import configure
 from tests.gateway.api.conftest import County
 
 
@@ -90,6 +91,16 @@ async def test_only_changes_of_visible_cameras_are_told(
             county.camera,
             "live",
         )
+
+
+async def test_who_must_have_an_authenticator_hears_nothing_before(
+    county: County, origin: str
+) -> None:
+    await county.user("clerk", "viewer", county.town)
+    configure(county, sign_in=SignInSettings(totp_roles=["viewer"]))
+    async with aiohttp.ClientSession() as client:
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await connect(county, client, origin, "clerk")
 
 
 async def test_many_changes_become_the_newest(county: County, shard: Shard, origin: str) -> None:
