@@ -70,7 +70,7 @@ class Services:
     revocation_listeners: set[Callable[[str, list[str]], None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.imports = ImportJobs(self.settings, self.rows)
+        self.imports = ImportJobs(self.settings, self.rows, self.processes.configuration_changed)
 
 
 def _services(connection: HTTPConnection) -> Services:

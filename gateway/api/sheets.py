@@ -13,6 +13,7 @@ from gateway.api.access import (
     Caller,
     audit_records,
     permitted_area,
+    permitted_areas,
     record,
     require_full_sign_in,
 )
@@ -200,11 +201,7 @@ async def apply_import(
             409, "import_has_faults", "the file has faults: correct them and send it again"
         )
     (by,) = audit_records(request, caller, "import")
-
-    async def written(_: ImportJob) -> None:
-        await services.processes.configuration_changed()
-
-    services.imports.apply(job, Scope.of(caller, now_us()), by, written)
+    services.imports.apply(job, Scope.of(caller, now_us()), by)
     return _document(services, job)
 
 
@@ -240,9 +237,7 @@ async def _read(request: Request) -> bytes:
 
 def _require(caller: Principal, kind: Kind) -> None:
     require_full_sign_in(caller)
-    right = _RIGHTS[kind]
-    if right not in caller.all_rights(now_us()):
-        raise ApiError(403, "not_allowed", f"you do not have the right to {right} anywhere")
+    permitted_areas(caller, _RIGHTS[kind])
 
 
 def _own(services: Services, caller: Principal, import_id: str) -> ImportJob:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -49,7 +50,7 @@ class ImportJob:
     name: str
     by: AuditRecord
     path: Path
-    sha256: str
+    sha256: str = ""
     state: State = "checking"
     lines: int = 0
     plan: Plan = field(default_factory=Plan)
@@ -62,18 +63,23 @@ class ImportJob:
 
 
 class TooManyImports(Exception):
-    """Others' files are being worked on: try again later."""
+    """As many files are being read as may be: try again later."""
 
 
 class ImportJobs:
     """Every import of this process. One file is worked on at a time."""
 
-    def __init__(self, settings: Settings, rows: RowWriter) -> None:
+    def __init__(
+        self, settings: Settings, rows: RowWriter, written: Callable[[], Awaitable[None]]
+    ) -> None:
+        """``written`` is called when something has been imported."""
         self._settings = settings
         self._rows = rows
+        self._written = written
         self._folder = settings.data_directory / "imports"
         self._jobs: dict[str, ImportJob] = {}
-        self._turn = asyncio.Semaphore(1)
+        self._turn = asyncio.Lock()
+        self._turn_of: WeakValueDictionary[str | None, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
         """Throw away files that an earlier process left."""
@@ -91,13 +97,15 @@ class ImportJobs:
 
         Raises TooManyImports.
         """
-        await self._forget_old(by.user_id)
+        await self._make_room(by.user_id)
         job_id = new_id("imp")
-        path = self._folder / job_id
-        await asyncio.to_thread(self._keep, path, content)
-        sha256 = hashlib.sha256(content).hexdigest()
-        job = ImportJob(job_id, kind, name, by, path, sha256)
+        job = ImportJob(job_id, kind, name, by, self._folder / job_id)
         self._jobs[job.id] = job
+        try:
+            job.sha256 = await asyncio.to_thread(self._keep, job.path, content)
+        except BaseException:
+            self._jobs.pop(job.id, None)
+            raise
         # Files hold passwords: none stays because nobody came back for it.
         job.expiry = asyncio.get_running_loop().call_later(KEPT_S, self._expire, job)
         job.task = asyncio.create_task(self._guarded(job, self._check(job, scope)))
@@ -108,17 +116,11 @@ class ImportJobs:
         job = self._jobs.get(job_id)
         return job if job is not None and job.by.user_id == user_id else None
 
-    def apply(
-        self,
-        job: ImportJob,
-        scope: Scope,
-        by: AuditRecord,
-        written: Callable[[ImportJob], Awaitable[None]],
-    ) -> None:
-        """Check it anew, with the rights of now, and write it; ``written`` is called after that."""
+    def apply(self, job: ImportJob, scope: Scope, by: AuditRecord) -> None:
+        """Check it anew, with the rights of now, and write it."""
         job.state = "applying"
         job.error = None
-        job.task = asyncio.create_task(self._guarded(job, self._apply(job, scope, by, written)))
+        job.task = asyncio.create_task(self._guarded(job, self._apply(job, scope, by)))
 
     async def forget(self, job: ImportJob) -> None:
         """Stop it and delete its file. What is just being written may be written all the same."""
@@ -140,7 +142,9 @@ class ImportJobs:
         def read(lines: int) -> None:
             job.lines = lines
 
-        async with self._turn:
+        own = self._turn_of.setdefault(job.by.user_id, asyncio.Lock())
+        # Nobody waits for more than one file of each of the others.
+        async with own, self._turn:
             job.plan = await worker.check(
                 self._settings, worker.Check(job.kind, job.path, scope), read
             )
@@ -149,13 +153,7 @@ class ImportJobs:
             # The steps hold sealed secrets, and may be outdated when they are wanted.
             job.plan.steps = []
 
-    async def _apply(
-        self,
-        job: ImportJob,
-        scope: Scope,
-        by: AuditRecord,
-        written: Callable[[ImportJob], Awaitable[None]],
-    ) -> None:
+    async def _apply(self, job: ImportJob, scope: Scope, by: AuditRecord) -> None:
         await self._check(job, scope)
         if job.plan.faults:
             job.state = "checked"
@@ -167,7 +165,7 @@ class ImportJobs:
         job.applied_us = now_us()
         job.state = "applied"
         await asyncio.to_thread(job.path.unlink, missing_ok=True)
-        await written(job)
+        await self._written()
 
     async def _guarded(self, job: ImportJob, work: Awaitable[None]) -> None:
         try:
@@ -196,17 +194,17 @@ class ImportJobs:
         except (ConnectionError, RowError):
             _log.warning("a refused import is not on record", job=job.id, code=code)
 
-    async def _forget_old(self, user_id: str | None) -> None:
-        """Make room for one more, of this user and at all."""
-        idle = [job for job in self._jobs.values() if job.state not in ("applying", "checking")]
-        own = [job for job in idle if job.by.user_id == user_id]
-        for job in (
-            *own[: max(0, len(own) + 1 - JOBS_PER_USER)],
-            *idle[: max(0, len(idle) + 1 - JOBS_LIMIT)],
-        ):
-            await self.forget(job)
-        if len(self._jobs) >= JOBS_LIMIT:
-            raise TooManyImports("many files are being imported just now: try again in a moment")
+    async def _make_room(self, user_id: str | None) -> None:
+        """Forget the oldest for one more, of this user and at all. Raises TooManyImports."""
+        everybody = list(self._jobs.values())
+        own = [job for job in everybody if job.by.user_id == user_id]
+        for jobs, limit in ((own, JOBS_PER_USER), (everybody, JOBS_LIMIT)):
+            idle = [job for job in jobs if job.state not in ("applying", "checking")]
+            surplus = max(0, len(jobs) + 1 - limit)
+            if surplus > len(idle):
+                raise TooManyImports("many files are being read just now: try again in a moment")
+            for job in idle[:surplus]:
+                await self.forget(job)
 
     def _expire(self, job: ImportJob) -> None:
         job.expiry = None
@@ -218,10 +216,11 @@ class ImportJobs:
         job.task = None
         await self.forget(job)
 
-    def _keep(self, path: Path, content: bytes) -> None:
+    def _keep(self, path: Path, content: bytes) -> str:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         path.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
 
     def _clear(self) -> None:
         if self._folder.is_dir():

@@ -36,6 +36,8 @@ _WAIT_S_LIMIT = 300
 _ANSWER_BYTES_LIMIT = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _NICENESS = 5
+# Imports wait for one another in gateway.sheets.jobs.
+_exports = asyncio.Semaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ def _plan(found: dict[str, Any]) -> Plan:
 
 async def export(settings: Settings, request: Export) -> bytes:
     """The file. Raises SheetError."""
-    content: bytes = await _ask(settings, request, lambda _: None)
+    async with _exports:
+        content: bytes = await _ask(settings, request, lambda _: None)
     return content
 
 
@@ -101,26 +104,35 @@ async def _ask(settings: Settings, request: Check | Export, progress: Callable[[
         async with asyncio.timeout(_WAIT_S_LIMIT):
             process.stdin.write(pickle.dumps((os.getpid(), settings.to_json(), request)))
             process.stdin.close()
-            while True:
-                (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
-                if length > _ANSWER_BYTES_LIMIT:
-                    raise _given_up()
-                body = await process.stdout.readexactly(length)
-                message = await asyncio.to_thread(msgpack.unpackb, body)
-                if "result" in message:
-                    return message["result"]
-                if "error" in message:
-                    raise SheetError(*message["error"])
-                progress(message["progress"])
-    except (asyncio.IncompleteReadError, TimeoutError, BrokenPipeError, ConnectionResetError):
-        raise _given_up() from None
+            return await _answered(process.stdout, progress)
+    except TimeoutError:
+        raise _too_heavy() from None
+    except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError) as error:
+        if await process.wait() > 0:
+            # Not the kernel for its limits: the fault is ours, and it has said which.
+            raise RuntimeError("the process that reads sheets has failed") from error
+        raise _too_heavy() from None
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
 
 
-def _given_up() -> SheetError:
+async def _answered(answers: asyncio.StreamReader, progress: Callable[[int], None]) -> Any:
+    while True:
+        (length,) = _LENGTH.unpack(await answers.readexactly(_LENGTH.size))
+        if length > _ANSWER_BYTES_LIMIT:
+            raise _too_heavy()
+        body = await answers.readexactly(length)
+        message = await asyncio.to_thread(msgpack.unpackb, body)
+        if "result" in message:
+            return message["result"]
+        if "error" in message:
+            raise SheetError(*message["error"])
+        progress(message["progress"])
+
+
+def _too_heavy() -> SheetError:
     return SheetError("too_heavy", "reading this file takes too much memory or time: split it")
 
 
@@ -135,8 +147,9 @@ def main() -> None:
     answers = sys.stdout.buffer
     try:
         _send(answers, {"result": _answer(settings, request, answers)})
-    except SheetError as error:
-        _send(answers, {"error": [error.code, str(error)]})
+    except (SheetError, MemoryError) as error:
+        known = error if isinstance(error, SheetError) else _too_heavy()
+        _send(answers, {"error": [known.code, str(known)]})
 
 
 def _answer(settings: Settings, request: Check | Export, answers: BinaryIO) -> Any:

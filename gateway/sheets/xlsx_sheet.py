@@ -1,16 +1,19 @@
 """XLSX (ECMA-376): its first visible worksheet, without trusting a byte of it.
 
 The archive's own directory says how large its parts unpack, and Python's reader gives no more than
-that; so a bomb is refused before anything is unpacked. Entities are refused by defusedxml, which
-openpyxl uses when it is there.
+that; so a bomb is refused before anything is unpacked. Nesting without end, for which a parser that
+builds trees needs minutes, is found by one that builds none. Entities are refused by defusedxml,
+which openpyxl uses when it is there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import IO, Any
+from xml.parsers import expat
 
 from gateway.sheets.sheet import (
     CELL_LENGTH_LIMIT,
@@ -26,6 +29,8 @@ OLE_SIGNATURE = b"\xd0\xcf\x11\xe0"
 
 _PARTS_LIMIT = 500
 _UNPACKED_BYTES_LIMIT = 40 * 1024 * 1024
+# A sheet's own elements go some ten deep.
+_DEPTH_LIMIT = 100
 # A float holds no more digits than these; longer codes come rounded.
 _EXACT_DIGITS = 15
 # Blank lines may stand between the rows.
@@ -80,15 +85,47 @@ def _refuse_bombs(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise SheetError("damaged", f"the XLSX file is damaged: {error}") from None
-    unpacked = sum(part.file_size for part in parts)
-    if len(parts) > _PARTS_LIMIT or unpacked > _UNPACKED_BYTES_LIMIT:
-        raise SheetError(
-            "unpacks_too_large",
-            f"the XLSX file unpacks to {len(parts)} parts of {unpacked} bytes; at most "
-            f"{_PARTS_LIMIT} of {_UNPACKED_BYTES_LIMIT} are read: delete what is not needed",
-        )
+            unpacked = sum(part.file_size for part in parts)
+            if len(parts) > _PARTS_LIMIT or unpacked > _UNPACKED_BYTES_LIMIT:
+                raise SheetError(
+                    "unpacks_too_large",
+                    f"the XLSX file unpacks to {len(parts)} parts of {unpacked} bytes; at most "
+                    f"{_PARTS_LIMIT} of {_UNPACKED_BYTES_LIMIT} are read: delete what is not "
+                    "needed",
+                )
+            for part in parts:
+                with archive.open(part) as file:
+                    _refuse_nesting(file)
+    except (SheetError, MemoryError):
+        raise
+    except Exception as error:
+        # As below: zipfile and the packers raise a dozen kinds.
+        raise SheetError("damaged", f"the XLSX file is damaged: {error!r:.200}") from None
+
+
+def _refuse_nesting(part: IO[bytes]) -> None:
+    depth = 0
+
+    def begin(*_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH_LIMIT:
+            raise SheetError("too_heavy", "the XLSX file nests deeper than any sheet does")
+
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def refuse(*_: object) -> None:
+        raise SheetError("damaged", "the XLSX file declares entities")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = begin
+    parser.EndElementHandler = end
+    parser.StartDoctypeDeclHandler = refuse
+    # A picture is no XML; what of the sheet is none, openpyxl says.
+    with contextlib.suppress(expat.ExpatError):
+        parser.ParseFile(part)
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, Sequence[str]]]:
@@ -112,7 +149,7 @@ def _lines(content: bytes) -> Iterator[tuple[int, Sequence[str]]]:
             if len(values) > COLUMNS_LIMIT and values[COLUMNS_LIMIT] not in (None, ""):
                 raise SheetError("too_many_columns", f"line {line} has too many columns")
             yield line, [_text(value) for value in values[:COLUMNS_LIMIT]]
-    except SheetError:
+    except (SheetError, MemoryError):
         raise
     except Exception as error:
         # A foreign parser on a stranger's file: whatever it trips over, the file is at fault.

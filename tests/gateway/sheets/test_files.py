@@ -122,6 +122,16 @@ def test_a_bomb_that_lies_about_its_size_gives_no_more_than_it_said() -> None:
     assert code(bomb.replace(real, said)) == "damaged"
 
 
+def test_nesting_without_end_is_refused_before_a_tree_is_built() -> None:
+    small = write_xlsx("x", [("名称", "说明"), ("a", "b")])
+
+    def nest(name: str, part: bytes) -> bytes:
+        deep = b"<a>" * 200_000 + b"</a>" * 200_000
+        return part.replace(b"<sheetData>", b"<sheetData>" + deep) if "sheet1" in name else part
+
+    assert code(rezipped(small, nest)) == "too_heavy"
+
+
 def test_entities_are_refused() -> None:
     small = write_xlsx("x", [("名称", "说明"), ("a", "b")])
     laughs = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
@@ -130,6 +140,17 @@ def test_entities_are_refused() -> None:
         return laughs + part.partition(b"?>")[2] if "sheet1" in name else part
 
     assert code(rezipped(small, add)) == "damaged"
+
+
+def test_a_file_that_needs_too_much_memory_is_not_called_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(openpyxl, "load_workbook", load)
+    with pytest.raises(MemoryError):
+        names(write_xlsx("x", [("名称", "说明"), ("a", "b")]))
 
 
 def test_a_sheet_that_claims_endless_rows_and_columns_is_cut_short() -> None:
