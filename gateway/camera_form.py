@@ -95,7 +95,7 @@ class _Form(_Addresses):
     transport: Transport = "auto"
     record: Record = "continuous"
     retention_days: int | None = Field(default=None, ge=1, le=3650)
-    retention_bytes: int | None = Field(default=None, ge=1)
+    retention_bytes: int | None = Field(default=None, ge=1, le=2**62)
     enabled: bool = True
 
     @field_validator("number")

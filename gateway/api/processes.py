@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.cluster.interface import SUPERVISOR
-from gateway.control.channel import ControlClient, control_path
+from gateway.control.channel import ControlClient, ControlError, control_path
 from gateway.database.tables import processes
 from gateway.settings import Settings
 from recorder.tables import assignments
@@ -78,7 +78,7 @@ class Processes:
         """Have the supervisor look at the rows at once; it would anyway in a few seconds."""
         try:
             await self.client(SUPERVISOR).call("cluster.reconcile")
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError, ControlError):
             return
 
     def forget(self, name: str) -> None:

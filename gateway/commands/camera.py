@@ -8,7 +8,7 @@ from gateway.camera_form import CameraForm, camera_columns, split_credentials
 from gateway.cameras import Camera, read_cameras, select_cameras
 from gateway.cluster.interface import SUPERVISOR
 from gateway.commands.rows import open_rows
-from gateway.control.channel import ControlClient, control_path
+from gateway.control.channel import ControlClient, ControlError, control_path
 from gateway.database.engine import create_reader_engine
 from gateway.database.tables import cameras
 from gateway.identifiers import new_id
@@ -59,7 +59,7 @@ async def wake(settings: Settings, secret: bytes) -> None:
     client = ControlClient(control_path(settings, SUPERVISOR), secret, connect_timeout_s=0.2)
     try:
         await client.call("cluster.reconcile")
-    except (ConnectionError, TimeoutError):
+    except (ConnectionError, TimeoutError, ControlError):
         return  # Not running: the cameras are taken up at the next start.
     finally:
         await client.close()

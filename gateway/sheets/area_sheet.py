@@ -108,7 +108,7 @@ def _read(row: Row, faults: list[Fault]) -> _Line | None:
                 faults.append(row.fault(column, error.code, str(error)))
     position: int | None = None
     if text := row.text("position"):
-        if text.isascii() and text.isdigit() and int(text[:8]) <= _POSITION_LIMIT:
+        if text.isascii() and text.isdigit() and len(text) <= 8 and int(text) <= _POSITION_LIMIT:
             position = int(text)
         else:
             reason = f"is a number from 0 to {_POSITION_LIMIT}"

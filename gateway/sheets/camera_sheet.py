@@ -108,7 +108,7 @@ def _recognise(
 def _refuse_doubles(
     lines: list[CameraLine], cameras: Sequence[KnownCamera], faults: list[Fault]
 ) -> None:
-    """No number and no address twice, neither in the file nor in the county as it will be."""
+    """No camera, number or address twice, neither in the file nor in the county as it will be."""
     seen: dict[tuple[object, ...], int] = {}
     meant = {line.known.id for line in lines if line.known is not None}
     addresses = {camera.columns["main_url"] for camera in cameras if camera.id not in meant}
@@ -120,11 +120,19 @@ def _refuse_doubles(
             keys.append((("number", line.form.number), "number"))
         else:
             keys.append((("name", line.home.id, line.form.name), "name"))
-        for key, column in keys:
-            first = seen.setdefault(key, line.row.line)
-            if first != line.row.line:
-                reason = f"is the same as on line {first}"
-                faults.append(line.row.fault(column, "twice_in_file", reason, line=first))
+        doubled = {
+            column: first
+            for key, column in keys
+            if (first := seen.setdefault(key, line.row.line)) != line.row.line
+        }
+        if line.known is not None:
+            # One line may mean it by its number, and another by its address of today.
+            first = seen.setdefault(("camera", line.known.id), line.row.line)
+            if first != line.row.line and not doubled:
+                doubled["main_url"] = first
+        for column, first in doubled.items():
+            reason = f"is the same as on line {first}"
+            faults.append(line.row.fault(column, "twice_in_file", reason, line=first))
         if line.form.main_url in addresses:
             reason = "is the address of another camera already"
             faults.append(line.row.fault("main_url", "address_taken", reason))

@@ -170,7 +170,7 @@ def _grant(text: str, areas: KnownAreas, scope: Scope) -> KnownGrant:
 
 
 def _priority(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 100):
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= 100):
         raise _GrantError("unknown_limit", "ptz= is a number from 1 to 100")
     return int(text)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from gateway.cluster.interface import SUPERVISOR
+from gateway.control.channel import ControlError, ControlServer, control_path
 from gateway.database.tables import audit_log, cameras
 from gateway.secrets import unseal
 from tests.gateway.api.conftest import County
@@ -42,6 +44,33 @@ async def test_credentials_leave_the_url_and_are_never_given_back(
     async with county.services.reader.connect() as connection:
         for line in (await connection.execute(sa.select(audit_log.c.detail))).scalars():
             assert "w0rd" not in line
+    await client.aclose()
+
+
+async def test_a_camera_is_added_whatever_the_supervisor_says(county: County) -> None:
+    await county.user("admin", "system_admin")
+    client = await county.sign_in("admin")
+
+    async def reconcile() -> None:
+        raise ControlError("busy", "come back later")
+
+    path = control_path(county.services.settings, SUPERVISOR)
+    server = ControlServer(path, county.services.secret, {"cluster.reconcile": reconcile})
+    await server.start()
+    form = {"name": "村口", "area_id": county.village, "main_url": "rtsp://127.0.0.1:554/main"}
+    response = await client.post("/api/cameras", json=form)
+    await server.close()
+    assert response.status_code == 201
+    await client.aclose()
+
+
+async def test_numbers_that_no_database_holds_are_refused(county: County) -> None:
+    await county.user("admin", "system_admin")
+    client = await county.sign_in("admin")
+    form = {"name": "村口", "area_id": county.village, "main_url": "rtsp://127.0.0.1:554/main"}
+    response = await client.post("/api/cameras", json={**form, "retention_bytes": 2**70})
+    assert response.status_code == 422
+    assert "retention_bytes" in response.json()["error"]["detail"]["fields"]
     await client.aclose()
 
 

@@ -106,6 +106,7 @@ def test_an_export_imported_again_changes_nothing(sheets: Sheets, form: str) -> 
         ("警务,P1,a\u202eb,,\n", "2 name control_character"),
         ('警务,P1,"a\nb",,\n', "2 name control_character"),
         ("警务,P1,a,,-1\n", "2 position not_a_number"),
+        ("警务,P1,a,,0000000099999999999999999999\n", "2 position not_a_number"),
         ("警务,P1,a,NOBODY,\n", "2 parent_code unknown_parent"),
         # A code of another axis is not above it.
         ("部门,D1,a,PCS-03,\n", "2 parent_code unknown_parent"),

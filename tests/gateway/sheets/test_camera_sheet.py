@@ -148,6 +148,11 @@ def test_areas_that_are_missing_are_made_and_said(sheets: Sheets) -> None:
             ["3 name twice_in_file"],
         ),
         ("A-1,a,420881100000,,rtsp://10.0.0.1/taken,,,,\n", ["2 main_url address_taken"]),
+        # The same camera, once by its number and once by the address that it is to leave.
+        (
+            "T-1,a,420881100000,,rtsp://i,,,,\n,b,420881100000,,rtsp://10.0.0.1/taken,,,,\n",
+            ["3 main_url twice_in_file"],
+        ),
     ],
 )
 def test_faults_are_named_by_line_and_column(

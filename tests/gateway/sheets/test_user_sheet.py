@@ -89,6 +89,7 @@ def test_what_changed_is_shown_and_written(sheets: Sheets) -> None:
         ("x,x,,viewer until=2099-01-01,\n", "2 grants unknown_limit"),
         ("x,x,,viewer until=0001-01-01T00:00Z,\n", "2 grants unknown_limit"),
         ("x,x,,viewer ptz=101,\n", "2 grants unknown_limit"),
+        ("x,x,,viewer ptz=0050999,\n", "2 grants unknown_limit"),
         ("x,x,,viewer until=2020-01-01T00:00Z,\n", "2 grants expired"),
         ("x,x,,,perhaps\n", "2 enabled yes_or_no"),
         ("x,x,,,\nX,y,,,\n", "3 name twice_in_file"),
