@@ -144,16 +144,22 @@ def demands_case(
 
 async def standing_purpose(reader: AsyncEngine, user_id: str) -> ReasonGiven | None:
     """The purpose of the user's running shift; None when it must be asked."""
+    shift = await running_shift(reader, user_id)
+    return ReasonGiven(shift["code"], shift["text"], shift["case_id"]) if shift else None
+
+
+async def running_shift(reader: AsyncEngine, user_id: str) -> dict[str, Any] | None:
+    """The user's running shift: ``code``, ``text``, ``case_id``, ``given_us``, ``expires_us``."""
     table = shift_purposes.c
     statement = (
-        sa.select(table.code, table.text, table.case_id)
+        sa.select(table.code, table.text, table.case_id, table.given_us, table.expires_us)
         .where(table.user_id == user_id, table.ended_us.is_(None), table.expires_us > now_us())
         .order_by(table.given_us.desc())
         .limit(1)
     )
     async with reader.connect() as connection:
-        row = (await connection.execute(statement)).one_or_none()
-    return ReasonGiven(row.code, row.text, row.case_id) if row is not None else None
+        row = (await connection.execute(statement)).mappings().one_or_none()
+    return dict(row) if row is not None else None
 
 
 async def state_purpose(

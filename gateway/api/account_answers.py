@@ -146,20 +146,6 @@ class SwitchedSession(Session):
     ended: list[str]
 
 
-class DeskItem(BaseModel):
-    """What the next shift must know of."""
-
-    id: str
-    text: str
-    camera_id: str | None
-    at_us: TimeUs | None
-    opened_us: TimeUs
-    opened_by: str
-    closed_us: TimeUs | None
-    closed_by: str | None
-    resolution: str | None
-
-
 class HandedItem(BaseModel):
     """An item as it stands in the document that both sign."""
 
@@ -169,6 +155,14 @@ class HandedItem(BaseModel):
     at_us: TimeUs | None
     opened_us: TimeUs
     opened_by: str
+
+
+class DeskItem(HandedItem):
+    """What the next shift must know of."""
+
+    closed_us: TimeUs | None
+    closed_by: str | None
+    resolution: str | None
 
 
 class Handover(BaseModel):

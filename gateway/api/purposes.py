@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.accountability import (
     TEXT_CODES,
@@ -17,12 +15,11 @@ from gateway.accountability import (
     asks,
     demands_case,
     require_purpose,
+    running_shift,
 )
 from gateway.api.access import Caller, act, client_address
 from gateway.api.answers import TimeUs
 from gateway.api.services import ServicesDep
-from gateway.database.audit_tables import shift_purposes
-from gateway.identifiers import now_us
 
 router = APIRouter(prefix="/api/purposes", tags=["purposes"])
 
@@ -62,7 +59,7 @@ async def read_purposes(caller: Caller, services: ServicesDep) -> dict[str, Any]
     asked = {action: asks(settings, action) for action in _ACTIONS}
     return {
         "codes": [{"code": one, "text_needed": one in TEXT_CODES} for one in ReasonCode],
-        "shift": await _shift(services.reader, caller.user_id),
+        "shift": await running_shift(services.reader, caller.user_id),
         "asked": asked,
         "case_required": {
             action: asked[action] and demands_case(settings.accountability, caller, action)
@@ -77,23 +74,10 @@ async def state_shift(
 ) -> dict[str, Any] | None:
     """State the purpose of the shift that begins now."""
     await require_purpose(services, caller, "live", body, address=client_address(request))
-    return await _shift(services.reader, caller.user_id)
+    return await running_shift(services.reader, caller.user_id)
 
 
 @router.delete("/shift", status_code=204)
 async def end_shift(caller: Caller, request: Request, services: ServicesDep) -> None:
     """The shift is over: the next live view asks anew."""
     await act(services, request, caller, "shift.end", "purposes.end", {"user_id": caller.user_id})
-
-
-async def _shift(reader: AsyncEngine, user_id: str) -> dict[str, Any] | None:
-    table = shift_purposes.c
-    statement = (
-        sa.select(table.code, table.text, table.case_id, table.given_us, table.expires_us)
-        .where(table.user_id == user_id, table.ended_us.is_(None), table.expires_us > now_us())
-        .order_by(table.given_us.desc())
-        .limit(1)
-    )
-    async with reader.connect() as connection:
-        row = (await connection.execute(statement)).mappings().one_or_none()
-    return dict(row) if row is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -100,7 +101,7 @@ async def read_sheet(
             if cursor is None:
                 break
     return Response(
-        write_csv(lines),
+        await asyncio.to_thread(write_csv, lines),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="retention.csv"'},
     )

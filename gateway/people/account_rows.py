@@ -1,4 +1,4 @@
-"""Writes to accounts, grants and sign-in sessions."""
+"""Writes to accounts, and to what is being watched by whom."""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def add(
 
 @row_operation("grants.withdraw")
 def withdraw(connection: sa.Connection, grant_id: str) -> None:
-    """Take a grant away; the last administrator's stays. What it allowed is ended by the sweep."""
+    """Take a grant away; the last administrator's stays. What it allowed is ended by
+    :mod:`gateway.api.withdrawal`.
+    """
     role = connection.scalar(sa.select(grants.c.role).where(grants.c.id == grant_id))
     connection.execute(sa.delete(grants).where(grants.c.id == grant_id))
     if role == Role.SYSTEM_ADMIN.value:
