@@ -167,7 +167,7 @@ def _seek(page: Page, gateway: RunningGateway, camera_id: str, from_us: int, to_
     page.get_by_title("显示一小时").click()
     box = timeline.bounding_box()
     assert box is not None
-    page.keyboard.press("+")
+    # A quarter of an hour: both ends in sight wherever the newest footage stands.
     page.keyboard.press("+")
     page.keyboard.press("+")
     shown_from_us = float(timeline.get_attribute("data-start-us") or 0)

@@ -101,16 +101,24 @@ async def test_what_is_masked_comes_out_nowhere(gateway: Gateway) -> None:
         assert (await gateway.get(f"/api/cameras/{first}"))["masked"] is True
 
         # What is recorded, before the one place is taken for live.
-        now_us = time.time_ns() // 1000
-        span = {"camera_ids": [first], "start_us": now_us - 60_000_000, "end_us": now_us}
-        _, playback = await answer(operator, "POST", "/api/playback", span)
+        start_us = time.time_ns() // 1000 - 60_000_000
+        wanted = {"camera_ids": [first], "start_us": start_us, "end_us": start_us + 660_000_000}
+        _, playback = await answer(operator, "POST", "/api/playback", wanted)
         base = playback["cameras"][0]["base_url"]
         server = "/".join(base.split("/")[:3])
         ticket = {"ticket": playback["ticket"]}
         _, session = await answer(operator, "POST", f"{server}/sessions", ticket)
         assert session["cameras"][0]["base_url"] == base
-        times = f"start_us={span['start_us']}&end_us={now_us}"
-        index = json.loads(await get(operator, f"{base}/index?{times}"))
+        index: dict[str, Any] = {}
+        times = ""
+
+        async def begun() -> bool:
+            nonlocal times
+            times = f"start_us={start_us}&end_us={time.time_ns() // 1000}"
+            index.update(json.loads(await get(operator, f"{base}/index?{times}")))
+            return bool(index["runs"])
+
+        await gateway.until(begun)
         [run, *_] = index["runs"]
         assert run["transcode"] is True
         segment, number = index["fragments"]["segment_id"][0], index["fragments"]["number"][0]
@@ -164,7 +172,7 @@ async def test_what_is_masked_comes_out_nowhere(gateway: Gateway) -> None:
         _, opened = await answer(operator, "POST", "/api/live", form)
         assert opened["variant"] == "main"
         # What was recorded beneath it stays covered.
-        _, playback = await answer(operator, "POST", "/api/playback", span)
+        _, playback = await answer(operator, "POST", "/api/playback", wanted)
         assert "/masked/2/" in playback["cameras"][0]["base_url"]
     history = await gateway.get(f"/api/cameras/{first}/masks/history")
     assert [(one["version"], len(one["masks"])) for one in history["items"]] == [(2, 0), (1, 1)]
