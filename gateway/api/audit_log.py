@@ -218,7 +218,7 @@ async def _note(
     """Who reads the register is in it."""
     filters = {name: value for name, value in asdict(wanted).items() if value}
     filters.pop("start_us", None), filters.pop("end_us", None)
-    page = {} if before is None else {"before": before}
+    page: dict[str, Any] = {} if before is None else {"before": before}
     await record(
         services,
         request,
