@@ -200,7 +200,8 @@ class CheckpointWriter:
         while True:
             try:
                 await asyncio.to_thread(self._turn)
-            except (OSError, sa.exc.DBAPIError):
+            except Exception:
+                # Whatever it is: that the register is signed must not end with it.
                 _log.exception("the register cannot be signed; trying again")
             await asyncio.sleep(TIP_INTERVAL_S)
 

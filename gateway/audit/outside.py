@@ -265,10 +265,13 @@ class OutsideCopies:
             return
         try:
             one.outside.keep(newest)
-        except OutsideError as error:
+        except Exception as error:
+            # Whatever it is: this place is tried again, and the others do not end with it.
+            foreseen = isinstance(error, OutsideError)
             if one.error is None:
-                _log.error("a copy of the register's signature cannot be kept", why=str(error))
-            one.error = str(error)
+                said = "a copy of the register's signature cannot be kept"
+                _log.error(said, why=str(error), exc_info=not foreseen)
+            one.error = str(error) if foreseen else repr(error)
             return
         if one.error is not None:
             _log.info("copies of the register's signatures are kept again", place=one.outside.place)

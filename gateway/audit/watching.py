@@ -66,6 +66,9 @@ class WatchedLog:
             except (ConnectionError, TimeoutError, ControlError, RowError) as error:
                 _log.warning("what was watched cannot be recorded yet", why=str(error))
                 await asyncio.sleep(_RETRY_S)
+            except Exception:
+                _log.exception("what was watched cannot be recorded yet")
+                await asyncio.sleep(_RETRY_S)
 
     async def flush(self) -> None:
         """Send all that waits. Raises ConnectionError, TimeoutError, ControlError, RowError."""

@@ -39,14 +39,15 @@ class Stubborn:
 
     place = "stubborn"
 
-    def __init__(self, refusals: int) -> None:
+    def __init__(self, refusals: int, why: type[Exception] = OutsideError) -> None:
         self.refusals = refusals
+        self.why = why
         self.kept: list[Checkpoint] = []
 
     def keep(self, checkpoint: Checkpoint) -> None:
         if self.refusals:
             self.refusals -= 1
-            raise OutsideError("the share is not mounted")
+            raise self.why("the share is not mounted")
         self.kept.append(checkpoint)
 
     def read(self) -> Iterator[Checkpoint]:
@@ -69,6 +70,19 @@ async def test_a_place_that_failed_has_all_with_the_next_copy(register: Register
         {"place": "stubborn", "sequence": 3, "at_us": place.kept[0].at_us, "error": None}
     ]
     assert register.verify([place]).faults == ()
+
+
+async def test_no_failure_of_one_place_ends_the_copies(register: Register) -> None:
+    unforeseen, place = Stubborn(1, RuntimeError), Stubborn(0)
+    copies = OutsideCopies(register.checkpoints, [unforeseen, place])
+    await register.look(1)
+    copies.copy_newest()
+    assert "not mounted" in str(copies.state()[0]["error"])
+    await register.look(1)
+    copies.copy_newest()
+    assert [one.sequence for one in unforeseen.kept] == [2]
+    assert [one.sequence for one in place.kept] == [1, 2]
+    assert copies.state()[0]["error"] is None
 
 
 async def test_copies_follow_the_signatures(register: Register, tmp_path: Path) -> None:

@@ -298,6 +298,29 @@ async def test_signing_goes_on_from_the_tip_after_a_crash(register: Register) ->
     assert register.verify().faults == ()
 
 
+@pytest.mark.parametrize("why", [OSError, sa.exc.TimeoutError, RuntimeError])
+async def test_no_failure_ends_the_signing(
+    why: type[Exception], register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign, failures = CheckpointWriter.write_line, iter(range(3))
+
+    def fail_at_first(writer: CheckpointWriter) -> None:
+        if next(failures, None) is not None:
+            raise why("it cannot be now")
+        sign(writer)
+
+    monkeypatch.setattr("gateway.audit.checkpoints.TIP_INTERVAL_S", 0.001)
+    monkeypatch.setattr(CheckpointWriter, "write_line", fail_at_first)
+    await register.look(1, sign=False)
+    running = asyncio.create_task(register.checkpoints.run())
+    async with asyncio.timeout(30):
+        while register.checkpoints.newest_line is None:  # noqa: ASYNC110 - told by nobody
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert register.verify().faults == ()
+
+
 async def test_a_line_that_the_disk_cut_short_leaves_nothing_behind(register: Register) -> None:
     await register.look(2)
     path = checkpoints_path(register.folder)

@@ -21,8 +21,9 @@ ranges = st.lists(
 class Writer:
     """A register that is away at first. A :class:`recorder.rows.RowWriter`."""
 
-    def __init__(self, away: int = 0) -> None:
+    def __init__(self, away: int = 0, why: type[Exception] = ConnectionError) -> None:
         self.away = away
+        self.why = why
         self.written: list[dict[str, Any]] = []
         self.got = asyncio.Event()
 
@@ -30,7 +31,7 @@ class Writer:
         assert operation == "watching.report"
         if self.away:
             self.away -= 1
-            raise ConnectionError("the writer is being restarted")
+            raise self.why("the writer is being restarted")
         self.written += arguments["watched"]
         self.got.set()
 
@@ -47,9 +48,12 @@ def test_merged_ranges_cover_all_and_are_few(
         assert any(low <= start and end <= high for low, high in union)
 
 
-async def test_what_was_watched_is_told_until_it_is_durable(monkeypatch: Any) -> None:
+@pytest.mark.parametrize("why", [ConnectionError, RuntimeError])
+async def test_what_was_watched_is_told_until_it_is_durable(
+    why: type[Exception], monkeypatch: Any
+) -> None:
     monkeypatch.setattr("gateway.audit.watching._RETRY_S", 0.01)
-    writer = Writer(away=2)
+    writer = Writer(2, why)
     log = WatchedLog(writer)
     running = asyncio.create_task(log.run())
     for number in range(3):
