@@ -145,6 +145,17 @@ def test_a_damaged_file_is_set_aside_and_harms_no_other(tmp_path: Path) -> None:
     assert (tmp_path / "unreadable" / "a.mp4").exists()
 
 
+def test_what_a_kill_left_behind_the_last_whole_fragment_is_cut_off(tmp_path: Path) -> None:
+    whole, ends = segment_bytes(2)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(whole[:-10])
+    found = Spool(SpoolConfig(tmp_path), on_pending=lambda _: None, on_lost=lambda *_: None)
+    (file,), report = recover_files(found)
+    assert path.read_bytes() == whole[: ends[1]]
+    assert file.describe().size_bytes == ends[1]
+    assert report.cut_bytes == len(whole) - 10 - ends[1]
+
+
 async def test_bytes_are_synced_at_the_interval(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable
 
 import aiohttp
@@ -77,6 +78,12 @@ async def test_a_withdrawn_right_ends_what_it_allowed(
     assert shard.revoked == [ended]
     assert shard.held == {kept}
     assert await look() == []
+    async with county.services.reader.connect() as connection:
+        columns = (audit_log.c.user_id, audit_log.c.camera_id, audit_log.c.detail)
+        noted = sa.select(*columns).where(audit_log.c.action == "session.withdrawn")
+        (record,) = (await connection.execute(noted)).all()
+    assert (record.user_id, record.camera_id) == (county.users["clerk"], county.camera)
+    assert json.loads(record.detail) == {"session_id": ended, "action": action}
 
 
 async def test_a_grant_that_runs_out_ends_what_it_allowed(

@@ -103,6 +103,15 @@ def test_a_rewritten_manifest_does_not_fit_its_signature(folder: Path) -> None:
     assert "manifest.json: does not fit its SM2-SM3 signature" in faults
 
 
+@pytest.mark.parametrize(("digest", "named"), [("sha256", "SHA-256"), ("sm3", "SM3")])
+def test_each_digest_is_compared(folder: Path, digest: str, named: str) -> None:
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (entry,) = [one for one in manifest["files"] if one["path"] == VIDEO]
+    entry[digest] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest, sort_keys=True))
+    assert f"{VIDEO}: was altered: its {named} is another" in verify(folder).faults
+
+
 def test_a_signature_that_was_taken_away_is_missed(folder: Path) -> None:
     signature = json.loads((folder / "manifest.sig").read_bytes())
     del signature["signatures"][1]

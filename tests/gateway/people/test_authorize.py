@@ -22,13 +22,14 @@ scopes = st.none() | st.frozensets(st.sampled_from(Right))
 def somebody(
     *held: Grant,
     must_change: bool = False,
+    must_enrol: bool = False,
     expires_us: int = NOW + 1,
     scopes: frozenset[Right] | None = None,
     desk: str | None = None,
 ) -> Principal:
     return Principal(
         "usr_1", "wang", "王警官", held, must_change, expires_us, "0" * 64,
-        scopes=scopes, desk_session=desk,
+        scopes=scopes, desk_session=desk, must_enrol_totp=must_enrol,
     )  # fmt: skip
 
 
@@ -109,6 +110,12 @@ def test_nobody_and_the_expired_must_sign_in(right: Right) -> None:
 def test_a_one_time_password_allows_nothing(right: Right) -> None:
     principal = somebody(Grant(Role.SYSTEM_ADMIN, ""), must_change=True)
     assert authorize(principal, right, COUNTY, NOW).refusal == "password_change_required"
+
+
+@pytest.mark.parametrize("right", list(Right))
+def test_a_sign_in_that_lacks_its_authenticator_allows_nothing(right: Right) -> None:
+    principal = somebody(Grant(Role.SYSTEM_ADMIN, ""), must_enrol=True)
+    assert authorize(principal, right, COUNTY, NOW).refusal == "totp_enrolment_required"
 
 
 def test_masks_are_lifted_only_where_the_right_is_held() -> None:

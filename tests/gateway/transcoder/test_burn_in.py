@@ -66,6 +66,12 @@ def test_a_mask_covers_at_least_what_its_outline_encloses(
             assert cells[min(int(y * height / 2), cells.shape[0] - 1), column]
 
 
+def test_a_mask_has_a_margin_of_two_pixels() -> None:
+    quarter = ((0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5))
+    [luma, *_] = planes(draw(noise(64, 48), [quarter], []))
+    assert len(np.unique(luma[12 - 2 : 24 + 2, 16 - 2 : 32 + 2])) == 1
+
+
 def test_drawing_leaves_the_decoders_own_pictures_alone(h264) -> None:
     plain = open_decoder(h264.track)
     masked = open_decoder(h264.track)
