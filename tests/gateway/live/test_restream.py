@@ -117,10 +117,11 @@ async def test_nobody_else_learns_more_than_not_found(
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
-@pytest.mark.parametrize("way", ["revoked", "row is gone", "expired"])
+@pytest.mark.parametrize("way", ["revoked", "row is gone", "expired", "masks are drawn"])
 async def test_who_plays_is_cut_off_when_the_permission_ends(
     served: Served, row: Row, way: str
 ) -> None:
+    row = replace(row, may_lift_masks=way != "masks are drawn")
     served.restreams.permit(by_token("secret", row))
     player = await asyncio.create_subprocess_exec(
         *("ffmpeg", "-v", "error", "-rtsp_transport", "tcp", "-i", served.url("secret")),
@@ -129,7 +130,11 @@ async def test_who_plays_is_cut_off_when_the_permission_ends(
     try:
         async with asyncio.timeout(20):
             await eventually(lambda: served.restreams.session_count)
+            served.restreams.cover({"cam_1" if row.may_lift_masks else "cam_2"}.__contains__)
+            assert served.restreams.session_count, "who sees beneath these masks goes on"
             match way:
+                case "masks are drawn":
+                    served.restreams.cover({"cam_1"}.__contains__)
                 case "revoked":
                     assert served.restreams.revoke("rst_1")
                 case "row is gone":
