@@ -321,6 +321,39 @@ async def test_who_lost_the_right_meanwhile_gets_nothing(desk: Desk, h264: Clip)
     assert await desk.files(job_id) == []
 
 
+@pytest.mark.parametrize("meanwhile", ["right withdrawn", "mask drawn"])
+async def test_rights_and_masks_are_asked_again_before_each_file(
+    desk: Desk, h264: Clip, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    rights = ROLE_RIGHTS[Role.INVESTIGATOR] - {Right.LIFT_MASKS}
+    monkeypatch.setitem(ROLE_RIGHTS, Role.INVESTIGATOR, rights)
+    monkeypatch.setattr("gateway.masks.KNOWN_S", 0.0)
+    await desk.world.record(h264.tracks, h264.units[:50])
+    await desk.world.record(h264.tracks, h264.units[:50], camera_id="cam_two")
+    cameras = (OrderedCamera(CAMERA, "one", ()), OrderedCamera("cam_two", "two", ()))
+    job_id = await desk.order(START_US, START_US + 5 * SECOND, cameras=cameras)
+    left = {"name": "window", "points": [[0, 0], [0.5, 0], [0.5, 0.5]]}
+    author = {"user_id": "usr_1", "user_name": "a"}
+    make = Making._make
+    made: list[str] = []
+
+    async def make_slowly(self: Making, file: Any) -> Any:
+        made.append(file.camera_id)
+        if meanwhile == "right withdrawn":
+            await _execute(desk, sa.delete(grants).where(grants.c.user_id == "usr_1"))
+        else:
+            await desk.world.rows.write(
+                "masks.put", camera_id="cam_two", version=0, masks=[left], **author
+            )
+        return await make(self, file)
+
+    monkeypatch.setattr(Making, "_make", make_slowly)
+    await desk.worker.turn()
+    job = await desk.job(job_id)
+    assert (job.state, job.code, made) == ("failed", "not_allowed", [CAMERA])
+    assert not (desk.workshop.folder / job_id).exists()
+
+
 async def test_a_range_without_footage_says_so(desk: Desk) -> None:
     job_id = await desk.export(START_US, START_US + SECOND)
     job = await desk.job(job_id)
