@@ -171,6 +171,7 @@ async def test_an_object_that_the_store_never_takes_stops_no_other(
     recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
     await until(lambda: list(recorder.spool.files) == [first.id])
     assert stored(database)[-1].end_us == START_US + 60 * SECOND
+    assert first.id not in {segment.id for segment in stored(database)}, "no row before its object"
     await recorder.close()
 
 
@@ -318,6 +319,45 @@ async def test_a_spool_at_its_cap_gives_up_the_oldest_and_says_so(
         assert sum(start < max(end for _, end in lost) for start, _ in spans) <= 1
         await recorder.close()
         await store.close()
+
+
+async def test_what_is_on_its_way_is_not_given_up(
+    tmp_path: Path,
+    rows: LocalRowWriter,
+    store: DirectoryStore,
+    database: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    goes_on = asyncio.Event()
+    put = DirectoryStore.put
+
+    async def put_slowly(*arguments: Any) -> None:
+        await goes_on.wait()
+        await put(*arguments)
+
+    monkeypatch.setattr(DirectoryStore, "put", put_slowly)
+    recorder, camera = await make_recorder(tmp_path, rows, store, bytes_limit=600_000)
+    camera.film(12)
+    files = recorder.spool.files
+    await until(lambda: any(file.uploading for file in files.values()))
+    (on_its_way,) = [file.id for file in files.values() if file.uploading]
+    for _ in range(40):
+        camera.film(1)
+        await until(lambda: recorder.spool.queued_bytes == 0)
+    assert recorder.spool.bytes <= 600_000
+    goes_on.set()
+    recorder.stop(SOURCE.id, GapCause.NOT_SCHEDULED, "off")
+    assert await recorder.uploader.drain(30)
+    await recorder.gaps.drain()
+    kept = stored(database)
+    assert on_its_way in {segment.id for segment in kept}
+    lost = [gap for gap in told_gaps(database) if gap[2] == "store_down"]
+    assert lost, "there was room for all"
+    # What is stored is not told as lost too.
+    spans = [(one.start_us - START_US, one.end_us - START_US) for one in kept]
+    for start_us, end_us, *_ in lost:
+        assert subtract((start_us, end_us), spans) == [(start_us, end_us)]
+    await recorder.close()
 
 
 async def test_held_footage_is_given_up_last(

@@ -109,6 +109,26 @@ async def test_a_grant_that_runs_out_ends_what_it_allowed(
     assert shard.revoked == [ended]
 
 
+async def test_a_view_of_a_token_that_does_not_reach_so_far_ends(
+    county: County,
+    shard: MediaProcess,  # noqa: F811
+) -> None:
+    clerk = await county.user("clerk", "operator", county.town)
+    await county.write(
+        "tokens.create",
+        user_id=clerk,
+        token_hash="f" * 64,
+        name="video wall",
+        scopes=["live"],
+        addresses=[],
+        expires_us=now_us() + HOUR_US,
+        created_by=clerk,
+    )
+    await watch(county, shard, "clerk", "live", "f" * 64)
+    ended = await watch(county, shard, "clerk", "playback", "f" * 64)
+    assert await Withdrawal(county.services).look() == [ended]
+
+
 async def test_a_camera_taken_out_of_a_jurisdiction_is_not_watched_from_there(
     county: County,
     shard: MediaProcess,  # noqa: F811
