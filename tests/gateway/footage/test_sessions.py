@@ -3,10 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 import gateway.people.account_rows  # noqa: F401
-from gateway.footage.sessions import PlaybackSessions
+from gateway.footage.sessions import SESSION_LIFE_US, PlaybackSessions
 from gateway.identifiers import now_us
 from gateway.secrets import derive_key
 from gateway.tickets import TicketSigner
@@ -146,6 +147,20 @@ async def test_a_player_without_cookies_carries_its_ticket(world, h264) -> None:
     async with httpx.AsyncClient() as player:
         answer = await player.get(world.url(f"{INDEX}&ticket={expired}"))
         assert code(answer) == (401, "ticket_refused")
+
+
+async def test_a_ticket_that_is_carried_is_good_as_long_as_a_cookie(
+    world, h264, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.record(h264.tracks, h264.units[:100])
+    expires_us = now_us() + 30_000_000
+    path = world.url(f"{INDEX}&ticket={world.ticket(expires_us=expires_us)}")
+    async with httpx.AsyncClient() as player:
+        assert (await player.get(path)).status_code == 200
+        for late_us, expected in ((0, 200), (1, 401)):
+            at_us = expires_us + SESSION_LIFE_US + late_us
+            monkeypatch.setattr("gateway.footage.sessions.now_us", lambda at_us=at_us: at_us)
+            assert (await player.get(path)).status_code == expected
 
 
 async def test_two_sessions_side_by_side_each_keep_their_minutes(world, h264) -> None:
