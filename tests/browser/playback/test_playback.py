@@ -38,6 +38,13 @@ window.probe = {
   at: (v) => Number(v.dataset.originUs) + v.currentTime * 1e6,
   ready: (count) => probe.states().length === count && probe.states().every((s) => s === 'ready'),
   decoded: () => probe.videos().map((v) => v.getVideoPlaybackQuality().totalVideoFrames),
+  // How many pictures a video put on screen from here on: `shown`. (Decoders run ahead of that.)
+  shown: 0,
+  watch: (v, before = null) => v.requestVideoFrameCallback((_, picture) => {
+    const first = before ?? picture.presentedFrames - 1;
+    probe.shown = picture.presentedFrames - first;
+    probe.watch(v, first);
+  }),
   // Each video's distance from the middle one, in seconds, all read in one go.
   spread: () => {
     const all = probe.videos().map((v) => probe.at(v));
@@ -162,9 +169,8 @@ async def test_every_picture_is_shown_up_to_four_times_the_speed(
     at_us = start_us + 2_000_000
     await opened([camera], at_us)
     await page.get_by_role("combobox").select_option(str(rate))
-    decoded = (await page.evaluate("probe.decoded()"))[0]
-    await page.keyboard.press("k")
     await page.locator("section.tile .picture").click()
+    await page.evaluate("probe.watch(probe.videos()[0])")
     await page.keyboard.press(" ")
     advance_us = int(rate * 3_000_000)
     await page.wait_for_function(
@@ -175,8 +181,8 @@ async def test_every_picture_is_shown_up_to_four_times_the_speed(
     )
     assert shown["mode"] == "full"
     assert abs(shown["rate"] / rate - 1) < 0.16
-    after = (await page.evaluate("probe.decoded()"))[0]
-    assert after - decoded > advance_us / FRAME_US * 0.6
+    # A slow machine drops some; keyframes alone would be one in twenty.
+    assert await page.evaluate("probe.shown") > advance_us / FRAME_US * 0.3
 
 
 @pytest.mark.parametrize("rate", [8, 16])
