@@ -431,6 +431,7 @@ class Breach(BaseModel):
     """A camera whose footage will not be kept as long as it must be."""
 
     camera_id: str
+    camera_name: str
     kept_days: float
     required_days: float
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.database.tables import cameras
 from gateway.identifiers import now_us
 from gateway.retention import camera_policies, default_policy
 from gateway.settings import Settings
@@ -75,11 +76,17 @@ class StorageWatch:
                 policies=await camera_policies(connection, self._settings),
                 capacity_bytes=self._settings.retention.bytes,
             )
-        self.document = _document(found)
+            names = await _names(connection) if found.breaches else {}
+        self.document = _document(found, names)
         return self.document
 
 
-def _document(found: Forecast) -> dict[str, Any]:
+async def _names(connection: AsyncConnection) -> dict[str, str]:
+    rows = await connection.execute(sa.select(cameras.c.id, cameras.c.name))
+    return {row.id: row.name for row in rows}
+
+
+def _document(found: Forecast, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "used_bytes": found.used_bytes,
         "free_bytes": found.free_bytes,
@@ -89,11 +96,13 @@ def _document(found: Forecast) -> dict[str, Any]:
             "full_at_us": found.full_at_us,
             "breaches": [
                 {
-                    "camera_id": breach.source_id.partition("/")[0],
+                    "camera_id": camera_id,
+                    "camera_name": names.get(camera_id, camera_id),
                     "kept_days": round(breach.kept_days, 2),
                     "required_days": breach.required_days,
                 }
                 for breach in found.breaches
+                for camera_id in (breach.source_id.partition("/")[0],)
             ],
         },
     }

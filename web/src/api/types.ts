@@ -221,6 +221,14 @@ export interface Tour {
   document: TourDocument
 }
 
+/** A camera whose footage will not be kept as long as it must be. */
+export interface Breach {
+  camera_id: string
+  camera_name: string
+  kept_days: number
+  required_days: number
+}
+
 export interface SystemState {
   version: string
   demo: boolean
@@ -229,7 +237,7 @@ export interface SystemState {
     used_bytes: number | null
     free_bytes: number | null
     real_days: number | null
-    forecast: { full_at_us: number | null; breaches: unknown[] } | null
+    forecast: { full_at_us: number | null; breaches: Breach[] } | null
   }
   transcoder: { running: number; queued: number; limit: number }
 }
@@ -291,5 +299,5 @@ export interface User extends Person {
 export type ServerEvent =
   | ({ type: 'camera_state'; camera_id: string; variant: VariantName | 'h264' } & VariantState)
   | { type: 'session_revoked'; session_id: string }
-  | { type: 'forecast'; full_at_us?: number | null; breaches?: unknown[] }
+  | { type: 'forecast'; full_at_us?: number | null; breaches?: Breach[] }
   | { type: 'ping' }

@@ -24,7 +24,7 @@ export default {
   allReasons: 'All purposes',
   query: 'Search',
   queryHint: 'Names, cameras, words…',
-  recordCount: '{count} records',
+  recordCount: '{count} record | {count} records',
   signed: 'Signed up to number {sequence} ({at})',
   notSigned: 'Not signed yet',
   outside: 'Signatures also kept at {place}',

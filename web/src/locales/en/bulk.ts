@@ -1,6 +1,6 @@
 export default {
   open: 'Change all of them',
-  title: 'Change {count} cameras',
+  title: 'Change {count} camera | Change {count} cameras',
   keep: 'leave as it is',
   area: 'Move to the area',
   addPlaces: 'File also under',
@@ -9,7 +9,7 @@ export default {
   findHint: 'Old street, for example',
   replace: 'and put instead',
   preview: 'Show what would change',
-  apply: 'Change {count} cameras',
+  apply: 'Change {count} camera | Change {count} cameras',
   willChange: '{changed} of {count} would change. Nothing is written before you confirm.',
   andMore: 'and {count} more',
   done: '{count} changed',

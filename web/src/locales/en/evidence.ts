@@ -136,5 +136,5 @@ export default {
   mine: 'My exports',
   camerasCount: '{count} cameras',
   toExports: 'All exports',
-  kinds: { original: 'Original', viewing: 'Viewing copy', manifest: 'Manifest', signature: 'Signature', package: 'Package', page: 'Player page', verifier: 'Verifier' },
+  kinds: { original: 'Original', viewing: 'Viewing copy', manifest: 'Manifest', signature: 'Signature', page: 'Player page', instructions: 'Instructions' },
 }

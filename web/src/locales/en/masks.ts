@@ -19,6 +19,6 @@ export default {
   leave: 'The masks are not saved. Leave all the same?',
   discard: 'Discard',
   history: 'History',
-  count: '{count} masks',
+  count: '{count} mask | {count} masks',
   takeUp: 'Take up',
 }

@@ -33,7 +33,7 @@ export default {
   action: 'Action',
   actions: { create: 'add', change: 'change' },
   changes: 'Changes',
-  warnings: '{count} notes',
+  warnings: '{count} note | {count} notes',
   atLine: 'line {line}',
   more: 'and {count} more',
   nothing: '(empty)',

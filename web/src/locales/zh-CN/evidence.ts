@@ -136,5 +136,5 @@ export default {
   mine: '我的导出',
   camerasCount: '{count} 台摄像机',
   toExports: '查看全部导出',
-  kinds: { original: '原始录像', viewing: '观看副本', manifest: '清单', signature: '签名', package: '证据包', page: '播放页', verifier: '核验页' },
+  kinds: { original: '原始录像', viewing: '观看副本', manifest: '清单', signature: '签名', page: '播放页', instructions: '说明' },
 }
