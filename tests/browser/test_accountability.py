@@ -149,7 +149,7 @@ def test_a_mask_that_is_drawn_hides_from_who_may_not_lift_it(
     page = new_page()
     page.goto(f"/cameras/{camera['id']}/masks")
     board = page.get_by_role("group", name="画面与遮挡区域")
-    expect(board).to_be_visible()
+    expect(board).to_have_attribute("aria-busy", "false", timeout=30_000)
     box = board.bounding_box()
     assert box is not None
 

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 import pytest
 from playwright.async_api import Page
+from playwright.async_api import TimeoutError as PageTimeout
 
 from tests.peers.processes import gstreamer_camera
 
@@ -537,9 +538,14 @@ async def test_it_goes_on_after_the_footage_server_was_killed(
     at_us = end_us - 8_000_000
     await page.fill("#playback-time", _local(at_us))
     await page.press("#playback-time", "Enter")
-    await page.wait_for_function(
-        "(at) => probe.ready(1) && Math.abs(probe.at(probe.videos()[0]) - at) < 3000",
-        arg=at_us // 1_000_000 * 1_000_000,
-        timeout=60_000,
-    )
+    try:
+        await page.wait_for_function(
+            "(at) => probe.ready(1) && Math.abs(probe.at(probe.videos()[0]) - at) < 3000",
+            arg=at_us // 1_000_000 * 1_000_000,
+            timeout=60_000,
+        )
+    except PageTimeout:
+        tile = await page.locator("section.tile").inner_text()
+        shown = await page.evaluate("[probe.states(), probe.group(), probe.videos().map(probe.at)]")
+        raise AssertionError(f"{at_us}: {shown} {tile!r}") from None
     await shows_exactly(page, camera, at_us // 1_000_000 * 1_000_000)

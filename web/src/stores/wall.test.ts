@@ -41,3 +41,17 @@ it('remembers the tour that ran when the page was left right after a step', asyn
   await vi.advanceTimersByTimeAsync(5_000)
   expect(written.at(-1)?.tour_id).toBe('t1')
 })
+
+it('offers a tour only when what the screen showed last can no longer undo it', async () => {
+  let answer: (response: Response) => void = () => undefined
+  const read = new Promise<Response>((resolve) => (answer = resolve))
+  const others = globalThis.fetch
+  vi.stubGlobal('fetch', (url: string, init: RequestInit) => (url.includes('wall/') ? read : others(url, init)))
+  const wall = useWall()
+  const restored = wall.restore('1')
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(wall.tours).toEqual([])
+  answer(new Response(JSON.stringify({ document: null })))
+  await restored
+  expect(wall.tours).toEqual([tour])
+})

@@ -59,8 +59,11 @@ export const useWall = defineStore('wall', () => {
   async function restore(name: string): Promise<void> {
     screen.value = name
     loaded.value = false
-    await Promise.all([loadLayouts(), loadTours()])
-    const stored = readScreen((await walls.read(name)).document)
+    const [read, allLayouts, allTours] = await Promise.all([walls.read(name), layoutsApi.list(), toursApi.list()])
+    // All at once: a tour that can be started is not undone by what the screen showed last.
+    layouts.value = allLayouts.items
+    tours.value = allTours.items
+    const stored = readScreen(read.document)
     if (stored !== null) {
       grid.value = stored.grid
       tiles.value = stored.tiles
