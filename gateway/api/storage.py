@@ -16,6 +16,7 @@ from gateway.identifiers import now_us
 from gateway.retention import camera_policies, default_policy
 from gateway.settings import Settings
 from recorder.forecast import Forecast, forecast
+from recorder.retention import Breach
 from recorder.stores import Store, StoreError
 
 _log = structlog.get_logger(__name__)
@@ -94,15 +95,16 @@ def _document(found: Forecast, names: Mapping[str, str]) -> dict[str, Any]:
         "real_days": round(found.real_days, 3),
         "forecast": {
             "full_at_us": found.full_at_us,
-            "breaches": [
-                {
-                    "camera_id": camera_id,
-                    "camera_name": names.get(camera_id, camera_id),
-                    "kept_days": round(breach.kept_days, 2),
-                    "required_days": breach.required_days,
-                }
-                for breach in found.breaches
-                for camera_id in (breach.source_id.partition("/")[0],)
-            ],
+            "breaches": [_breach_document(breach, names) for breach in found.breaches],
         },
+    }
+
+
+def _breach_document(breach: Breach, names: Mapping[str, str]) -> dict[str, Any]:
+    camera_id = breach.source_id.partition("/")[0]
+    return {
+        "camera_id": camera_id,
+        "camera_name": names.get(camera_id, camera_id),
+        "kept_days": round(breach.kept_days, 2),
+        "required_days": breach.required_days,
     }

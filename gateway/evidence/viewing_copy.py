@@ -112,6 +112,7 @@ async def write_viewing_copy(
             await asyncio.to_thread(writer.add, gop, raw, pictures)
             done_us = min(gop.end_us, wanted.end_us) - wanted.start_us
             await progress(max(0, done_us))
+        # The place goes back before gigabytes are put behind their head.
         await encoder.close()
         digest = await asyncio.to_thread(writer.finish, path)
     finally:

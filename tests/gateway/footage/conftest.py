@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -27,6 +27,8 @@ from camera_adapters.stream import AccessUnit, Codec, Track
 from gateway.audit.watching import FootageWatched, WatchedLog
 from gateway.control.channel import ControlClient, ControlServer
 from gateway.database.engine import create_reader_engine, create_writer_engine
+from gateway.footage import routes
+from gateway.footage.download import VirtualFile
 from gateway.footage.export_rights import Exports
 from gateway.footage.fragments import FragmentMaker
 from gateway.footage.frames import FrameMaker
@@ -332,3 +334,27 @@ def together(*streams: list[AccessUnit]) -> list[AccessUnit]:
 
 
 PCMA = Track("audio", Codec.PCMA, 8000, channels=1)
+
+
+async def download_breaks_off(
+    world: World, monkeypatch: pytest.MonkeyPatch, when: Callable[[], Awaitable[Any]]
+) -> None:
+    """A download that is under way stays unfinished once ``when`` has happened."""
+    happened = asyncio.Event()
+    read = VirtualFile.read
+
+    async def read_haltingly(*arguments: Any) -> AsyncIterator[bytes]:
+        async for piece in read(*arguments):
+            yield piece
+            await happened.wait()
+
+    monkeypatch.setattr(VirtualFile, "read", read_haltingly)
+    monkeypatch.setattr(routes, "_RECHECK_S", 0)
+    url = world.url(f"/mp4?start_us={START_US}&end_us={START_US + 25_000_000}")
+    with pytest.raises(httpx.RemoteProtocolError):
+        async with world.http.stream("GET", url) as answer:
+            assert answer.status_code == 200
+            async for _ in answer.aiter_raw():
+                if not happened.is_set():
+                    await when()
+                    happened.set()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import itertools
 
 import av
@@ -11,12 +10,17 @@ import sqlalchemy as sa
 
 from camera_adapters.stream import Codec, Track
 from gateway.database.tables import audit_log
-from gateway.footage import routes
-from gateway.footage.download import VirtualFile
 from gateway.footage.media_file import RunStarted, read_media_file
 from gateway.identifiers import now_us
 from gateway.transcoder.audio import AudioTranscoder
-from tests.gateway.footage.conftest import CAMERA, PCMA, START_US, g711_tone, together
+from tests.gateway.footage.conftest import (
+    CAMERA,
+    PCMA,
+    START_US,
+    download_breaks_off,
+    g711_tone,
+    together,
+)
 from tests.gateway.footage.media import (
     decode_everything,
     make_b_frames,
@@ -221,31 +225,16 @@ async def test_a_download_breaks_off_when_the_right_to_it_goes(
         camera_ids=[CAMERA],
     )
     await world.open()
-    went_on = asyncio.Event()
-    read = VirtualFile.read
 
-    async def read_haltingly(*arguments):
-        async for piece in read(*arguments):
-            yield piece
-            await went_on.wait()
+    async def withdraw() -> None:
+        if way == "grant":
+            await world.rows.write("grants.withdraw", grant_id="grant_usr_1_investigator")
+        elif way == "sign-in":
+            await world.rows.write("sign_in.close", token_hash="t")
+        else:
+            await world.server.revoke(["ses_1"])
 
-    monkeypatch.setattr(VirtualFile, "read", read_haltingly)
-    monkeypatch.setattr(routes, "_RECHECK_S", 0)
-    url = world.url(f"/mp4?start_us={START_US}&end_us={START_US + 25_000_000}")
-    with pytest.raises(httpx.RemoteProtocolError):
-        async with world.http.stream("GET", url) as answer:
-            assert answer.status_code == 200
-            async for _ in answer.aiter_raw():
-                if went_on.is_set():
-                    continue
-                if way == "grant":
-                    held = "grant_usr_1_investigator"
-                    await world.rows.write("grants.withdraw", grant_id=held)
-                elif way == "sign-in":
-                    await world.rows.write("sign_in.close", token_hash="t")
-                else:
-                    await world.server.revoke(["ses_1"])
-                went_on.set()
+    await download_breaks_off(world, monkeypatch, withdraw)
 
 
 async def test_a_pin_or_a_token_downloads_no_more_than_it_may(world, h264) -> None:

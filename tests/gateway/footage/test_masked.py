@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 
 import av
 import httpx
 import pytest
 
-from gateway.footage import routes
-from gateway.footage.download import VirtualFile
 from gateway.masks import MaskReader, covering, mask_history
-from tests.gateway.footage.conftest import CAMERA, START_US, World
+from tests.gateway.footage.conftest import CAMERA, START_US, World, download_breaks_off
 from tests.peers.masked_pictures import LEFT_HALF, decode, hides_left_half
 
 HOUR_US = 3_600_000_000
@@ -62,24 +58,7 @@ async def test_a_download_breaks_off_when_a_mask_is_drawn(
 ) -> None:
     await world.record(h264.tracks, h264.units[:300])
     await world.open()
-    drawn = asyncio.Event()
-    read = VirtualFile.read
-
-    async def read_haltingly(*arguments: Any) -> AsyncIterator[bytes]:
-        async for piece in read(*arguments):
-            yield piece
-            await drawn.wait()
-
-    monkeypatch.setattr(VirtualFile, "read", read_haltingly)
-    monkeypatch.setattr(routes, "_RECHECK_S", 0)
-    url = world.url(f"/mp4?start_us={START_US}&end_us={START_US + 25_000_000}")
-    with pytest.raises(httpx.RemoteProtocolError):
-        async with world.http.stream("GET", url) as answer:
-            assert answer.status_code == 200
-            async for _ in answer.aiter_raw():
-                if not drawn.is_set():
-                    await draw(world, [LEFT_HALF])
-                    drawn.set()
+    await download_breaks_off(world, monkeypatch, lambda: draw(world, [LEFT_HALF]))
 
 
 async def test_who_may_lift_masks_gets_what_was_recorded(world: World, h264) -> None:
