@@ -12,6 +12,10 @@ import sqlalchemy as sa
 from gateway.database.audit_tables import audit_log as audit_log
 from gateway.database.grant_tables import camera_places as camera_places
 from gateway.database.grant_tables import grants as grants
+from gateway.database.platform_tables import platform_applicants as platform_applicants
+from gateway.database.platform_tables import platform_channels as platform_channels
+from gateway.database.platform_tables import platform_states as platform_states
+from gateway.database.platform_tables import platforms as platforms
 from recorder.rows import metadata
 
 areas = sa.Table(
@@ -64,10 +68,14 @@ cameras = sa.Table(
     sa.Column("changed_us", sa.BigInteger, nullable=False),
     # A deleted camera keeps its row as long as footage or the audit log may name it.
     sa.Column("deleted_us", sa.BigInteger, nullable=True),
+    # The device or platform that brings it, and the channel's code there.
+    sa.Column("platform_id", sa.String(40), sa.ForeignKey("platforms.id"), nullable=True),
+    sa.Column("channel", sa.String(80), nullable=True),
     sa.CheckConstraint("transport IN ('auto', 'tcp', 'udp')", name="transport"),
     sa.CheckConstraint("record IN ('continuous', 'off')", name="record"),
     # All that a page of cameras is chosen, counted and sorted by: see gateway.cameras.
     sa.Index("ix_cameras_area_id", "area_id", "deleted_us", "name", "id"),
+    sa.Index("ix_cameras_platform_id", "platform_id", "channel"),
     # A deleted camera's number may be used again.
     sa.Index(
         "ix_cameras_number",
