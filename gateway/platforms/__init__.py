@@ -1,0 +1,1 @@
+"""Devices and other platforms: what signalling does with each, and their rows."""
