@@ -35,6 +35,7 @@ PROCESS_MODULES = {
     "shard": "gateway.shard.process",
     "footage": "gateway.footage.process",
     "transcoder": "gateway.transcoder.process",
+    "signalling": "gateway.platforms.process",
     "demo": "gateway.demo.process",
 }
 

@@ -45,6 +45,7 @@ def local_processes(settings: Settings) -> list[ProcessSpec]:
     if settings.demo:
         specs.append(ProcessSpec("demo", "demo", 1))
     specs.append(ProcessSpec("transcoder", "transcoder", 1))
+    specs.append(ProcessSpec("signalling", "signalling", 1))
     specs += [
         ProcessSpec("footage", f"footage-{number}", 2)
         for number in range(1, settings.footage.count + 1)

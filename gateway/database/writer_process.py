@@ -51,6 +51,9 @@ _OPERATION_MODULES = (
     "gateway.people.second_factor_rows",
     "gateway.people.sign_in_rows",
     "gateway.people.token_rows",
+    "gateway.platforms.channel_rows",
+    "gateway.platforms.platform_rows",
+    "gateway.platforms.state_rows",
     "gateway.retention_rows",
     "gateway.sheets.apply_rows",
 )

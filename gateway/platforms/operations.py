@@ -7,7 +7,7 @@ and gives :class:`DeviceOperations` for what is asked of one channel. A refusal 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -214,6 +214,11 @@ class PlatformKind(Protocol):
 
     def operations(self, platform_id: str) -> DeviceOperations:
         """For one platform. Raises DeviceRefused ``not_found`` when it is not held."""
+
+    def calls(self) -> Mapping[str, Callable[..., Any]]:
+        """What it answers on the control channel beside what all kinds do: ``media.session`` of
+        GB/T 28181, ``platforms.discover`` and ``platforms.probe`` of ONVIF.
+        """
 
     def figures(self) -> Mapping[str, float]:
         """For /metrics: name → value."""

@@ -1,0 +1,28 @@
+"""What every kind of platform is given by the signalling process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from camera_adapters.device_events import DeviceEvent
+from gateway.platforms.operations import StateSink
+from gateway.settings import Settings
+from recorder.rows import RowWriter
+
+
+@dataclass(frozen=True, slots=True)
+class SignallingContext:
+    """``on_event(platform_id, event)`` stores an event; it returns at once and may be called
+    thousands of times a second. ``owner`` is this process's name in leases and dialogs.
+    """
+
+    settings: Settings
+    secret: bytes = field(repr=False)
+    owner: str
+    reader: AsyncEngine
+    rows: RowWriter
+    sink: StateSink
+    on_event: Callable[[str, DeviceEvent], None]

@@ -1,0 +1,13 @@
+"""The kinds of platforms that there are. A new protocol is a folder beside this file and one line.
+
+A builder gives None where the settings leave its kind off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.platforms.context import SignallingContext
+from gateway.platforms.operations import PlatformKind
+
+KINDS: tuple[Callable[[SignallingContext], PlatformKind | None], ...] = ()
