@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import structlog
 
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
-from camera_adapters.rtp.ingest import IngestCounters
 from camera_adapters.rtsp.client import FailureCode
 from camera_adapters.rtsp.client_transport import (
     CameraSession,
@@ -25,7 +24,9 @@ from camera_adapters.rtsp.client_transport import (
     open_session,
 )
 from camera_adapters.rtsp.url import parse_camera_url, redact
-from camera_adapters.stream import GapCause, Interruption, Stream, Track
+from camera_adapters.source import SourceCounters, SourceState
+from camera_adapters.stream import GapCause, Interruption, Stream
+from camera_adapters.stream_runs import RunCounters
 
 _log = structlog.get_logger(__name__)
 
@@ -38,51 +39,6 @@ _GOOD_RUN_S = 20.0
 _KEYFRAME_PATIENCE_S = 30
 
 Transport = Literal["auto", "tcp", "udp"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceState:
-    """How a source stands.
-
-    ``connecting`` is before the first success or failure; ``offline`` goes on through retries, of
-    which ``retry_at_us`` is the next. ``refused``: the password was refused twice, and nothing is
-    tried before ``retry_at_us``, since cameras lock out. ``detail`` is one English line, and
-    ``fault`` the same as a stable code, for other languages.
-    """
-
-    state: Literal["idle", "connecting", "live", "offline", "refused"]
-    since_us: int
-    cause: GapCause | None = None
-    detail: str = ""
-    retry_at_us: int | None = None
-    track: Track | None = None
-    fault: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceCounters:
-    """Totals since :meth:`RtspSource.start`, across reconnects.
-
-    ``gop_us`` and ``gop_pictures`` describe the last whole GOP; ``camera_clock_offset_us`` is the
-    camera's clock less ours, None while it has told nothing.
-    """
-
-    bytes: int = 0
-    packets: int = 0
-    lost: int = 0
-    duplicates: int = 0
-    reordered: int = 0
-    malformed: int = 0
-    pictures: int = 0
-    keyframes: int = 0
-    audio_frames: int = 0
-    damaged: int = 0
-    reconnects: int = 0
-    gop_us: int = 0
-    gop_pictures: int = 0
-    camera_clock_offset_us: int | None = None
-    camera_clock_trusted: bool = False
-    clock_steps: int = 0
 
 
 class RtspSource:
@@ -311,7 +267,7 @@ def _added(
 ) -> SourceCounters:
     if session is None or session.ingest is None:
         return past
-    made: IngestCounters = session.ingest.counters
+    made: RunCounters = session.ingest.counters
     received = [receiver.counters for receiver in session.ingest.receivers]
     return SourceCounters(
         bytes=past.bytes + session.bytes_received,

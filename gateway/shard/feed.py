@@ -12,7 +12,8 @@ from collections.abc import Callable
 import structlog
 
 from camera_adapters.rtp.clocks import SteadyClock
-from camera_adapters.rtsp.source import RtspSource, SourceState
+from camera_adapters.rtsp.source import RtspSource
+from camera_adapters.source import SourceState
 from camera_adapters.stream import GapCause, Interruption, Stream
 from gateway.identifiers import now_us
 from gateway.shard.desired import DesiredSource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from camera_adapters.rtsp.source import SourceCounters
+from camera_adapters.source import SourceCounters
 
 _SMOOTHING = 0.3
 

@@ -11,7 +11,7 @@ import pytest
 
 from camera_adapters import sdp
 from camera_adapters.rtp.clocks import CameraClock
-from camera_adapters.rtp.ingest import Ingest, merge_parameter_sets
+from camera_adapters.rtp.ingest import Ingest
 from camera_adapters.rtp.packetise import TrackPacketiser
 from camera_adapters.rtp.rtcp import us_to_ntp
 from camera_adapters.rtp.tracks import choose_tracks
@@ -24,6 +24,7 @@ from camera_adapters.stream import (
     Track,
     Variant,
 )
+from camera_adapters.stream_runs import merge_parameter_sets
 from tests.peers.parameter_sets import H264_PPS, H264_SPS
 from tests.peers.rtp_packets import packet, packets_of, pictures, video_track
 
@@ -57,13 +58,17 @@ class Camera:
     """An Ingest with a Sink behind it, fed picture by picture."""
 
     def __init__(
-        self, codec: Codec = Codec.H264, sound: str = "", reordering: bool = False
+        self,
+        codec: Codec = Codec.H264,
+        sound: str = "",
+        reordering: bool = False,
+        clock: CameraClock | None = None,
     ) -> None:
         body = f"v=0\nm=video 0 RTP/AVP 96\na=rtpmap:96 {codec.value.upper()}/90000\n{sound}"
         self.sink = Recorded()
         stream = Stream("cam", Variant.MAIN)
         stream.attach(self.sink)
-        self.clock = CameraClock()
+        self.clock = clock or CameraClock()
         plans = choose_tracks(sdp.parse(body.encode()))
         self.ingest = Ingest(stream, plans, self.clock, reordering=reordering)
         self.now_us = START_US
@@ -292,8 +297,7 @@ def test_a_gop_that_was_recorded_already_passes_without_overlap_or_gap() -> None
     camera.send(sent[:40])
     camera.ingest.close()
     last_us = camera.sink.units[-1].wall_us
-    again = Camera()
-    again.ingest._camera_clock = camera.clock
+    again = Camera(clock=camera.clock)
     again.now_us = camera.now_us + 400_000
     again.send(sent[:50], step_us=100)  # the connection was lost for half a second
     again.send(sent[50:])
@@ -311,8 +315,7 @@ def test_a_new_connection_goes_on_behind_the_old_one() -> None:
     camera.send(packets_of(pictures(Codec.H264, 10)))
     camera.ingest.close()
     last = camera.sink.units[-1].wall_us
-    again = Camera()
-    again.ingest._camera_clock = camera.clock
+    again = Camera(clock=camera.clock)
     again.now_us = START_US  # the gateway's clock was set back meanwhile
     again.send(packets_of(pictures(Codec.H264, 5)))
     assert again.sink.units[0].wall_us > last

@@ -9,7 +9,8 @@ import pytest
 import structlog.testing
 
 from camera_adapters.rtsp import client_transport, datagrams, source
-from camera_adapters.rtsp.source import RtspSource, SourceState
+from camera_adapters.rtsp.source import RtspSource
+from camera_adapters.source import SourceState
 from camera_adapters.stream import (
     AccessUnit,
     GapCause,

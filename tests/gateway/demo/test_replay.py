@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import gateway.demo
-from camera_adapters.rtsp.source import RtspSource, SourceState
+from camera_adapters.rtsp.source import RtspSource
+from camera_adapters.source import SourceState
 from camera_adapters.stream import AccessUnit, Codec, Interruption, Stream, Track, Variant
 from gateway.demo.clip import Clip, ClipError, load_clip
 from gateway.demo.replay import Replay, ReplayServer
