@@ -201,7 +201,7 @@ def _described(session: dict[str, str], attributes: list[str]) -> SessionDescrip
         direction=_direction(named),
         formats=_formats(words[3:], attributes),
         uri_code=codes.as_received(uri_code),
-        uri_type=uri_type.strip()[:20],
+        uri_type=uri_type.strip()[:20] or "0" * bool(uri_code),
         start_s=start_s,
         end_s=end_s,
         facts=_facts(session.get("f", "")),
