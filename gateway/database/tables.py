@@ -12,6 +12,13 @@ import sqlalchemy as sa
 from gateway.database.audit_tables import audit_log as audit_log
 from gateway.database.grant_tables import camera_places as camera_places
 from gateway.database.grant_tables import grants as grants
+from gateway.database.operating_tables import alarms as alarms
+from gateway.database.operating_tables import device_events as device_events
+from gateway.database.operating_tables import patrols as patrols
+from gateway.database.operating_tables import preset_names as preset_names
+from gateway.database.operating_tables import ptz_holdings as ptz_holdings
+from gateway.database.operating_tables import ptz_homes as ptz_homes
+from gateway.database.operating_tables import switches as switches
 from gateway.database.platform_tables import platform_applicants as platform_applicants
 from gateway.database.platform_tables import platform_channels as platform_channels
 from gateway.database.platform_tables import platform_states as platform_states
