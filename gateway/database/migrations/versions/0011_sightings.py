@@ -28,7 +28,9 @@ def upgrade() -> None:
             ["platform_id"], ["platforms.id"], name=op.f("fk_sighting_places_platform_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sighting_places")),
-        sa.UniqueConstraint("platform_id", "code", name=op.f("uq_sighting_places_platform_id")),
+        sa.UniqueConstraint(
+            "platform_id", "code", name=op.f("uq_sighting_places_platform_id_code")
+        ),
     )
     op.create_index("ix_sighting_places_camera_id", "sighting_places", ["camera_id"])
     op.create_table(
