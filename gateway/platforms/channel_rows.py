@@ -8,18 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.database.platform_tables import platform_channels
+from gateway.platforms.catalog_rows import apply, difference, known_channels
 from recorder.rows import row_operation
 
-_COMPARED = (
-    "parent_code",
-    "kind",
-    "name",
-    "civil_code",
-    "status",
-    "longitude",
-    "latitude",
-    "facts",
-)
 _ROWS_AT_ONCE = 500
 
 
@@ -37,44 +28,8 @@ def replace_channels(
     keeps its row and its camera, and is itself again when it comes back. Names, areas and positions
     of cameras are their own and not touched.
     """
-    known = {
-        row["code"]: row
-        for row in connection.execute(
-            sa.select(platform_channels).where(platform_channels.c.platform_id == platform_id)
-        ).mappings()
-    }
-    added: list[dict[str, Any]] = []
-    changed = back = 0
-    unchanged: list[str] = []
-    for channel in channels:
-        columns = {name: channel.get(name) for name in _COMPARED}
-        row = known.get(channel["code"])
-        if row is None:
-            added.append({"platform_id": platform_id, "code": channel["code"], **columns})
-            continue
-        back += row["gone_us"] is not None
-        if row["gone_us"] is None and all(row[name] == columns[name] for name in _COMPARED):
-            unchanged.append(channel["code"])
-            continue
-        changed += 1
-        connection.execute(
-            _rows_of(platform_id, [channel["code"]]).values(seen_us=at_us, gone_us=None, **columns)
-        )
-    if added:
-        connection.execute(
-            sa.insert(platform_channels), [{**row, "seen_us": at_us} for row in added]
-        )
-    for codes in _portions(unchanged):
-        connection.execute(_rows_of(platform_id, codes).values(seen_us=at_us))
-    gone: list[str] = []
-    if complete:
-        present = {channel["code"] for channel in channels}
-        gone = [
-            code for code, row in known.items() if code not in present and row["gone_us"] is None
-        ]
-        for codes in _portions(gone):
-            connection.execute(_rows_of(platform_id, codes).values(gone_us=at_us, status="off"))
-    return {"added": len(added), "changed": changed, "gone": len(gone), "back": back}
+    found = difference(known_channels(connection, platform_id), channels, complete=complete)
+    return apply(connection, platform_id, found, at_us)
 
 
 @row_operation("platforms.channel_status")

@@ -230,9 +230,13 @@ class StateSink(Protocol):
     def state(self, platform_id: str, state: PlatformState) -> None:
         """The newest state of a platform."""
 
-    async def channels(self, platform_id: str, found: Sequence[Channel]) -> dict[str, int]:
-        """The whole catalogue as of now; gives {added, changed, gone, back}. Durable when it
-        returns. Local names, areas and positions of cameras are not touched.
+    async def channels(
+        self, platform_id: str, found: Sequence[Channel], *, complete: bool = True
+    ) -> dict[str, int]:
+        """The catalogue as of now; gives {added, changed, gone, back}. Durable when it returns.
+
+        Only of a ``complete`` one is what it does not have gone. Local names, areas and positions
+        of cameras are not touched.
         """
 
     def channel_status(self, platform_id: str, status: Mapping[str, str]) -> None:

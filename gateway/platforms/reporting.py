@@ -60,7 +60,9 @@ class Reporting:
         self._changed.pop(platform_id, None)
         self._status.pop(platform_id, None)
 
-    async def channels(self, platform_id: str, found: Sequence[Channel]) -> dict[str, int]:
+    async def channels(
+        self, platform_id: str, found: Sequence[Channel], *, complete: bool = True
+    ) -> dict[str, int]:
         """See StateSink. Raises RowError and ConnectionError."""
         self._status.pop(platform_id, None)
         counts: dict[str, int] = await self._rows.write(
@@ -68,6 +70,7 @@ class Reporting:
             platform_id=platform_id,
             channels=[{**asdict(one), "facts": dict(one.facts)} for one in found],
             at_us=now_us(),
+            complete=complete,
         )
         return counts
 
