@@ -37,7 +37,9 @@ class RtpReceiver:
     ``ends_on_marker`` may be turned off by the owner for a camera whose marker bits lie.
     ``head_bytes`` is how much of each payload is kept apart in :class:`Group`, at most 3.
     ``starts_picture`` tells from a payload whether a picture starts there; it is used when neither
-    markers nor timestamps divide the pictures.
+    markers nor timestamps divide the pictures. ``framing`` is 4 for RTSP's frames and 2 for those
+    of RFC 4571, whose length has nothing in front: see :meth:`receive_framed`. ``only_ssrc``, where
+    it is set, is the only source that is taken; ``refused_ssrc`` is the newest that was not.
     """
 
     __slots__ = (
@@ -55,9 +57,11 @@ class RtpReceiver:
         "_last_report",
         "_last_report_us",
         "_last_transit",
+        "_overlap",
         "_payload_type",
         "_plain",
         "_prefix",
+        "_prefix_mask",
         "_probation",
         "_reported_lost",
         "_reported_packets",
@@ -71,6 +75,8 @@ class RtpReceiver:
         "counters",
         "deliver",
         "ends_on_marker",
+        "only_ssrc",
+        "refused_ssrc",
         "reordering",
         "ssrc",
         "starts_picture",
@@ -87,6 +93,7 @@ class RtpReceiver:
         channel: int = 0,
         head_bytes: int = 0,
         starts_picture: Callable[[bytes], bool] | None = None,
+        framing: int = 4,
     ) -> None:
         self.counters = ReceptionCounters()
         self.by_packet = by_packet
@@ -94,10 +101,15 @@ class RtpReceiver:
         self.reordering = reordering
         self.starts_picture = starts_picture
         self.ssrc = 0
+        self.only_ssrc: int | None = None
+        self.refused_ssrc: int | None = None
         self._payload_type = payload_type
         self._ticks_per_us = clock_rate / 1_000_000
         self.deliver = deliver
-        self._prefix = 0x2400 | channel
+        # With frames of RFC 4571 the two bytes before a length are the end of the frame before.
+        self._prefix_mask = 0xFFFF if framing == 4 else 0
+        self._overlap = 4 - framing
+        self._prefix = (0x2400 | channel) & self._prefix_mask
         self._plain = 0x8000 | payload_type
         self._started = False
         self._expected = 0
@@ -130,6 +142,7 @@ class RtpReceiver:
         """
         unpack = _INTERLEAVED.unpack_from
         prefix, plain, ssrc = self._prefix, self._plain, self.ssrc
+        prefix_mask, overlap = self._prefix_mask, self._overlap
         heads, bodies = self._heads, self._bodies
         expected, current = self._expected, self._timestamp
         body_offset = _INTERLEAVED_HEADER_BYTES + self._head_bytes
@@ -143,7 +156,7 @@ class RtpReceiver:
         ending = 0x80 if self.ends_on_marker else 0x8000
         while position <= last_start:
             magic, length, first, sequence, timestamp, source, head = unpack(data, position)
-            if magic != prefix or length < 12:
+            if magic & prefix_mask != prefix or length < 12:
                 break
             following = position + 4 + length
             if following > end:
@@ -157,20 +170,20 @@ class RtpReceiver:
                 or (timestamp != current and bodies)
             ):
                 self._leave_loop(expected, current, packets, position - start)
-                start, packets = following, 0
+                start, packets = following - overlap, 0
                 self.receive_packet(data, position + 4, following, arrival_us)
                 ssrc, plain, heads, bodies = self.ssrc, self._plain, self._heads, self._bodies
                 expected, current = self._expected, self._timestamp
                 careful = self._is_careful()
                 ending = 0x80 if self.ends_on_marker else 0x8000
-                position = following
+                position = following - overlap
                 continue
             current = timestamp
             expected = (sequence + 1) & 0xFFFF
             heads.append(head >> head_shift)
             bodies.append(data[position + body_offset : following])
             packets += 1
-            position = following
+            position = following - overlap
             if first & ending == 0x80:
                 self._leave_loop(expected, current, packets, position - start)
                 start, packets = position, 0
@@ -199,15 +212,35 @@ class RtpReceiver:
             position = start + (data[position + 2] << 8 | data[position + 3])
             self.receive_packet(data, start, position, arrival_us)
 
+    def receive_framed(self, data: bytes, arrival_us: int) -> int:
+        """Take RFC 4571's frames (``framing`` 2); gives where the first incomplete one begins.
+
+        ``data`` begins with two bytes of anything, and so must what is kept for the next call:
+        the result points there, two bytes before the frame.
+        """
+        position, end = 0, len(data)
+        while True:
+            position = self.receive_interleaved(data, position, end, arrival_us)
+            start = position + 4
+            if start > end:
+                return position
+            following = start + (data[position + 2] << 8 | data[position + 3])
+            if following > end:
+                return position
+            # Too short to be RTP: counted, and the next frame is where it should be.
+            self.receive_packet(data, start, following, arrival_us)
+            position = following - 2
+
     def _receive_short(self, data: bytes, position: int, end: int, arrival_us: int) -> int:
         """The last packet of a read, where it is too short for the loop."""
-        if data[position] << 8 | data[position + 1] != self._prefix:
+        magic = data[position] << 8 | data[position + 1]
+        if magic & self._prefix_mask != self._prefix:
             return position
         following = position + 4 + (data[position + 2] << 8 | data[position + 3])
         if following > end or following < position + _INTERLEAVED_HEADER_BYTES:
             return position
         self.receive_packet(data, position + 4, following, arrival_us)
-        return following
+        return following - self._overlap
 
     def receive_packet(self, data: bytes, start: int, end: int, arrival_us: int) -> None:
         """Take one packet, ``data[start:end]``, whatever it is."""
@@ -322,6 +355,9 @@ class RtpReceiver:
 
     def _adopt_source(self, ssrc: int, sequence: int) -> bool:
         """The first source is ours; another one replaces it after two packets in a row."""
+        if self.only_ssrc is not None and ssrc != self.only_ssrc:
+            self.refused_ssrc = ssrc
+            return False
         if self._started:
             if self._probation != sequence:
                 self._probation = (sequence + 1) & 0xFFFF
