@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
@@ -119,6 +120,20 @@ class RestreamSettings(_Section):
     enabled: bool = False
     address: str = "127.0.0.1"
     port: int = Field(default=8554, ge=0, le=65535)
+
+
+class PushSettings(_Section):
+    """The RTMP server for cameras and encoders that push. Off unless asked for."""
+
+    enabled: bool = False
+    address: str = "127.0.0.1"
+    port: int = Field(default=1935, ge=0, le=65535)
+
+
+class FileSettings(_Section):
+    """Where files that stand in for cameras lie; without it there are none."""
+
+    directory: Path | None = None
 
 
 class TranscoderSettings(_Section):
@@ -233,6 +248,22 @@ class EvidenceSettings(_Section):
     sm2_key_file: Path | None = None
 
 
+class SteeringSettings(_Section):
+    """Cameras that move: after how long without a command they are let go, and after how long a
+    movement that is not renewed is stopped.
+    """
+
+    idle_s: float = Field(default=15.0, ge=2, le=600)
+    move_timeout_s: float = Field(default=2.0, ge=0.5, le=10)
+
+
+class AlarmSettings(_Section):
+    """When something becomes an alarm."""
+
+    camera_offline_after_s: float = Field(default=20.0, ge=1, le=3600)
+    clock_drift_s: float = Field(default=10.0, ge=1, le=86400)
+
+
 class TlsSettings(_Section):
     """Whether and how the console and the API are encrypted.
 
@@ -252,6 +283,50 @@ class TlsSettings(_Section):
         if self.certificates == "files" and not (self.certificate and self.key):
             raise ValueError("certificates from files need tls.certificate and tls.key")
         return self
+
+
+class Gb28181Settings(_Section):
+    """GB/T 28181: who we are, and where devices and platforms register with us.
+
+    Without ``port`` nobody can register. ``code`` has twenty digits; ``domain`` is its first ten
+    unless set. ``password`` is what newcomers are tried with, so that people see who knows it: none
+    of them is let in by it. ``zone`` is what devices' clocks are set to when they register.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    advertise_address: str | None = None
+    code: str = Field(default="", pattern=r"^(\d{20})?$")
+    domain: str = Field(default="", pattern=r"^[0-9A-Za-z.\-]{0,60}$")
+    password: SecretStr | None = None
+    zone: str = "Asia/Shanghai"
+    expires_s_minimum: int = Field(default=60, ge=30, le=86_400)
+    expires_s_limit: int = Field(default=86_400, ge=60, le=604_800)
+    keepalive_s: int = Field(default=60, ge=5, le=3600)
+    keepalives_missed: int = Field(default=3, ge=1, le=20)
+    digest_algorithms: list[Literal["MD5", "SHA-256"]] = ["MD5"]
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(f"there is no time zone {value!r}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.port and not self.code:
+            raise ValueError("gb28181.port needs gb28181.code: the twenty digits of this platform")
+        if self.expires_s_minimum > self.expires_s_limit:
+            raise ValueError("expires_s_minimum is above expires_s_limit")
+        return self
+
+    @property
+    def effective_domain(self) -> str:
+        """The SIP domain: ``domain``, else the first ten digits of the code (annex D)."""
+        return self.domain or self.code[:10]
 
 
 class MetricsSettings(_Section):
@@ -288,6 +363,8 @@ class Settings(BaseSettings):
     footage: FootageSettings = FootageSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     restream: RestreamSettings = RestreamSettings()
+    push: PushSettings = PushSettings()
+    files: FileSettings = FileSettings()
     transcoder: TranscoderSettings = TranscoderSettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
@@ -296,7 +373,10 @@ class Settings(BaseSettings):
     oidc: OidcSettings = OidcSettings()
     desks: DeskSettings = DeskSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    steering: SteeringSettings = SteeringSettings()
+    alarms: AlarmSettings = AlarmSettings()
     tls: TlsSettings = TlsSettings()
+    gb28181: Gb28181Settings = Gb28181Settings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from camera_adapters.sip.digest import DigestGuard, Verdict
+from camera_adapters.http_digest import DigestServer
+from camera_adapters.sip.digest import verify
 from camera_adapters.sip.endpoint import (
     Credentials,
     IncomingRequest,
@@ -77,13 +78,13 @@ async def test_request_is_answered(transport: Transport) -> None:
 
 
 async def test_challenge_is_answered_once() -> None:
-    guard = DigestGuard("3402000000")
-    verdicts: list[Verdict] = []
+    guard = DigestServer("3402000000", b"key")
+    verdicts: list[str] = []
 
     def registrar(incoming: IncomingRequest) -> None:
-        given = incoming.request.headers.get("authorization")
-        verdicts.append(guard.check(given, "REGISTER", "secret", 0.0))
-        if verdicts[-1] is Verdict.PROVEN:
+        proof = verify(guard, incoming.request, lambda username: "secret", 0.0)
+        verdicts.append(proof.verdict)
+        if proof.accepted:
             incoming.respond(200)
         else:
             challenges = [("WWW-Authenticate", value) for value in guard.challenges(0.0)]
@@ -103,7 +104,7 @@ async def test_challenge_is_answered_once() -> None:
     async with listening(registrar) as platform, listening() as device:
         assert await register("secret") == 200
         assert await register("wrong") == 401
-    assert verdicts == [Verdict.MISSING, Verdict.PROVEN, Verdict.MISSING, Verdict.WRONG]
+    assert verdicts == ["missing", "accepted", "missing", "wrong"]
 
 
 async def test_nobody_answers_within_the_callers_time() -> None:
