@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.secrets import seal
-
-_SCHEMES = ("rtsp", "rtsps")
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
+from gateway.sources.addresses import split_credentials
 
 Transport = Literal["auto", "tcp", "udp"]
 Record = Literal["continuous", "off"]
-
-
-def split_credentials(url: str) -> tuple[str, str | None, str | None]:
-    """``url`` without its user and password, and both of them, unquoted.
-
-    The last '@' before the path ends them: cameras' passwords hold '@' unquoted. Raises ValueError
-    with what is wrong.
-    """
-    scheme, separator, rest = url.strip().partition("://")
-    if not separator or scheme.lower() not in _SCHEMES:
-        raise ValueError("the address begins with rtsp://")
-    authority, slash, path = rest.partition("/")
-    credentials, at, host = authority.rpartition("@")
-    username: str | None = None
-    password: str | None = None
-    if at:
-        name, colon, secret = credentials.partition(":")
-        username = unquote(name)
-        password = unquote(secret) if colon else None
-    bare = f"{scheme.lower()}://{host}{slash}{path}"
-    try:
-        parts = urlsplit(bare)
-        port = parts.port
-    except ValueError:
-        raise ValueError("the port in the address is not a number from 1 to 65535") from None
-    if not parts.hostname or port == 0:
-        raise ValueError("the address has no host name")
-    if _UNPRINTABLE.search(bare):
-        raise ValueError("the address holds a blank or a control character")
-    return bare, username, password
-
-
-def endpoint(url: str) -> tuple[str | None, int]:
-    """Host and port of an RTSP URL."""
-    parts = urlsplit(url)
-    return parts.hostname, parts.port or (322 if parts.scheme == "rtsps" else 554)
 
 
 class _Addresses(BaseModel):

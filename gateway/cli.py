@@ -109,9 +109,9 @@ def version() -> None:
 @camera_app.command("add")
 def camera_add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
-    url: Annotated[str, typer.Argument(help="rtsp://… of the main stream.")],
+    url: Annotated[str, typer.Argument(help="Of the main stream; see docs/sources.md.")],
     area: Annotated[str, typer.Option(help="Names from the root down: 县/镇/村. Made if missing.")],
-    sub_url: Annotated[str | None, typer.Option(help="rtsp://… of the sub-stream.")] = None,
+    sub_url: Annotated[str | None, typer.Option(help="Of the sub-stream.")] = None,
     username: Annotated[str | None, typer.Option()] = None,
     ask_password: PasswordOption = False,
     transport: Annotated[str, typer.Option(help="auto, tcp or udp")] = "auto",
@@ -157,14 +157,17 @@ def camera_list(config: ConfigOption = None, data: DataOption = None) -> None:
 
 @camera_app.command("test")
 def camera_test(
-    url: Annotated[str, typer.Argument(help="rtsp://…")],
+    url: Annotated[str, typer.Argument(help="rtsp://…, http://…, rtmp://… or file:///…")],
     username: Annotated[str | None, typer.Option()] = None,
     ask_password: PasswordOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
 ) -> None:
     """Try an address, and say in one line what is wrong with it."""
     from gateway.commands.camera import test_camera
 
-    result = run_command(test_camera(url, username, ask_for_password() if ask_password else None))
+    password = ask_for_password() if ask_password else None
+    result = run_command(test_camera(settings_of(config, data), url, username, password))
     typer.echo(result.line)
     if not result.ok:
         raise typer.Exit(1)

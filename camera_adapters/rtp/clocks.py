@@ -185,13 +185,6 @@ class TrackClock:
         self._last_line_us = max(self._last_line_us, line_us)
         return line_us
 
-    def beside_us(self, timestamp: int) -> int:
-        """Where another track that counts on the same clock has this timestamp; changes nothing.
-
-        Only after the first :meth:`line_us`.
-        """
-        return round(timestamp * self._us_per_tick) + self._offset_us
-
     def of_companion(self, timestamp: int) -> int | None:
         """Where a timestamp of another track on the same clock lies; None before the first unit."""
         if not self._started:

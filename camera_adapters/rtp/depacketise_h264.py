@@ -35,7 +35,7 @@ class H264Depacketiser:
 
     def __init__(self) -> None:
         self.malformed = 0
-        self.divider = PictureDivider(_RULES)
+        self.divider = PictureDivider(RULES)
 
     def fragmented_picture(self, heads: list[int], bodies: list[bytes]) -> Picture | None:
         """The common case at once: one slice in FU-A fragments; None when it is not just that.
@@ -147,7 +147,7 @@ def _is_intra(unit: NalPieces) -> bool:
         return False
 
 
-_RULES = NalRules(
+RULES = NalRules(
     kind_of=lambda first_byte: first_byte & 0x1F,
     slices=_SLICES,
     parameter_sets=frozenset({_SPS, _PPS}),
@@ -157,3 +157,4 @@ _RULES = NalRules(
     is_keyframe=_is_keyframe,
     is_of_keyframe=_is_of_keyframe,
 )
+"""What H.264 says of NAL units."""

@@ -31,7 +31,7 @@ class H265Depacketiser:
 
     def __init__(self, *, with_decoding_order: bool = False) -> None:
         self.malformed = 0
-        self.divider = PictureDivider(_RULES)
+        self.divider = PictureDivider(RULES)
         self._order_bytes = 2 if with_decoding_order else 0
 
     def fragmented_picture(self, heads: list[int], bodies: list[bytes]) -> Picture | None:
@@ -143,7 +143,7 @@ def _is_keyframe(units: list[NalPieces], parameter_sets: list[bytes]) -> bool:
     return 16 <= next(kind for kind in kinds if kind in _SLICES) <= 23
 
 
-_RULES = NalRules(
+RULES = NalRules(
     kind_of=lambda first_byte: first_byte >> 1 & 0x3F,
     slices=_SLICES,
     parameter_sets=_PARAMETER_SETS,
@@ -153,3 +153,4 @@ _RULES = NalRules(
     is_keyframe=_is_keyframe,
     is_of_keyframe=_is_of_keyframe,
 )
+"""What H.265 says of NAL units."""

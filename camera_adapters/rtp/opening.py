@@ -10,9 +10,9 @@ timestamps advance. For a camera that begins with the newest picture that is one
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from camera_adapters.rtp.clocks import TrackClock
-from camera_adapters.rtp.group import Group
 
 # How long nothing may come faster than real time, for the burst to be over: with the next picture
 # as a witness, and without.
@@ -24,7 +24,24 @@ _HURRY_US = 10_000
 _WAIT_LIMIT_US = 1_000_000
 _OCTETS_LIMIT = 16 * 1024 * 1024
 
-Take = Callable[[Group], None]
+
+class Arrived(Protocol):
+    """What has a timestamp and came at a moment: an RTP group, a frame of a container."""
+
+    @property
+    def timestamp(self) -> int:
+        """Unwrapped, in its clock's ticks."""
+
+    @property
+    def arrival_us(self) -> int:
+        """Our UTC time."""
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """Its payload, in pieces."""
+
+
+_ArrivedT = TypeVar("_ArrivedT", bound=Arrived)
 
 
 class Opening:
@@ -50,17 +67,17 @@ class Opening:
         self.settled = False
         self._clocks = clocks
         self._on_settled = on_settled
-        self._held: list[tuple[Take, Group]] = []
+        self._held: list[tuple[Callable[[Any], None], Arrived]] = []
         self._leasts: list[int | None] = [None] * len(clocks)
         self._reported = [False] * len(clocks)
         self._octets = 0
         self._first_us = 0
         self._hurried_us = 0
 
-    def taker(self, index: int, take: Take) -> Take:
+    def taker(self, index: int, take: Callable[[_ArrivedT], None]) -> Callable[[_ArrivedT], None]:
         """What the receiver of track ``index`` delivers to, while this is open."""
 
-        def hold(group: Group) -> None:
+        def hold(group: _ArrivedT) -> None:
             if self.settled:
                 take(group)
             else:
@@ -82,7 +99,7 @@ class Opening:
         if not self.settled:
             self._settle()
 
-    def _hold(self, index: int, take: Take, group: Group) -> None:
+    def _hold(self, index: int, take: Callable[[Any], None], group: Arrived) -> None:
         arrival_us = group.arrival_us
         if not self._held:
             self._first_us = self._hurried_us = arrival_us

@@ -46,7 +46,7 @@ class ProbeResult:
     audio: Codec | None = None
 
 
-_ADVICE: dict[str, str] = {
+ADVICE: dict[str, str] = {
     "unresolved": "check its spelling, or give the camera's IP address",
     "closed_port": "554 is usual; see whether RTSP is switched on in the camera",
     "unreachable": "check the address, the camera's power and cable, and the firewalls on the way",
@@ -62,24 +62,25 @@ _ADVICE: dict[str, str] = {
 }
 
 
-class _FirstKeyframe:
+class FirstKeyframe:
     """A Sink that waits for the first run."""
 
     def __init__(self) -> None:
         self.tracks: asyncio.Future[tuple[Track, ...]] = asyncio.get_running_loop().create_future()
 
     def on_run_started(self, tracks: tuple[Track, ...]) -> None:
+        """Keep the first."""
         if not self.tracks.done():
             self.tracks.set_result(tracks)
 
     def on_access_unit(self, unit: AccessUnit) -> None:
-        pass
+        """Nothing."""
 
     def on_interrupted(self, interruption: Interruption) -> None:
-        pass
+        """Nothing."""
 
     def on_closed(self) -> None:
-        pass
+        """Nothing."""
 
 
 async def probe(
@@ -96,7 +97,7 @@ async def probe(
     result = await _try(camera_url, username, password, timeout_s, tcp=True)
     if result.code == FailureCode.TRANSPORT:
         result = await _try(camera_url, username, password, timeout_s, tcp=False)
-    advice = _ADVICE.get(result.code)
+    advice = ADVICE.get(result.code)
     return replace(result, line=f"{result.line}: {advice}") if advice else result
 
 
@@ -104,7 +105,7 @@ async def _try(
     url: CameraUrl, username: str, password: str, timeout_s: float, *, tcp: bool
 ) -> ProbeResult:
     stream = Stream("probe", Variant.MAIN)
-    keyframe = _FirstKeyframe()
+    keyframe = FirstKeyframe()
     stream.attach(keyframe)
     credentials = credentials_for(url, username, password)
     hops = 0
@@ -127,7 +128,7 @@ async def _try(
             outcome = session.ended.result() if session.ended.done() else None
             session.end(Outcome("stopped", "stopped"))
         if keyframe.tracks.done():
-            return _success(keyframe.tracks.result())
+            return success_of(keyframe.tracks.result())
         if outcome is None:
             return _without_keyframe(session, timeout_s)
         if outcome.code != "redirected":
@@ -139,7 +140,8 @@ async def _try(
         hops += 1
 
 
-def _success(tracks: tuple[Track, ...]) -> ProbeResult:
+def success_of(tracks: tuple[Track, ...]) -> ProbeResult:
+    """What a run of these tracks means."""
     video = tracks[0]
     audio = tracks[1].codec if len(tracks) > 1 else None
     rate = f" at {video.frames_per_second:g} pictures a second" if video.frames_per_second else ""

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from camera_adapters.rtsp.probe import probe
 from gateway.api import answers
 from gateway.api.access import (
     Caller,
@@ -31,8 +30,6 @@ from gateway.camera_form import (
     CameraChange,
     CameraForm,
     camera_columns,
-    endpoint,
-    split_credentials,
 )
 from gateway.cameras import Camera, read_cameras, select_cameras, select_page
 from gateway.database.tables import cameras
@@ -49,6 +46,9 @@ from gateway.people.authorize import Principal
 from gateway.people.roles import Right
 from gateway.people.search_key import matches
 from gateway.secrets import SealError, seal, unseal
+from gateway.sources.addresses import endpoint, split_credentials
+from gateway.sources.files import refuse_file_elsewhere
+from gateway.sources.probe import probe
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras"])
 
@@ -120,6 +120,7 @@ async def create_camera(
         path = await permitted_area(connection, caller, Right.CONFIGURE, body.area_id)
         for area_id in body.place_ids:
             await permitted_area(connection, caller, Right.CONFIGURE, area_id)
+    _refuse_file(services, body)
     camera_id = new_id("cam")
     arguments = {"cameras_columns": [camera_columns(body, camera_id, services.secret)]}
     await act(
@@ -143,6 +144,7 @@ async def change_camera(
         if "place_ids" in body.model_fields_set:
             for area_id in camera.place_ids ^ set(body.place_ids):
                 await permitted_area(connection, caller, Right.CONFIGURE, area_id)
+    _refuse_file(services, body)
     columns = _changed_columns(body, camera, services.secret)
     if columns:
         named = sorted({"password" if name == "password_sealed" else name for name in columns})
@@ -186,12 +188,20 @@ async def test_camera(
         if endpoint(url) == endpoint(camera.main_url):
             username = username or camera.username
             password = _stored_password(camera, services.secret)
-    result = await probe(url, username or "", password or "")
+    result = await probe(services.settings, url, username or "", password or "")
     await record(services, request, caller, "camera.test", url=url, result=result.code)
     answer: dict[str, Any] = {"ok": result.ok, "code": result.code, "line": result.line}
     if result.video is not None:
         answer["video"] = asdict(result.video)
     return answer
+
+
+def _refuse_file(services: Services, form: CameraForm | CameraChange) -> None:
+    for name in ("main_url", "sub_url"):
+        try:
+            refuse_file_elsewhere(services.settings, getattr(form, name))
+        except ValueError as error:
+            raise invalid(**{name: str(error)}) from None
 
 
 def _changed_columns(body: CameraChange, camera: Camera, secret: bytes) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from camera_adapters.rtsp.probe import ProbeResult, probe
+from camera_adapters.rtsp.probe import ProbeResult
 from gateway.audit import AuditRecord, act
-from gateway.camera_form import CameraForm, camera_columns, split_credentials
+from gateway.camera_form import CameraForm, camera_columns
 from gateway.cameras import Camera, read_cameras, select_cameras
 from gateway.cluster.interface import SUPERVISOR
 from gateway.commands.rows import open_rows
@@ -15,12 +15,18 @@ from gateway.identifiers import new_id
 from gateway.people.areas import area_names
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
+from gateway.sources.addresses import split_credentials
+from gateway.sources.probe import probe
 
 
-async def test_camera(url: str, username: str | None, password: str | None) -> ProbeResult:
+async def test_camera(
+    settings: Settings, url: str, username: str | None, password: str | None
+) -> ProbeResult:
     """Try an address. Raises ValueError when it is none."""
     bare, own_username, own_password = split_credentials(url)
-    return await probe(bare, username or own_username or "", password or own_password or "")
+    return await probe(
+        settings, bare, username or own_username or "", password or own_password or ""
+    )
 
 
 async def add_camera(settings: Settings, area: tuple[str, ...], form: CameraForm) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Callable
 import structlog
 
 from camera_adapters.rtp.clocks import SteadyClock
-from camera_adapters.rtsp.source import RtspSource
-from camera_adapters.source import SourceState
+from camera_adapters.source import Source, SourceState
 from camera_adapters.stream import GapCause, Interruption, Stream
 from gateway.identifiers import now_us
 from gateway.shard.desired import DesiredSource
 from gateway.shard.measure import SourceRates
 from gateway.shard.on_demand import IDLE_CLOSE_S, IdleTimer
+from gateway.sources.registry import SourceContext, SourceRequest, build_source
 from recorder.segment_writer import SegmentWriter
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +42,7 @@ class Feed:
         clock: SteadyClock,
         on_state: Callable[[Feed], None],
         idle_s: float = IDLE_CLOSE_S,
+        context: SourceContext | None = None,
     ) -> None:
         self.desired = desired
         self.stream = Stream(desired.camera_id, desired.variant)
@@ -52,8 +53,9 @@ class Feed:
         self.writer: SegmentWriter | None = None
         self._idle_since_us = now_us()
         self._clock = clock
+        self._context = context or SourceContext()
         self._on_state = on_state
-        self._source: RtspSource | None = None
+        self._source: Source | None = None
         self._source_state: SourceState | None = None
         self._idle = IdleTimer(self._on_idle, idle_s)
         self._wanted = False
@@ -63,7 +65,7 @@ class Feed:
         self._on_sinks_changed(self.stream)
 
     @property
-    def source(self) -> RtspSource | None:
+    def source(self) -> Source | None:
         """What pulls the camera at the moment, with its counters."""
         return self._source
 
@@ -169,15 +171,9 @@ class Feed:
             _log.exception("a source could not be steered", source=self.desired.source_id)
 
     def _start_source(self) -> None:
-        desired = self.desired
-        self._source = RtspSource(
-            desired.url,
-            self.stream,
-            username=desired.username or "",
-            password=desired.password or "",
-            transport=desired.transport,
-            on_state=self._on_source_state,
-            clock=self._clock,
+        self._source = build_source(
+            SourceRequest(self.desired, self.stream, self._clock, self._on_source_state),
+            self._context,
         )
         self._source.start()
 

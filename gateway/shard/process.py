@@ -43,6 +43,7 @@ from gateway.shard.report import Report
 from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
 from gateway.shard.web import serve_http
+from gateway.sources.registry import SourceContext
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
 from gateway.transcoder.client import TranscoderClient
@@ -119,6 +120,8 @@ class ShardProcess:
             transcoder, lambda camera_id, variant, _: self._report.changed(camera_id, variant)
         )
         clock = SteadyClock()
+        signalling = ControlClient(control_path(settings, "signalling"), self._secret)
+        stack.push_async_callback(signalling.close)
         self._shard = MediaShard(
             self._recorder,
             derived,
@@ -126,6 +129,7 @@ class ShardProcess:
             on_state=lambda feed: self._report.changed(
                 feed.desired.camera_id, feed.desired.variant
             ),
+            context=SourceContext(settings, signalling, transcoder),
         )
         self._report = Report(self._shard, self._sessions)
         stack.push_async_callback(self._shard.close)

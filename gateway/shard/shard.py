@@ -18,6 +18,7 @@ from gateway.shard.derived import DERIVED, DerivedVariants
 from gateway.shard.desired import DesiredSource
 from gateway.shard.feed import Feed
 from gateway.shard.on_demand import IDLE_CLOSE_S
+from gateway.sources.registry import SourceContext
 from recorder.recorder import Recorder
 from recorder.spool_header import RecordedSource
 
@@ -35,6 +36,7 @@ class MediaShard:
         clock: SteadyClock,
         on_state: Callable[[Feed], None],
         idle_s: float = IDLE_CLOSE_S,
+        context: SourceContext | None = None,
     ) -> None:
         self.feeds: dict[str, Feed] = {}
         self.derived = derived
@@ -43,6 +45,7 @@ class MediaShard:
         self._clock = clock
         self._on_state = on_state
         self._idle_s = idle_s
+        self._context = context
         self._reconciling = asyncio.Lock()
 
     async def reconcile(self, sources: dict[str, DesiredSource]) -> None:
@@ -91,7 +94,13 @@ class MediaShard:
     async def _hold(self, source: DesiredSource) -> None:
         feed = self.feeds.get(source.source_id)
         if feed is None:
-            feed = Feed(source, clock=self._clock, on_state=self._on_state, idle_s=self._idle_s)
+            feed = Feed(
+                source,
+                clock=self._clock,
+                on_state=self._on_state,
+                idle_s=self._idle_s,
+                context=self._context,
+            )
             self.feeds[source.source_id] = feed
         elif feed.desired != source:
             if feed.desired.epoch != source.epoch:

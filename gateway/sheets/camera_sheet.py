@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from gateway.camera_form import endpoint
 from gateway.identifiers import new_id
 from gateway.people.search_key import search_key
 from gateway.secrets import SealError, seal, unseal
@@ -33,6 +32,7 @@ from gateway.sheets.county import (
 from gateway.sheets.plan import FieldChange, Item, Plan
 from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import Fault, Row
+from gateway.sources.addresses import endpoint
 
 
 def plan_cameras(

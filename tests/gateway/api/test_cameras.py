@@ -186,7 +186,7 @@ async def test_a_deleted_camera_is_gone_but_its_footage_may_be_played(county: Co
 
 @pytest.mark.parametrize(
     "url",
-    ["", "rtsp://", "http://h/", "rtsp://h:0/", "rtsp://h:99999/", "rtsp://h/a b", "rtsp:///x"],
+    ["", "rtsp://", "ftp://h/", "rtsp://h:0/", "rtsp://h:99999/", "rtsp://h/a b", "rtsp:///x"],
 )
 async def test_addresses_that_are_none_are_refused(county: County, url: str) -> None:
     await county.user("admin", "system_admin")

@@ -52,5 +52,5 @@ async def test_a_good_camera_shows_its_format() -> None:
 
 
 async def test_a_wrong_address_is_said_before_anything_is_tried() -> None:
-    assert "the address begins with rtsp://" in await said("http://127.0.0.1/1")
+    assert "the address begins with rtsp://" in await said("ftp://127.0.0.1/1")
     assert "a number from 1 to 65535" in await said("rtsp://127.0.0.1:99999/1")

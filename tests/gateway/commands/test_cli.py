@@ -34,7 +34,7 @@ def test_a_camera_is_added_and_listed_without_its_password(data: Path) -> None:
 
 
 def test_a_wrong_address_says_what_is_wrong(data: Path) -> None:
-    result = call(data, "camera", "add", "x", "http://127.0.0.1", "--area", "县")
+    result = call(data, "camera", "add", "x", "ftp://127.0.0.1", "--area", "县")
     assert result.exit_code == 2
     assert "main_url: the address begins with rtsp://" in result.output
 

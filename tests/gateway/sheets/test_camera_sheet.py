@@ -130,7 +130,7 @@ def test_areas_that_are_missing_are_made_and_said(sheets: Sheets) -> None:
         ("4.20881E+19,a,420881100000,,rtsp://h,,,,\n", ["2 number rounded_number"]),
         ("A-1,a,420881100000,PCS-04,rtsp://h,,,,\n", ["2 police unknown_area"]),
         ("A-1,a,420881100000,,,,,,\n", ["2 main_url required"]),
-        ("A-1,a,420881100000,,http://h,,,,\n", ["2 main_url address"]),
+        ("A-1,a,420881100000,,ftp://h,,,,\n", ["2 main_url address"]),
         ("A-1,a,420881100000,,=cmd|'/c calc'!A1,,,,\n", ["2 main_url address"]),
         ("A-1,a,420881100000,,rtsp://h,,,0,\n", ["2 retention_days not_a_number"]),
         ("A-1,a,420881100000,,rtsp://h,,,x,\n", ["2 retention_days not_a_number"]),

@@ -1,0 +1,1 @@
+"""What brings a camera's media: chosen by its address."""

@@ -1,0 +1,91 @@
+"""Which source an address means: its scheme chooses, and a builder makes it.
+
+A new protocol is a builder here, and a scheme in :mod:`gateway.sources.addresses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from camera_adapters.retrying import Attempt, Ending, RetryingSource
+from camera_adapters.rtp.clocks import SteadyClock
+from camera_adapters.rtsp.source import RtspSource
+from camera_adapters.source import Source, SourceState
+from camera_adapters.stream import Stream
+from gateway.control.channel import ControlClient
+from gateway.settings import Settings
+from gateway.shard.desired import DesiredSource
+from gateway.transcoder.client import TranscoderClient
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What a shard can give its sources. None where this process has none of it.
+
+    ``signalling`` is the process that speaks to platforms; ``transcoder`` makes H.264 of pictures
+    that browsers cannot play.
+    """
+
+    settings: Settings | None = None
+    signalling: ControlClient | None = None
+    transcoder: TranscoderClient | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """One source to build: for ``desired``, feeding ``stream``; as in
+    :class:`~camera_adapters.source.Source`.
+    """
+
+    desired: DesiredSource
+    stream: Stream
+    clock: SteadyClock
+    on_state: Callable[[SourceState], None]
+
+
+Builder = Callable[[SourceRequest, SourceContext], Source]
+
+
+def build_source(request: SourceRequest, context: SourceContext) -> Source:
+    """The source for the address; one that says what is wrong, where it cannot be built."""
+    scheme = request.desired.url.partition(":")[0].lower()
+    builder = BUILDERS.get(scheme)
+    try:
+        if builder is None:
+            raise ValueError(f"nothing here reads {scheme}:// addresses")
+        return builder(request, context)
+    except ValueError as error:
+        return _refused(request, str(error))
+
+
+def _rtsp(request: SourceRequest, context: SourceContext) -> Source:
+    desired = request.desired
+    return RtspSource(
+        desired.url,
+        request.stream,
+        username=desired.username or "",
+        password=desired.password or "",
+        transport=desired.transport,
+        on_state=request.on_state,
+        clock=request.clock,
+    )
+
+
+def _refused(request: SourceRequest, why: str) -> Source:
+    async def attempt(_: Attempt) -> Ending:
+        return Ending("bad_address", why, retry_s=60.0)
+
+    return RetryingSource(
+        request.desired.url,
+        request.stream,
+        attempt,
+        clock=request.clock,
+        on_state=request.on_state,
+    )
+
+
+BUILDERS: dict[str, Builder] = {
+    "rtsp": _rtsp,
+    "rtsps": _rtsp,
+}
