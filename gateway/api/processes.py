@@ -16,6 +16,10 @@ from recorder.tables import assignments
 
 _CACHE_S = 1.0
 _CONNECT_S = 2.0
+# Short: a browser is waiting, and a process that is away is soon back. Signalling asks devices,
+# which answer when they like.
+_PATIENCE_S = 10.0
+_DEVICE_PATIENCE_S = 45.0
 
 
 class Processes:
@@ -32,11 +36,10 @@ class Processes:
     def client(self, name: str) -> ControlClient:
         """The control channel to a process; it connects when it is first used."""
         if name not in self._clients:
-            # Short: a browser is waiting, and a process that is away is soon back.
             self._clients[name] = ControlClient(
                 control_path(self._settings, name),
                 self._secret,
-                call_timeout_s=10.0,
+                call_timeout_s=_DEVICE_PATIENCE_S if name == "signalling" else _PATIENCE_S,
                 connect_timeout_s=_CONNECT_S,
             )
         return self._clients[name]

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.camera_rows import change as change_camera
 from gateway.camera_rows import create as create_cameras
 from gateway.database.platform_tables import (
     platform_applicants,
@@ -37,8 +38,15 @@ def create(connection: sa.Connection, columns: dict[str, Any]) -> None:
 
 
 @row_operation("platforms.change")
-def change(connection: sa.Connection, platform_id: str, columns: dict[str, Any]) -> None:
-    """Change the given columns."""
+def change(
+    connection: sa.Connection,
+    platform_id: str,
+    columns: dict[str, Any],
+    accounts: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Change the given columns, and the account by which its cameras are pulled: each of
+    ``accounts`` is ``{camera_id, columns}`` as for ``cameras.change``.
+    """
     row = _row(connection, platform_id)
     if "area_id" in columns:
         _require_area(connection, columns["area_id"])
@@ -51,6 +59,8 @@ def change(connection: sa.Connection, platform_id: str, columns: dict[str, Any])
     )
     if columns.get("enabled") is False:
         _switch_off(connection, platform_id)
+    for account in accounts:
+        change_camera(connection, account["camera_id"], account["columns"])
 
 
 @row_operation("platforms.delete")

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.database.platform_tables import platform_applicants, platform_states, platforms
-from recorder.rows import row_operation
+from recorder.rows import RowError, row_operation
 
 LEASE_US = 15_000_000
 APPLICANTS_LIMIT = 500
@@ -112,3 +112,12 @@ def note_applicants(connection: sa.Connection, applicants: Sequence[Mapping[str,
     )
     if oldest_kept is not None:
         connection.execute(sa.delete(table).where(table.c.last_us < oldest_kept))
+
+
+@row_operation("platforms.forget_applicant")
+def forget_applicant(connection: sa.Connection, kind: str, code: str) -> None:
+    """Forget who knocked. Raises RowError ``not_found``."""
+    table = platform_applicants
+    gone = connection.execute(sa.delete(table).where(table.c.kind == kind, table.c.code == code))
+    if gone.rowcount == 0:
+        raise RowError("not_found", "nobody of that code has knocked")

@@ -96,12 +96,15 @@ TOKEN = {"user_id": "{user_id}", "name": "平台", "scopes": ["live"], "expires_
 # Refused for what it is, but only after the question who asks; and without hashing a password.
 WRONG = {"password": ""}
 NOT_THEIRS = {"password": "not theirs"}
+PLATFORM_FORM = {"kind": "onvif", "name": "录像机", "area_id": "{village}", "host": "127.0.0.1"}
 WRONG_BOTH = {"password": "", "code": "000000"}
 INVALID = frozenset({422})
 # What looks at footage must be a viewer's business; members of a case see what is in it.
 CASE_MEMBERS: dict[str | None, frozenset[int]] = {"system_admin": ALLOWED}
 CASE_LEADS: dict[str | None, frozenset[int]] = {"system_admin": REFUSED}
 VISIBLE_GRANT: dict[str | None, frozenset[int]] = {"auditor": REFUSED, "inspector": REFUSED}
+
+ASKED_OF_DEVICE = Access("area", Right.CONFIGURE, allowed=NO_PROCESS)
 
 
 def _export(names: dict[str, str]) -> dict[str, Any]:
@@ -241,6 +244,33 @@ AREAS_AND_CAMERAS: dict[tuple[str, str], Access] = {
     ("DELETE", "/api/imports/{import_id}"): Access("signed_in", allowed=NOT_FOUND),
     ("GET", "/api/imports/{import_id}/passwords.csv"): Access("signed_in", allowed=NOT_FOUND),
 }
+PLATFORMS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/platforms"): Access("somewhere", Right.CONFIGURE),
+    ("POST", "/api/platforms"): Access("area", Right.CONFIGURE, PLATFORM_FORM),
+    ("GET", "/api/platforms/{platform_id}"): Access("area", Right.CONFIGURE),
+    ("PATCH", "/api/platforms/{platform_id}"): Access("area", Right.CONFIGURE, {"name": "硬盘机"}),
+    ("DELETE", "/api/platforms/{platform_id}"): Access("area", Right.CONFIGURE),
+    ("GET", "/api/platforms/{platform_id}/channels"): Access("area", Right.CONFIGURE),
+    ("POST", "/api/platforms/{platform_id}/cameras"): Access(
+        "area", Right.CONFIGURE, {"area_id": "{village}", "channels": [{"code": "{channel}"}]}
+    ),
+    ("POST", "/api/platforms/{platform_id}/refresh"): ASKED_OF_DEVICE,
+    ("GET", "/api/platforms/{platform_id}/time"): ASKED_OF_DEVICE,
+    ("POST", "/api/platforms/{platform_id}/time"): ASKED_OF_DEVICE,
+    ("POST", "/api/platforms/{platform_id}/reboot"): ASKED_OF_DEVICE,
+    ("POST", "/api/platforms/probe"): Access(
+        "somewhere", Right.CONFIGURE, {"kind": "onvif", "host": "127.0.0.1"}, allowed=NO_PROCESS
+    ),
+    ("POST", "/api/platforms/discovery"): Access("somewhere", Right.CONFIGURE, {}),
+    ("GET", "/api/platforms/applicants"): Access("county", Right.SYSTEM),
+    ("DELETE", "/api/platforms/applicants/{kind}/{code}"): Access("county", Right.SYSTEM),
+    ("GET", "/api/cameras/{camera_id}/encoder"): Access(
+        "camera", Right.CONFIGURE, allowed=NO_PROCESS
+    ),
+    ("PATCH", "/api/cameras/{camera_id}/encoder"): Access(
+        "camera", Right.CONFIGURE, {"variant": "main", "gop_pictures": 50}, allowed=NO_PROCESS
+    ),
+}
 LOOKING: dict[tuple[str, str], Access] = {
     ("POST", "/api/live"): Access(
         "camera", Right.LIVE, {"camera_id": "{camera}"}, allowed=NO_PROCESS
@@ -359,6 +389,7 @@ CHAPTERS = {
     "own account": OWN_ACCOUNT,
     "people and grants": PEOPLE_AND_GRANTS,
     "areas and cameras": AREAS_AND_CAMERAS,
+    "platforms": PLATFORMS,
     "looking": LOOKING,
     "evidence": EVIDENCE,
     "kept": KEPT,

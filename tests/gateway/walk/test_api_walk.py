@@ -24,7 +24,15 @@ from tests.gateway.walk.doors import CHAPTERS, DOORS, LOCAL_ROLES, PEOPLE, Acces
 HOUR_US = 3_600_000_000
 # What a walk leaves behind must not be in the way of the next person.
 _LAST = ("DELETE", "close", "reopen", "release", "withdraw", "cancel")
-_VERY_LAST = ("/api/users/{user_id}", "/api/cameras/{camera_id}", "/api/desks/{desk_id}")
+PLATFORM = "plf_of_the_village"
+CHANNEL = "42088100001320000002"
+STRANGER = "42088100001320000009"
+_VERY_LAST = (
+    "/api/platforms/{platform_id}",
+    "/api/users/{user_id}",
+    "/api/cameras/{camera_id}",
+    "/api/desks/{desk_id}",
+)
 
 
 def routes_of(routes: list[BaseRoute]) -> Iterator[tuple[str, str]]:
@@ -165,6 +173,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         expires_us=now_us() + HOUR_US,
         created_by=admin,
     )
+    await _a_platform(county)
     session = await county.sign_in("victim")
     await session.aclose()
     grants = await walk.clients["system_admin"].get("/api/grants", params={"user_id": victim})
@@ -202,6 +211,9 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         "export_id": export["id"],
         "import_id": "imp_of_somebody_else",
         "identity_id": "idn_of_nobody",
+        "platform_id": PLATFORM,
+        "channel": CHANNEL,
+        "code": STRANGER,
         "kind": "areas",
         "form": "csv",
         "name": "shard-1",
@@ -209,6 +221,41 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         "screen": "left",
         **documents,
     }
+
+
+async def _a_platform(county: County) -> None:  # noqa: F811
+    """A device below with one channel, and one that is not known."""
+    await county.write(
+        "platforms.create",
+        columns={
+            "id": PLATFORM,
+            "kind": "gb28181",
+            "direction": "below",
+            "name": "硬盘录像机",
+            "code": "42088100001320000001",
+            "area_id": county.village,
+            "options": {},
+            "enabled": True,
+        },
+    )
+    channel = {"code": CHANNEL, "kind": "camera", "name": "村口", "status": "on", "facts": {}}
+    await county.write(
+        "platforms.channels", platform_id=PLATFORM, channels=[channel], at_us=now_us()
+    )
+    stranger = {"kind": "gb28181", "code": STRANGER, "host": "10.0.0.7", "port": 5060}
+    await county.write(
+        "platforms.applicants",
+        applicants=[
+            {
+                **stranger,
+                "transport": "udp",
+                "knows_password": False,
+                "detail": "",
+                "at_us": 1,
+                "attempts": 1,
+            }
+        ],
+    )
 
 
 def _in_order(chapter: dict[tuple[str, str], Access]) -> list[tuple[str, str]]:
@@ -230,6 +277,7 @@ async def test_each_person_gets_what_their_grants_say(walk: Walk, chapter: str) 
         walk.names["item_id"] = walk.names["case_item_id" if "cases" in path else "item_id"]
         # Somebody who can be made a member; else the process behind /s/.
         walk.names["name"] = "victim" if "members" in path else "shard-1"
+        walk.names["kind"] = "gb28181" if "applicants" in path else "areas"
         done = False
         # Refusals first: what is allowed may delete what the others are refused.
         for person in sorted(PEOPLE, key=lambda one: access.expected(one) == access.allowed):
