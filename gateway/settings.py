@@ -329,6 +329,36 @@ class Gb28181Settings(_Section):
         return self.domain or self.code[:10]
 
 
+class Gat1400Settings(_Section):
+    """GA/T 1400: who we are, and where checkpoints and view libraries send what they saw.
+
+    ``code`` has twenty digits. Nobody is heard without ``enabled``. ``advertise_url`` is what
+    platforms are told to reach us by (``http://10.1.2.3:8090``). Plain HTTP without ``certificate``
+    and ``key``. Times without a zone are ``utc_offset_minutes`` before UTC's.
+    """
+
+    enabled: bool = False
+    address: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=0, le=65535)
+    code: str = Field(default="", pattern=r"^(\d{20})?$")
+    advertise_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
+    certificate: Path | None = None
+    key: Path | None = None
+    utc_offset_minutes: int = Field(default=480, ge=-720, le=840)
+    keepalive_s: int = Field(default=60, ge=5, le=3600)
+    keepalives_missed: int = Field(default=3, ge=1, le=20)
+    requests_per_s: float = Field(default=50.0, gt=0, le=10_000)
+    body_bytes_limit: int = Field(default=16 * 1024**2, ge=65_536, le=256 * 1024**2)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.enabled and not self.code:
+            raise ValueError("gat1400.enabled needs gat1400.code: the twenty digits of this system")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("gat1400.certificate and gat1400.key go together")
+        return self
+
+
 class MetricsSettings(_Section):
     """Who may read /metrics: who knows the token; without one, this machine itself."""
 
@@ -377,6 +407,7 @@ class Settings(BaseSettings):
     alarms: AlarmSettings = AlarmSettings()
     tls: TlsSettings = TlsSettings()
     gb28181: Gb28181Settings = Gb28181Settings()
+    gat1400: Gat1400Settings = Gat1400Settings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 

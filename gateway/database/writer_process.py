@@ -53,10 +53,15 @@ _OPERATION_MODULES = (
     "gateway.people.token_rows",
     "gateway.platforms.catalog_rows",
     "gateway.platforms.channel_rows",
+    "gateway.platforms.event_rows",
+    "gateway.platforms.gb28181_below.dialog_rows",
     "gateway.platforms.platform_rows",
     "gateway.platforms.state_rows",
+    "gateway.platforms.steering_rows",
     "gateway.retention_rows",
     "gateway.sheets.apply_rows",
+    "gateway.sightings.sighting_rows",
+    "gateway.sightings.subscription_rows",
 )
 
 _REFUSED = "refused."

@@ -1,0 +1,159 @@
+"""Taking sightings in: pictures into the store, then the rows, and only then is it acknowledged.
+
+A crash in between leaves an object without a row; the other side, which heard no answer, tells
+again, and the same object is written over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from camera_adapters.gat1400.objects import Sighting
+from gateway.database.sighting_tables import sightings
+from gateway.identifiers import new_id
+from gateway.sightings.keys import own_key, store_key
+from recorder.retention import DAY_US
+from recorder.rows import RowWriter
+from recorder.stores import Store
+
+_log = structlog.get_logger(__name__)
+
+# A device's clock may be ahead by so much, and its pass as old, to be believed.
+AHEAD_US = 600_000_000
+OLD_DAYS_LIMIT = 400
+_OBJECTS_AT_ONCE = 8
+# What has a column, or says nothing to people.
+_NOT_FACTS = frozenset(
+    {"id", "device_id", "plate", "plate_color", "vehicle_color", "coat_color", "trousers_color"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How one went in. ``new`` is False for what was told before."""
+
+    sighting: Sighting
+    new: bool
+    clock_doubtful: bool = False
+
+
+class Intake:
+    """Stores what platforms tell. ``staging`` is a folder of its own, best on the store's disk."""
+
+    def __init__(self, reader: AsyncEngine, rows: RowWriter, store: Store, staging: Path) -> None:
+        self._reader = reader
+        self._rows = rows
+        self._store = store
+        self._staging = staging
+        self._slots = asyncio.Semaphore(_OBJECTS_AT_ONCE)
+
+    async def open(self) -> None:
+        """Clear away what a killed process left half written."""
+        await asyncio.to_thread(_clear, self._staging)
+
+    async def take(
+        self, platform_id: str, found: Sequence[Sighting], fallback_code: str, now_us: int
+    ) -> list[Taken]:
+        """Store them; durable when it returns. What names no device was seen by ``fallback_code``.
+
+        Raises StoreError, RowError, ConnectionError, TimeoutError: nothing of it may be
+        acknowledged then, and all may be told again.
+        """
+        keys = [own_key(platform_id, one.kind, one.id) for one in found]
+        known = await self._known(keys)
+        rows: list[dict[str, Any]] = []
+        taken: list[Taken] = []
+        seen: set[bytes] = set(known)
+        uploads = []
+        for one, key in zip(found, keys, strict=True):
+            at_us, doubtful = believed(one.at_us, now_us)
+            new = key not in seen
+            taken.append(Taken(one, new, doubtful))
+            if not new:
+                continue
+            seen.add(key)
+            row = row_of(one, key, fallback_code, at_us, now_us, doubtful=doubtful)
+            rows.append(row)
+            if one.pictures:
+                uploads.append(self._put(store_key(platform_id, at_us, key), one))
+        if uploads:
+            await asyncio.gather(*uploads)
+        if rows:
+            await self._rows.write("sightings.add", platform_id=platform_id, items=rows)
+        return taken
+
+    async def _known(self, keys: Sequence[bytes]) -> set[bytes]:
+        statement = sa.select(sightings.c.own_key).where(sightings.c.own_key.in_(keys))
+        async with self._reader.connect() as connection:
+            return set(await connection.scalars(statement))
+
+    async def _put(self, key: str, one: Sighting) -> None:
+        async with self._slots:
+            path = self._staging / new_id("sight")
+            try:
+                await asyncio.to_thread(_write, path, [picture.data for picture in one.pictures])
+                await self._store.put(key, path)
+            finally:
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def believed(at_us: int | None, now_us: int) -> tuple[int, bool]:
+    """When it was: as the device says, or now where its clock cannot be right."""
+    if at_us is None or not now_us - OLD_DAYS_LIMIT * DAY_US < at_us < now_us + AHEAD_US:
+        return now_us, True
+    return at_us, False
+
+
+def row_of(
+    one: Sighting, key: bytes, fallback_code: str, at_us: int, now_us: int, *, doubtful: bool
+) -> dict[str, Any]:
+    """As ``sightings.add`` takes it."""
+    facts: dict[str, Any] = {"own_id": one.id}
+    for held in fields(one.described):
+        value = getattr(one.described, held.name)
+        if value is not None and held.name not in _NOT_FACTS:
+            facts[held.name] = value
+    if doubtful:
+        facts["clock_doubtful"] = True
+    pictures: list[list[Any]] = []
+    size = 0
+    for picture in one.pictures:
+        pictures.append([picture.code, size, len(picture.data), picture.width, picture.height])
+        size += len(picture.data)
+    return {
+        "own_key": key,
+        "place_code": one.place_code or fallback_code,
+        "kind": one.kind,
+        "at_us": at_us,
+        "received_us": now_us,
+        "plate": one.plate,
+        "plate_color": one.plate_color,
+        "color": one.color,
+        "lower_color": one.lower_color,
+        "vehicle_type": one.vehicle_type,
+        "facts": facts,
+        "pictures": pictures,
+        "size_bytes": size,
+    }
+
+
+def _write(path: Path, pieces: Sequence[bytes]) -> None:
+    with path.open("xb", buffering=0) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+def _clear(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()

@@ -1,0 +1,60 @@
+"""Plates as people look for them: whole, in part, and read wrongly by a camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Each row looks alike on a dirty plate at night; the first stands for all.
+_ALIKE = ("0ODQ", "1IL", "2Z", "5S", "6G", "8B", "UV")
+_FOLD = str.maketrans({mark: row[0] for row in _ALIKE for mark in row})
+PATTERN_LIMIT = 15
+
+
+class PatternError(ValueError):
+    """Not a plate, nor a part of one; says what may be written."""
+
+
+def fold(plate: str) -> str:
+    """The plate with look-alike characters as one."""
+    return plate.translate(_FOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class PlatePattern:
+    """What a plate must be like. ``text`` holds letters, digits, ``?`` for one character and ``*``
+    for any number.
+    """
+
+    text: str
+    look_alikes: bool = False
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is one whole plate."""
+        return not set("?*") & set(self.text)
+
+    @property
+    def compared(self) -> str:
+        """As it is compared: folded where look-alikes count."""
+        return fold(self.text) if self.look_alikes else self.text
+
+    @property
+    def like(self) -> str:
+        """As LIKE's pattern. What it is made of needs no escape."""
+        return self.compared.replace("?", "_").replace("*", "%")
+
+
+def read_pattern(text: str, *, infix: bool = False, look_alikes: bool = False) -> PlatePattern:
+    """What somebody typed; ``infix`` finds it anywhere. Raises PatternError."""
+    wanted = "".join(text.upper().split()).replace("·", "").replace("？", "?").replace("＊", "*")
+    if not any(mark.isalnum() for mark in wanted):
+        raise PatternError("say at least one letter or digit of the plate")
+    if len(wanted) > PATTERN_LIMIT or not all(mark.isalnum() or mark in "?*" for mark in wanted):
+        raise PatternError(
+            f"a plate has at most {PATTERN_LIMIT} letters and digits; ? is any one, * any number"
+        )
+    if infix:
+        wanted = f"*{wanted.strip('*')}*"
+    while "**" in wanted:
+        wanted = wanted.replace("**", "*")
+    return PlatePattern(wanted, look_alikes)
