@@ -13,6 +13,27 @@ depends_on = None
 
 def upgrade() -> None:
     _share_with_those_above()
+    _keep_dialogs()
+
+
+def _keep_dialogs() -> None:
+    op.create_table(
+        "gb28181_dialogs",
+        sa.Column("call_id", sa.String(length=256), nullable=False),
+        sa.Column("platform_id", sa.String(length=40), nullable=False),
+        sa.Column("channel", sa.String(length=80), nullable=False),
+        sa.Column("purpose", sa.String(length=12), nullable=False),
+        sa.Column("ssrc", sa.BigInteger(), nullable=False),
+        sa.Column("journal", sa.JSON(), nullable=False),
+        sa.Column("answer", sa.JSON(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["platform_id"], ["platforms.id"], name=op.f("fk_gb28181_dialogs_platform_id")
+        ),
+        sa.PrimaryKeyConstraint("call_id", name=op.f("pk_gb28181_dialogs")),
+    )
+    with op.batch_alter_table("gb28181_dialogs", schema=None) as batch_op:
+        batch_op.create_index("ix_gb28181_dialogs_platform_id", ["platform_id"], unique=False)
 
 
 def _share_with_those_above() -> None:
