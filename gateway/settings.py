@@ -291,6 +291,8 @@ class Gb28181Settings(_Section):
     Without ``port`` nobody can register. ``code`` has twenty digits; ``domain`` is its first ten
     unless set. ``password`` is what newcomers are tried with, so that people see who knows it: none
     of them is let in by it. ``zone`` is what devices' clocks are set to when they register.
+    ``media_address`` is where media come in and ``media_advertise_address`` what devices are told;
+    ``media_ports`` (``30000-39999``) is divided among the media processes.
     """
 
     address: str = "127.0.0.1"
@@ -305,6 +307,18 @@ class Gb28181Settings(_Section):
     keepalive_s: int = Field(default=60, ge=5, le=3600)
     keepalives_missed: int = Field(default=3, ge=1, le=20)
     digest_algorithms: list[Literal["MD5", "SHA-256"]] = ["MD5"]
+    media_address: str | None = None
+    media_advertise_address: str | None = None
+    media_ports: str = Field(default="", pattern=r"^(\d{1,5}-\d{1,5})?$")
+
+    @field_validator("media_ports")
+    @classmethod
+    def _a_range(cls, value: str) -> str:
+        if value:
+            first, last = (int(one) for one in value.split("-"))
+            if not 1024 <= first < last <= 65535:
+                raise ValueError("write a range within 1024-65535, such as 30000-39999")
+        return value
 
     @field_validator("zone")
     @classmethod

@@ -53,7 +53,6 @@ _OPERATION_MODULES = (
     "gateway.people.token_rows",
     "gateway.platforms.catalog_rows",
     "gateway.platforms.channel_rows",
-    "gateway.platforms.gb28181_below.dialog_rows",
     "gateway.platforms.event_rows",
     "gateway.platforms.gb28181_below.dialog_rows",
     "gateway.platforms.platform_rows",

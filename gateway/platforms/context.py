@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.device_events import DeviceEvent
-from gateway.platforms.operations import StateSink
+from gateway.platforms.operations import StateSink, SteerCommand
+from gateway.platforms.ptz import Holder
 from gateway.settings import Settings
 from recorder.rows import RowWriter
 
@@ -17,6 +18,8 @@ from recorder.rows import RowWriter
 class SignallingContext:
     """``on_event(platform_id, event)`` stores an event; it returns at once and may be called
     thousands of times a second. ``owner`` is this process's name in leases and dialogs.
+    ``steer(camera_id, holder, command)`` goes through priority, lock and register, for platforms
+    above; it raises :class:`gateway.platforms.ptz.Held` and DeviceRefused.
     """
 
     settings: Settings
@@ -26,3 +29,4 @@ class SignallingContext:
     rows: RowWriter
     sink: StateSink
     on_event: Callable[[str, DeviceEvent], None]
+    steer: Callable[[str, Holder, SteerCommand], Awaitable[None]]

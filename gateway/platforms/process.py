@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
-from camera_adapters.device_events import DeviceEvent
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlServer, control_path
 from gateway.database.engine import create_reader_engine
@@ -17,10 +16,14 @@ from gateway.database.writer_process import RemoteRowWriter
 from gateway.platforms.calls import device_calls, platform_calls
 from gateway.platforms.context import SignallingContext
 from gateway.platforms.desired import DesiredPlatforms
+from gateway.platforms.event_storing import EventStoring
 from gateway.platforms.held import HeldPlatforms
 from gateway.platforms.kinds import KINDS
-from gateway.platforms.operations import PlatformKind
+from gateway.platforms.operations import DeviceOperations, PlatformKind
+from gateway.platforms.patrolling import Patrolling
 from gateway.platforms.reporting import Reporting
+from gateway.platforms.steering import CameraSteering
+from gateway.platforms.steering_calls import steering_calls
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 
@@ -37,6 +40,19 @@ async def serve(settings: Settings, name: str) -> None:
         reader = create_reader_engine(settings)
         stack.push_async_callback(reader.dispose)
         reporting = Reporting(rows, name)
+        events = EventStoring(rows, reader, default_days=settings.retention.days)
+
+        async def device_of(camera_id: str) -> tuple[DeviceOperations, str]:
+            return await held.device_of(camera_id)
+
+        steering = CameraSteering(
+            rows,
+            reader,
+            device_of,
+            idle_s=settings.steering.idle_s,
+            move_timeout_s=settings.steering.move_timeout_s,
+        )
+        patrolling = Patrolling(steering, reader)
         context = SignallingContext(
             settings=settings,
             secret=secret,
@@ -44,25 +60,30 @@ async def serve(settings: Settings, name: str) -> None:
             reader=reader,
             rows=rows,
             sink=reporting,
-            on_event=_log_event,
+            on_event=events.take,
+            steer=steering.command,
         )
         kinds = [kind for build in KINDS if (kind := build(context)) is not None]
         held = HeldPlatforms(DesiredPlatforms(reader, secret), reader, rows, reporting, kinds, name)
         # Before the kinds close: a goodbye is a state, too.
         writing = asyncio.create_task(reporting.run())
-        stack.push_async_callback(_finish, reporting, writing)
+        stack.push_async_callback(_finish, reporting.flush, writing)
+        storing = asyncio.create_task(events.run())
+        stack.push_async_callback(_finish, events.flush, storing)
         for kind in kinds:
             await kind.start()
             stack.push_async_callback(kind.close)
         handlers: dict[str, Callable[..., Any]] = {
             **platform_calls(held, reporting),
             **device_calls(held),
+            **steering_calls(steering, patrolling),
+            "events.watch": events.watch,
         }
         for kind in kinds:
             handlers.update(kind.calls())
 
         async def status() -> dict[str, Any]:
-            return {"event_loop_lag_ms": lag.worst_ms(), **_figures(kinds)}
+            return {"event_loop_lag_ms": lag.worst_ms(), **events.figures(), **_figures(kinds)}
 
         server = ControlServer(
             control_path(settings, name), secret, {**handlers, "process.status": status}
@@ -71,11 +92,11 @@ async def serve(settings: Settings, name: str) -> None:
         stack.push_async_callback(server.close)
         holding = asyncio.create_task(held.run())
         stack.callback(holding.cancel)
+        # Before the devices are out of reach: what moves is stopped.
+        stack.push_async_callback(steering.close)
+        for work in (steering.run(), patrolling.run()):
+            stack.callback(asyncio.create_task(work).cancel)
         await run_until_stopped(lag)
-
-
-def _log_event(platform_id: str, event: DeviceEvent) -> None:
-    _log.info("a device tells", platform=platform_id, kind=str(event.kind), channel=event.channel)
 
 
 def _figures(kinds: list[PlatformKind]) -> dict[str, float]:
@@ -85,10 +106,10 @@ def _figures(kinds: list[PlatformKind]) -> dict[str, float]:
     return figures
 
 
-async def _finish(reporting: Reporting, writing: asyncio.Task[None]) -> None:
+async def _finish(flush: Callable[[], Awaitable[None]], writing: asyncio.Task[None]) -> None:
     writing.cancel()
     with contextlib.suppress(Exception):
-        await reporting.flush()
+        await flush()
 
 
 def main(settings: Settings, name: str) -> None:
