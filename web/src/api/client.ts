@@ -48,6 +48,23 @@ export function urlOf(path: string, query: Query = {}): string {
   return text === '' ? path : `${path}?${text}`
 }
 
+/** Sends, and once more where the session had ended and somebody signed in again. @throws ApiError unreachable */
+export async function onceSignedIn(send: () => Promise<Response>, quietly = false): Promise<Response> {
+  let response: Response
+  try {
+    response = await send()
+    if (response.status === 401 && !quietly && signInAgain && (await signInAgain())) response = await send()
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error
+    reportReachable(false)
+    throw new ApiError('unreachable', 'the gateway cannot be reached', 0)
+  }
+  // The gateway's own 503 still means that it was reached; a proxy's 502 or 504 does not.
+  reportReachable(response.status !== 502 && response.status !== 504)
+  observeDate(response.headers.get('Date'))
+  return response
+}
+
 export async function request<Answer>(
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
@@ -67,20 +84,7 @@ export async function request<Answer>(
     return fetch(urlOf(path, options.query), init)
   }
 
-  let response: Response
-  try {
-    response = await send()
-    if (response.status === 401 && options.quietly !== true && signInAgain && (await signInAgain())) {
-      response = await send()
-    }
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error
-    reportReachable(false)
-    throw new ApiError('unreachable', 'the gateway cannot be reached', 0)
-  }
-  // The gateway's own 503 still means that it was reached; a proxy's 502 or 504 does not.
-  reportReachable(response.status !== 502 && response.status !== 504)
-  observeDate(response.headers.get('Date'))
+  const response = await onceSignedIn(send, options.quietly)
   if (!response.ok) throw await errorOf(response)
   if (response.status === 204) return undefined as Answer
   const text = await response.text()

@@ -49,6 +49,15 @@ export const GLYPHS = {
   passOn: 'M4 18v-3a5 5 0 0 1 5-5h11M15 5l5 5l-5 5',
   clock: 'M3 12a9 9 0 1 0 18 0a9 9 0 1 0-18 0M12 7v5l3 2',
   warning: 'M12 3L2 21h20zM12 10v5M12 18v.2',
+  copy: 'M8 8h12v12H8zM4 16V4h12',
+  device: 'M4 5h16v6H4zM4 14h16v6H4zM8 8h.2M8 17h.2M12 8h4M12 17h4',
+  bell: 'M6 17V11a6 6 0 0 1 12 0v6l1.5 1.500h-15zM10 21h4',
+  microphone: 'M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3M5 11a7 7 0 0 0 14 0M12 18v3',
+  steer: 'M12 3l3 4H9zM12 21l3-4H9zM3 12l4-3v6zM21 12l-4-3v6zM12 10a2 2 0 1 0 0 4a2 2 0 1 0 0-4',
+  home: 'M4 11l8-7l8 7M6 10v10h12V10M10 20v-6h4v6',
+  lock: 'M6 11h12v10H6zM8 11V8a4 4 0 0 1 8 0v3',
+  pulse: 'M3 12h4l3-7l4 14l3-7h4',
+  minus: 'M5 12h14',
 } as const
 
 export type Glyph = keyof typeof GLYPHS

@@ -50,4 +50,11 @@ export default {
   import_not_ready: 'It is still being checked.',
   handover_waiting: 'A hand-over already waits to be signed; withdraw it or wait.',
   token_refused: 'The service token is not valid.',
+  offline: 'The device is not online; try again when it is back.',
+  refused: 'The device refused the user name or password: check them and try again.',
+  unsupported: 'The device cannot do this, or the gateway has the protocol switched off.',
+  busy: 'The device is busy; try again in a moment.',
+  timed_out: 'The device did not answer in time: check the network and try again.',
+  device_error: 'The device reported an error: restart it or update its firmware, then try again.',
+  ptz_held: 'Somebody whose priority is not below yours is steering this camera.',
 }

@@ -4,6 +4,7 @@ export default {
   playback: 'Playback',
   cameras: 'Cameras',
   manage: 'Manage',
+  platforms: 'Devices',
   areas: 'Areas',
   users: 'People',
   sheets: 'Import & export',

@@ -1,5 +1,6 @@
 export default {
   live: 'Live',
+  online: 'Online',
   connecting: 'Connecting',
   offline: 'Offline',
   refused: 'Refused',

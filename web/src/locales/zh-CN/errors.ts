@@ -50,4 +50,11 @@ export default {
   import_not_ready: '还没有检查完，请稍候。',
   handover_waiting: '已有一份交接等待接班人签收，请先撤回或等其签收。',
   token_refused: '服务令牌无效或已过期。',
+  offline: '设备不在线，恢复后再试。',
+  refused: '设备拒绝了用户名或密码，请核对后再试。',
+  unsupported: '设备不支持此操作，或网关没有启用该协议。',
+  busy: '设备忙，请稍后再试。',
+  timed_out: '设备没有及时应答，请检查网络后再试。',
+  device_error: '设备报告出错，请重启设备或升级固件后再试。',
+  ptz_held: '此摄像机正由他人控制，优先级不低于您。',
 }

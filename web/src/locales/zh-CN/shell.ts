@@ -4,6 +4,7 @@ export default {
   playback: '录像回放',
   cameras: '摄像机',
   manage: '管理',
+  platforms: '设备',
   areas: '区域与目录',
   users: '人员',
   sheets: '导入导出',

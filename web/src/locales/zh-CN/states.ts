@@ -1,5 +1,6 @@
 export default {
   live: '在线',
+  online: '在线',
   connecting: '连接中',
   offline: '离线',
   refused: '密码被拒',
