@@ -71,6 +71,7 @@ class Recorder:
         )
         self._rows = rows
         self._writers: dict[str, SegmentWriter] = {}
+        self._copies: list[SegmentWriter] = []
 
     async def start(self) -> RecoveryReport:
         """Claim the spool, recover what an earlier process left, start uploading.
@@ -101,6 +102,8 @@ class Recorder:
         for writer in list(self._writers.values()):
             writer.stop(GapCause.GATEWAY_STOPPED, detail)
         self._writers.clear()
+        for copy in self._copies:
+            self.end_copy(copy)
         await self.uploader.close()
         await self.gaps.close()
         await self.spool.close()
@@ -140,6 +143,33 @@ class Recorder:
             writer.explain_start("the gateway was not running")
         self._writers[source.id] = writer
         return writer
+
+    async def copy(self, source: RecordedSource) -> SegmentWriter:
+        """A writer for one stretch of footage from elsewhere, filed under its own times, wherever
+        other footage of the source stands; what is missing in it is nobody's gap. End it by
+        :meth:`end_copy`; the next stretch needs a new one. Raises ConnectionError, TimeoutError.
+        """
+        async with asyncio.timeout(5):
+            known = await self._rows.write(
+                "recorder.open_source", source=source_message(source), now_us=time.time_ns() // 1000
+            )
+        last_ordinal = known["last_ordinal"] or 0
+        for file in self.spool.files_of(source.id):
+            last_ordinal = max(last_ordinal, file.header.run.ordinal)
+        writer = SegmentWriter(
+            source,
+            self.spool,
+            _NoGaps(),
+            segment_s=self.config.segment_s,
+            last_ordinal=last_ordinal,
+        )
+        self._copies.append(writer)
+        return writer
+
+    def end_copy(self, writer: SegmentWriter) -> None:
+        """What was gathered is written, and the stretch is over. May be called twice."""
+        self._copies = [one for one in self._copies if one is not writer]
+        writer.stop(GapCause.NOT_SCHEDULED, "the stretch is over")
 
     def stop(self, source_id: str, cause: GapCause, detail: str) -> None:
         """End recording a source, for this reason. Unknown sources are ignored."""
@@ -196,3 +226,29 @@ class Recorder:
 
     def _pending(self, file: SpoolFile) -> None:
         self.uploader.add(file)
+
+
+class _NoGaps:
+    """See GapLog; of footage from elsewhere nothing is missing here."""
+
+    def open_gap(
+        self,
+        source_id: str,
+        start_us: int,
+        cause: GapCause,
+        detail: str,
+        *,
+        unless_open: bool = False,
+    ) -> None:
+        """Not told."""
+
+    def close_gap(self, source_id: str, end_us: int) -> None:
+        """Not told."""
+
+    def add_gap(
+        self, source_id: str, start_us: int, end_us: int, cause: GapCause, detail: str
+    ) -> None:
+        """Not told."""
+
+    def set_clock_offset(self, source_id: str, since_us: int, offset_us: int) -> None:
+        """Not told."""

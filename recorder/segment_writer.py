@@ -110,7 +110,7 @@ class SegmentWriter:
         self._now_us = now_us
         self._monotonic_us = monotonic_us
         self._clock = SourceClock(last_end_us)
-        self._filmed_now = source.kind not in ("import", "backfill")
+        self._filmed_now = source.filmed_now
         self._told_offset_us = 0
         self._last_ordinal = last_ordinal
         # A picture's time, and when it arrived

@@ -25,7 +25,8 @@ _BYTES_LIMIT = 1 << 20
 @dataclass(frozen=True, slots=True)
 class RecordedSource:
     """Whose footage it is. ``id`` is ``{camera_id}/{variant}`` for cameras; ``kind`` is camera,
-    meeting, import or backfill; ``epoch`` is that of the assignment.
+    meeting, import, backfill (a device's own recording, fetched into a gap) or borrowed (the same,
+    fetched because somebody plays it); ``epoch`` is that of the assignment.
 
     Under pressure the spool gives up footage of the lowest ``priority`` first.
     """
@@ -36,6 +37,11 @@ class RecordedSource:
     variant: str | None = None
     epoch: int = 0
     priority: int = 0
+
+    @property
+    def filmed_now(self) -> bool:
+        """Whether it is filmed as it is written: else it comes from long ago, in any order."""
+        return self.kind in ("camera", "meeting")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,13 @@ sources = sa.Table(
     "sources",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),  # "{camera_id}/main" for cameras
-    sa.Column("kind", sa.Text, nullable=False),  # camera, meeting, import, backfill
+    sa.Column("kind", sa.Text, nullable=False),  # camera, meeting, import, backfill, borrowed
     sa.Column("camera_id", sa.Text, index=True),
     sa.Column("variant", sa.Text),
     sa.Column("created_us", sa.BigInteger, nullable=False),
-    sa.CheckConstraint("kind IN ('camera', 'meeting', 'import', 'backfill')", name="kind"),
+    sa.CheckConstraint(
+        "kind IN ('camera', 'meeting', 'import', 'backfill', 'borrowed')", name="kind"
+    ),
 )
 
 assignments = sa.Table(
