@@ -5,10 +5,12 @@ A new protocol is a builder here, and a scheme in :mod:`gateway.sources.addresse
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from camera_adapters.http_pull.source import http_attempt
 from camera_adapters.retrying import Attempt, Ending, RetryingSource
+from camera_adapters.rtmp.pull import rtmp_attempt
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.rtsp.source import RtspSource
 from camera_adapters.source import Source, SourceState
@@ -16,6 +18,7 @@ from camera_adapters.stream import Stream
 from gateway.control.channel import ControlClient
 from gateway.settings import Settings
 from gateway.shard.desired import DesiredSource
+from gateway.sources.files import path_of
 from gateway.transcoder.client import TranscoderClient
 
 
@@ -72,10 +75,27 @@ def _rtsp(request: SourceRequest, context: SourceContext) -> Source:
     )
 
 
-def _refused(request: SourceRequest, why: str) -> Source:
-    async def attempt(_: Attempt) -> Ending:
-        return Ending("bad_address", why, retry_s=60.0)
+def _http(request: SourceRequest, context: SourceContext) -> Source:
+    desired = request.desired
+    return _retrying(
+        request, http_attempt(desired.url, desired.username or "", desired.password or "")
+    )
 
+
+def _rtmp(request: SourceRequest, context: SourceContext) -> Source:
+    return _retrying(request, rtmp_attempt(request.desired.url))
+
+
+def _file(request: SourceRequest, context: SourceContext) -> Source:
+    # libavformat is loaded by shards that replay files, and by no others.
+    from camera_adapters.file_replay.source import file_attempt
+
+    return _retrying(request, file_attempt(path_of(request.desired.url, context.settings)))
+
+
+def _retrying(
+    request: SourceRequest, attempt: Callable[[Attempt], Awaitable[Ending]]
+) -> RetryingSource:
     return RetryingSource(
         request.desired.url,
         request.stream,
@@ -85,7 +105,18 @@ def _refused(request: SourceRequest, why: str) -> Source:
     )
 
 
+def _refused(request: SourceRequest, why: str) -> Source:
+    async def attempt(_: Attempt) -> Ending:
+        return Ending("bad_address", why, retry_s=60.0)
+
+    return _retrying(request, attempt)
+
+
 BUILDERS: dict[str, Builder] = {
     "rtsp": _rtsp,
     "rtsps": _rtsp,
+    "http": _http,
+    "https": _http,
+    "rtmp": _rtmp,
+    "file": _file,
 }

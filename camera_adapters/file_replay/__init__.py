@@ -1,0 +1,1 @@
+"""A file, or a folder of files, that stands in for a camera."""

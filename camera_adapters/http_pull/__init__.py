@@ -1,0 +1,1 @@
+"""Media pulled by HTTP: FLV, HLS, multipart pictures and transport streams, told by content."""

@@ -1,0 +1,77 @@
+"""An ``http(s)://`` address as a source: what comes tells what it is.
+
+FLV and transport streams are read as they come, playlists are followed (:mod:`camera_adapters.hls`)
+and multipart pictures handed to whoever can make video of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+
+from camera_adapters.flv.media import FlvMedia
+from camera_adapters.flv.tags import FlvError, TagReader
+from camera_adapters.http_pull.client import FetchFailed, get, open_client
+from camera_adapters.retrying import Attempt, Ending
+from camera_adapters.rtsp.authentication import Credentials
+
+_READ_TIMEOUT_S = 10.0
+_SNIFF_BYTES = 16
+
+Attempting = Callable[[Attempt], Awaitable[Ending]]
+
+
+def http_attempt(url: str, username: str = "", password: str = "") -> Attempting:
+    """What a :class:`~camera_adapters.retrying.RetryingSource` does for this address."""
+
+    async def attempt(one: Attempt) -> Ending:
+        credentials = Credentials(username, password) if username else None
+        async with open_client(_READ_TIMEOUT_S) as session:
+            try:
+                async with get(session, url, credentials) as response:
+                    return await _read(one, response)
+            except FetchFailed as error:
+                return error.ending
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                why = f": {error}" if str(error) else ""
+                return Ending("lost", f"the server broke off{why}")
+
+    return attempt
+
+
+async def _read(attempt: Attempt, response: aiohttp.ClientResponse) -> Ending:
+    kind = response.content_type.lower()
+    chunks = response.content.iter_any()
+    first = b""
+    async for chunk in chunks:
+        first += chunk
+        if len(first) >= _SNIFF_BYTES:
+            break
+    if first.startswith(b"FLV"):
+        return await _read_flv(attempt, first, chunks)
+    return Ending(
+        "protocol", f"the address gives {kind}, and neither FLV, HLS nor multipart pictures"
+    )
+
+
+async def _read_flv(attempt: Attempt, first: bytes, chunks: AsyncIterator[bytes]) -> Ending:
+    reader = TagReader()
+    media = FlvMedia(attempt.ingest)
+    chunk = first
+    try:
+        while True:
+            attempt.bytes += len(chunk)
+            now_us = attempt.now_us()
+            for tag in reader.receive(chunk):
+                attempt.packets += tag.kind == 9
+                media.take(tag.kind, tag.timestamp_ms, tag.body, now_us)
+            if media.unsupported:
+                return Ending(
+                    "no_video", f"the video is {media.unsupported}; the gateway takes H.264, H.265"
+                )
+            chunk = await anext(chunks)
+    except StopAsyncIteration:
+        return Ending("ended", "the server ended the stream")
+    except FlvError as error:
+        return Ending("protocol", str(error))

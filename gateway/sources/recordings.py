@@ -1,0 +1,59 @@
+"""Playing a device's own recording into a Stream, whatever the device speaks.
+
+A player is a coroutine that runs until the stretch is over; cancelling it ends the session with the
+device. Units carry the wall clock of the recording, and a new run begins where that leaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from camera_adapters.stream import Stream
+from gateway.platforms.operations import DeviceRecording
+from gateway.sources.registry import SourceContext
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRequest:
+    """Which stretch to play into ``stream``. ``recording`` is what the device says it has there;
+    ``username`` and ``password`` are the camera's.
+    """
+
+    camera_id: str
+    platform_id: str
+    platform_kind: str
+    channel: str
+    recording: DeviceRecording
+    start_us: int
+    end_us: int
+    stream: Stream
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEnding:
+    """How it ended: ``whole`` when the device came to the end. Else ``fault`` is a stable code and
+    ``detail`` one English line.
+    """
+
+    outcome: Literal["whole", "broken"]
+    fault: str = ""
+    detail: str = ""
+
+
+Player = Callable[[RecordingRequest, SourceContext], Awaitable[RecordingEnding]]
+
+PLAYERS: dict[str, Player] = {}
+
+
+async def play_recording(request: RecordingRequest, context: SourceContext) -> RecordingEnding:
+    """Play the stretch. Raises nothing but cancellation."""
+    player = PLAYERS.get(request.platform_kind)
+    if player is None:
+        return RecordingEnding(
+            "broken", "unsupported", f"{request.platform_kind} plays no recordings"
+        )
+    return await player(request, context)
