@@ -86,6 +86,18 @@ class RetentionSettings(_Section):
     bytes: int | None = Field(default=None, gt=0)
 
 
+class BackfillSettings(_Section):
+    """What devices kept while we could not is fetched into gaps: of the last ``days``, ``at_once``
+    stretches in each shard, one of each device. What somebody plays from a device's own storage is
+    kept for ``borrowed_days``.
+    """
+
+    enabled: bool = True
+    days: int = Field(default=7, ge=1, le=365)
+    at_once: int = Field(default=2, ge=1, le=32)
+    borrowed_days: float = Field(default=1.0, gt=0, le=30)
+
+
 class ShardSettings(_Section):
     """How many media processes run on this machine."""
 
@@ -373,6 +385,18 @@ class Gat1400Settings(_Section):
         return self
 
 
+class CascadeSettings(_Section):
+    """Where platforms above us (GB/T 28181) reach us once somebody has registered us with one.
+
+    Nothing listens before that. ``port`` 0 takes any that is free; ``advertise_address`` is ours as
+    the platforms above see it, where a NAT lies between.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = Field(default=5062, ge=0, le=65535)
+    advertise_address: str | None = None
+
+
 class MetricsSettings(_Section):
     """Who may read /metrics: who knows the token; without one, this machine itself."""
 
@@ -403,6 +427,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     recording: RecordingSettings = RecordingSettings()
     retention: RetentionSettings = RetentionSettings()
+    backfill: BackfillSettings = BackfillSettings()
     shards: ShardSettings = ShardSettings()
     footage: FootageSettings = FootageSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
@@ -421,6 +446,7 @@ class Settings(BaseSettings):
     alarms: AlarmSettings = AlarmSettings()
     tls: TlsSettings = TlsSettings()
     gb28181: Gb28181Settings = Gb28181Settings()
+    cascade: CascadeSettings = CascadeSettings()
     gat1400: Gat1400Settings = Gat1400Settings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()

@@ -43,6 +43,7 @@ from camera_adapters.gb28181.device_information import (
 from camera_adapters.gb28181.envelope import Envelope, Outcome
 from camera_adapters.gb28181.record_information import RecordPage, RecordQuery
 from camera_adapters.gb28181.shared_catalog import SharedCamera, SharedCatalog
+from camera_adapters.gb28181.steering import Auxiliary, Lens, Move, Preset
 from camera_adapters.gb28181.xml_bodies import Element
 
 # Items of a page: small enough for one UDP datagram of 1,400 bytes each two (Annex N), and
@@ -63,9 +64,8 @@ class Permissions:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What we say of ourselves."""
+    """What we say of ourselves; our name is the shared catalogue's."""
 
-    name: str
     manufacturer: str = "gridsight"
     model: str = "gridsight"
     firmware: str = ""
@@ -202,7 +202,7 @@ def _respond_to_query(
                 BasicConfiguration(
                     number,
                     code or shared.platform_code,
-                    camera.name if camera else identity.name,
+                    camera.name if camera else shared.name,
                     identity.expires_s,
                     identity.keepalive_s,
                     3,
@@ -288,7 +288,7 @@ def _information(
     return DeviceInformation(
         number,
         shared.platform_code,
-        name=identity.name,
+        name=shared.name,
         manufacturer=identity.manufacturer,
         model=identity.model,
         firmware=identity.firmware,
@@ -324,3 +324,22 @@ def _unsupported(envelope: Envelope) -> Refuse:
     return Refuse(
         488, "unsupported", f"{envelope.category} {envelope.command} is not understood here"
     )
+
+
+def is_keyframe(control: Control) -> bool:
+    """Whether a keyframe is asked for."""
+    return isinstance(control, SendKeyframe)
+
+
+def is_carried(control: Control) -> bool:
+    """Whether this is a command that is carried at all: keyframes, and steering by PTZCmd that
+    changes nothing lasting.
+    """
+    if isinstance(control, SendKeyframe):
+        return True
+    if not isinstance(control, Steer):
+        return False
+    command = control.command
+    if isinstance(command, Preset):
+        return command.action == "call"
+    return isinstance(command, Move | Lens | Auxiliary)

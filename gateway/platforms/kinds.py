@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.platforms.context import SignallingContext
+from gateway.platforms.gb28181_above.kind import build as gb28181_above
 from gateway.platforms.operations import PlatformKind
 
-KINDS: tuple[Callable[[SignallingContext], PlatformKind | None], ...] = ()
+KINDS: tuple[Callable[[SignallingContext], PlatformKind | None], ...] = (gb28181_above,)

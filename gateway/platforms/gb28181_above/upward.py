@@ -1,0 +1,481 @@
+"""One platform above us: registered there, asked by it, told of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import zlib
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from camera_adapters.gb28181 import envelope, keepalive, lower_platform, xml_bodies
+from camera_adapters.gb28181.alarm import Alarm
+from camera_adapters.gb28181.lower_platform import (
+    Carry,
+    FindPresets,
+    FindRecordings,
+    Identity,
+    Nothing,
+    Permissions,
+    Refuse,
+    Send,
+)
+from camera_adapters.gb28181.record_information import RecordQuery
+from camera_adapters.gb28181.registration import Registration
+from camera_adapters.gb28181.shared_catalog import SharedCamera, SharedCatalog, events_between
+from camera_adapters.gb28181.xml_bodies import Element, XmlBodyError
+from camera_adapters.sip.endpoint import (
+    Credentials,
+    IncomingRequest,
+    SipEndpoint,
+    SipError,
+)
+from camera_adapters.sip.fields import SipUri
+from camera_adapters.sip.peer import Peer
+from gateway.control.channel import ControlError
+from gateway.identifiers import US_PER_S, now_us
+from gateway.platforms.gb28181_above.asked import Asked
+from gateway.platforms.gb28181_above.carried import HeldMovements, NotCarried, steer_command
+from gateway.platforms.gb28181_above.sending import Refused, Sending
+from gateway.platforms.gb28181_above.subscriptions import Subscriptions
+from gateway.platforms.operations import DesiredPlatform, PlatformState, StateName
+from gateway.seldom import Seldom
+from gateway.version import VERSION
+from recorder.rows import RowError
+
+_log = structlog.get_logger(__name__)
+
+# 2.0 is the edition of 2016, 3.0 that of 2022 (GB/T 28181-2022 annex I).
+_VERSION_HEADER = ("X-GB-Ver", "3.0")
+_REQUEST_TIMEOUT_S = 10.0
+_MESSAGES_AT_ONCE = 4
+_WORK_LIMIT = 64
+_FAULTS = (ConnectionError, TimeoutError, ControlError, RowError)
+
+
+class PlatformAbove:
+    """Everything that concerns one platform above; its loops run from :meth:`start` on.
+
+    ``asked`` is what the gateway's other parts do for it.
+    """
+
+    def __init__(
+        self,
+        platform: DesiredPlatform,
+        local_code: str,
+        endpoint: SipEndpoint,
+        asked: Asked,
+    ) -> None:
+        self.platform = platform
+        self.local_code = local_code
+        self._endpoint = endpoint
+        self._asked = asked
+        options = platform.options
+        self._permissions = Permissions(
+            may_playback=bool(options.get("may_playback")),
+            may_download=bool(options.get("may_download")),
+            may_steer=bool(options.get("may_steer")),
+        )
+        self._identity = Identity(
+            firmware=VERSION,
+            expires_s=int(options.get("expires_s", 86_400)),
+            keepalive_s=int(options.get("keepalive_s", 60)),
+        )
+        self._transport = "tcp" if options.get("transport") == "tcp" else "udp"
+        self._domain = str(options.get("domain") or (platform.code or "")[:10])
+        self._numbers = itertools.count(secrets.randbelow(10_000) + 1)
+        self._call_id = secrets.token_hex(16)
+        self._cseq = itertools.count(1, 2)
+        self._catalog: SharedCatalog | None = None
+        self._peer: Peer | None = None
+        self._addresses: frozenset[str] = frozenset()
+        now_s = asyncio.get_running_loop().time()
+        self._registration = Registration(
+            now_s,
+            expires_s=self._identity.expires_s,
+            keepalive_s=self._identity.keepalive_s,
+            spread=zlib.crc32(platform.id.encode()) / 2**32,
+        )
+        self._subscriptions = Subscriptions(local_code, self._next_number)
+        self._sending = Sending(platform, asked.sender, self._next_number)
+        self._movements = HeldMovements(
+            lambda camera_id, command: asked.steer(platform, camera_id, command)
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._catalog_answer: asyncio.Task[None] | None = None
+        self._refusals = Seldom()
+        self._told: tuple[str, str] = ("", "")
+        self._since_us = now_us()
+        self._seen_us: int | None = None
+
+    # -------------------------------------------------------------- its life
+
+    def start(self) -> None:
+        """Begin to register."""
+        self._report()
+        for loop in (self._keep_registered(), self._subscriptions.run()):
+            self._spawn(loop)
+
+    async def close(self) -> None:
+        """End what is sent, and say goodbye (§9.1.2.3)."""
+        self._movements.close()
+        await self._sending.close()
+        self._subscriptions.close()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._registration.state == "online":
+            with contextlib.suppress(SipError, OSError, TimeoutError):
+                async with asyncio.timeout(2.0):
+                    await self._register(0)
+
+    @property
+    def catalog(self) -> SharedCatalog | None:
+        """What it may know of; None before that was read."""
+        return self._catalog
+
+    @property
+    def sessions(self) -> int:
+        """How many streams it is sent."""
+        return len(self._sending)
+
+    def share(self, shared: SharedCatalog) -> None:
+        """Take what is shared now: subscribers are told, and what is shared no more ends."""
+        before, self._catalog = self._catalog, shared
+        if before is not None:
+            if events := events_between(before, shared):
+                self._subscriptions.tell_catalog(events)
+            held = {camera.camera_id for camera in shared.cameras.values()}
+            self._sending.withdraw(lambda camera_id, _: camera_id in held)
+        if before is None or len(before.cameras) != len(shared.cameras):
+            self._report()
+
+    def tell_alarm(self, camera_id: str, told: Alarm) -> None:
+        """An alarm of a camera; told only if the camera is shared and alarms are subscribed for."""
+        camera = self._camera_of(camera_id)
+        if camera is not None:
+            self._subscriptions.tell_alarm(
+                Alarm(
+                    self._next_number(),
+                    camera.code,
+                    told.priority,
+                    told.method,
+                    told.at_us,
+                    told.description,
+                    told.kind,
+                    told.event_kind,
+                )
+            )
+
+    # ---------------------------------------------------------- registration
+
+    async def _keep_registered(self) -> None:
+        loop = asyncio.get_running_loop()
+        registration = self._registration
+        while True:
+            action = registration.action(loop.time())
+            if action == "register":
+                await self._try_to_register()
+            elif action == "keepalive":
+                await self._keep_alive()
+            else:
+                await asyncio.sleep(max(0.01, registration.deadline_s() - loop.time()))
+                continue
+            self._report()
+
+    async def _try_to_register(self) -> None:
+        loop = asyncio.get_running_loop()
+        registration = self._registration
+        try:
+            response = await self._register(self._identity.expires_s)
+        except (SipError, OSError) as error:
+            _log.info(
+                "no answer from a platform above", platform=self.platform.name, why=str(error)
+            )
+            registration.unanswered(loop.time())
+            return
+        if 200 <= response.status < 300:
+            self._seen_us = now_us()
+            registration.registered(loop.time(), _expires_s(response.headers.get("expires")))
+        else:
+            registration.refused(loop.time(), response.status)
+
+    async def _register(self, expires_s: int) -> Any:
+        peer = await self._find_peer()
+        own = SipUri(self.local_code, self._domain)
+        return await self._endpoint.request(
+            "REGISTER",
+            f"sip:{self.platform.code}@{self._domain}",
+            peer,
+            local=own,
+            remote=own,
+            headers=[("Expires", str(expires_s)), _VERSION_HEADER],
+            credentials=Credentials(
+                self.platform.username or self.local_code, self.platform.password or ""
+            ),
+            call_id=self._call_id,
+            cseq=next(self._cseq),
+            timeout_s=_REQUEST_TIMEOUT_S,
+        )
+
+    async def _find_peer(self) -> Peer:
+        """Where it answers now. Raises OSError for a name that nobody knows."""
+        host, port = self.platform.host or "", self.platform.port or 5060
+        found = await asyncio.get_running_loop().getaddrinfo(host, port)
+        self._addresses = frozenset(str(address[4][0]) for address in found)
+        transport = "tcp" if self._transport == "tcp" else "udp"
+        self._peer = Peer(str(found[0][4][0]), port, "tcp" if transport == "tcp" else "udp")
+        return self._peer
+
+    async def _keep_alive(self) -> None:
+        loop = asyncio.get_running_loop()
+        notice = keepalive.Keepalive(self._next_number(), self.local_code)
+        status = await self._message(notice.to_element())
+        if status is not None and 200 <= status < 300:
+            self._seen_us = now_us()
+            self._registration.kept_alive(loop.time())
+        else:
+            self._registration.keepalive_failed(loop.time(), status)
+
+    async def _message(self, document: Element) -> int | None:
+        """Send a MESSAGE; its status, None when nobody answered."""
+        peer = self._peer
+        if peer is None:
+            return None
+        try:
+            response = await self._endpoint.request(
+                "MESSAGE",
+                f"sip:{self.platform.code}@{self._domain}",
+                peer,
+                local=SipUri(self.local_code, self._domain),
+                body=xml_bodies.to_bytes(document),
+                content_type=envelope.CONTENT_TYPE,
+                credentials=Credentials(
+                    self.platform.username or self.local_code, self.platform.password or ""
+                ),
+                timeout_s=_REQUEST_TIMEOUT_S,
+            )
+        except SipError:
+            return None
+        return int(response.status)
+
+    def _report(self) -> None:
+        registration = self._registration
+        states: dict[str, StateName] = {"connecting": "connecting", "refused": "refused"}
+        state: StateName = (
+            "online"
+            if registration.state == "online"
+            else states.get(registration.state, "offline")
+        )
+        if (state, registration.fault) != self._told:
+            self._told = (state, registration.fault)
+            self._since_us = now_us()
+        peer = self._peer
+        expires_at_s = registration.expires_at_s
+        left_s = 0.0
+        if expires_at_s is not None:
+            left_s = expires_at_s - asyncio.get_running_loop().time()
+        catalog = self._catalog
+        self._asked.report(
+            self.platform.id,
+            PlatformState(
+                state=state,
+                since_us=self._since_us,
+                fault=registration.fault,
+                detail=_DETAILS.get(registration.fault, ""),
+                host=peer.host if peer else None,
+                port=peer.port if peer else None,
+                transport=self._transport,
+                expires_us=now_us() + round(left_s * US_PER_S) if expires_at_s else None,
+                seen_us=self._seen_us,
+                facts={
+                    "shared_cameras": len(catalog.cameras) if catalog else 0,
+                    "local_code": self.local_code,
+                },
+                catalog={},
+            ),
+        )
+
+    # --------------------------------------------------- what it asks of us
+
+    def owns(self, incoming: IncomingRequest, from_code: str) -> bool:
+        """Whether this request is of this platform: by its code and its address."""
+        return from_code == self.platform.code and incoming.peer.host in self._addresses
+
+    def take(self, incoming: IncomingRequest) -> None:
+        """Answer a request of it that belongs to no session."""
+        self._seen_us = now_us()
+        method = incoming.request.method
+        if self._catalog is None:
+            # It will ask again: what is shared is being read.
+            incoming.respond(503, headers=[("Retry-After", "2")])
+        elif method == "MESSAGE":
+            self._take_message(incoming, self._catalog)
+        elif method == "INVITE":
+            address = self._endpoint.contact_host(incoming.peer)
+            self._sending.take(incoming, self.local_code, address, self._find_for_media)
+        elif method == "SUBSCRIBE":
+            self._subscriptions.take(incoming)
+        else:
+            incoming.respond(200 if method in ("OPTIONS", "NOTIFY") else 405)
+
+    def _take_message(self, incoming: IncomingRequest, shared: SharedCatalog) -> None:
+        try:
+            document = envelope.read(incoming.request.body)
+        except XmlBodyError as error:
+            incoming.respond(400, str(error)[:80])
+            return
+        decision = lower_platform.respond(
+            document,
+            shared,
+            self._permissions,
+            self._identity,
+            now_us=now_us(),
+            items_per_page=lower_platform.TCP_ITEMS_PER_PAGE
+            if self._transport == "tcp"
+            else lower_platform.UDP_ITEMS_PER_PAGE,
+        )
+        if isinstance(decision, Refuse):
+            incoming.respond(decision.status)
+            self._refuse(decision, document.command)
+            return
+        if len(self._tasks) >= _WORK_LIMIT:
+            incoming.respond(503)
+            return
+        if isinstance(decision, Carry) and not lower_platform.is_carried(decision.control):
+            incoming.respond(488)
+            return
+        incoming.respond(200)
+        match decision:
+            case Send(documents) if document.command == "Catalog":
+                if self._catalog_answer is not None:
+                    # It has asked again: the older answer is of no use any more.
+                    self._catalog_answer.cancel()
+                self._catalog_answer = self._spawn(self._answer(documents))
+            case Send(documents):
+                self._spawn(self._answer(documents))
+            case Carry():
+                self._spawn(self._carry(decision))
+            case FindRecordings(camera, query):
+                self._spawn(self._find_recordings(camera, query))
+            case FindPresets(camera, number):
+                self._spawn(self._find_presets(camera, number))
+            case Nothing():
+                pass
+
+    async def _answer(self, documents: Sequence[Element]) -> None:
+        """Send documents, a few at a time; the first that fails ends it."""
+        waiting = iter(documents)
+        failed = False
+
+        async def send_some() -> None:
+            nonlocal failed
+            for document in waiting:
+                if failed or (await self._message(document)) not in range(200, 300):
+                    failed = True
+                    return
+
+        await asyncio.gather(*(send_some() for _ in range(_MESSAGES_AT_ONCE)))
+
+    async def _carry(self, decision: Carry) -> None:
+        camera_id = decision.camera.camera_id
+        outcome = decision.answer
+        try:
+            if lower_platform.is_keyframe(decision.control):
+                await self._asked.keyframe(camera_id)
+            else:
+                command = steer_command(decision.control)
+                if command.action == "goto_preset":
+                    command = await self._asked.preset_command(camera_id, command)
+                await self._movements.carry(camera_id, command)
+        except NotCarried as error:
+            await self._note_refusal("unsupported", str(error), camera_id)
+        except _FAULTS as error:
+            code = getattr(error, "code", "unreachable")
+            await self._note_refusal(code, str(error), camera_id)
+        if outcome is not None:
+            await self._message(outcome)
+
+    async def _find_recordings(self, camera: SharedCamera, query: RecordQuery) -> None:
+        try:
+            stretches = await self._asked.recordings(camera.camera_id, query.start_us, query.end_us)
+        except _FAULTS as error:
+            _log.warning("recordings cannot be told to a platform above", why=str(error))
+            stretches = []
+        pages = lower_platform.recordings_answer(query, camera, stretches)
+        await self._answer([page.to_element() for page in pages])
+
+    async def _find_presets(self, camera: SharedCamera, number: int) -> None:
+        names: dict[int, str] = {}
+        with contextlib.suppress(*_FAULTS):
+            names = await self._asked.preset_names(camera.camera_id)
+        await self._message(lower_platform.presets_answer(number, camera, names))
+
+    def _find_for_media(self, code: str, purpose: str) -> SharedCamera:
+        camera = self._catalog.cameras.get(code) if self._catalog is not None else None
+        if camera is None:
+            raise Refused(404, "not_shared", f"there is no {code[:32]} here")
+        granted = {
+            "play": True,
+            "playback": self._permissions.may_playback,
+            "download": self._permissions.may_download,
+        }
+        if not granted.get(purpose, False):
+            raise Refused(403, "not_granted", f"{purpose} is not granted")
+        return camera
+
+    def _camera_of(self, camera_id: str) -> SharedCamera | None:
+        if self._catalog is None:
+            return None
+        found = self._catalog.cameras.values()
+        return next((camera for camera in found if camera.camera_id == camera_id), None)
+
+    def _refuse(self, decision: Refuse, command: str) -> None:
+        camera_id = decision.camera.camera_id if decision.camera else None
+        if decision.answer is not None and len(self._tasks) < _WORK_LIMIT:
+            self._spawn(self._answer((decision.answer,)))
+        if len(self._tasks) < _WORK_LIMIT:
+            self._spawn(
+                self._note_refusal(decision.code, f"{command}: {decision.detail}", camera_id)
+            )
+
+    async def _note_refusal(self, code: str, why: str, camera_id: str | None) -> None:
+        # A platform that asks the same again and again must not flood the register.
+        if not self._refusals.is_first(code, why, camera_id):
+            return
+        with contextlib.suppress(*_FAULTS):
+            await self._sending.note("cascade.refused", camera_id, code=code, why=why[:200])
+
+    # ---------------------------------------------------------------- tools
+
+    def _next_number(self) -> int:
+        return next(self._numbers)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("work for a platform above failed", exc_info=error)
+
+
+_DETAILS = {
+    "wrong_password": "the platform above refuses our account: check code and password",
+    "unknown_code": "the platform above does not know our code",
+    "no_answer": "the platform above does not answer: check address, port and transport",
+    "keepalive_lost": "the platform above stopped answering",
+}
+
+
+def _expires_s(text: str) -> float | None:
+    number = xml_bodies.whole_number(text.strip(), 0)
+    return float(number) if number > 0 else None
