@@ -385,6 +385,29 @@ class Gat1400Settings(_Section):
         return self
 
 
+class OnvifSettings(_Section):
+    """ONVIF: how cameras and recorders are held, and where new ones are looked for.
+
+    Only devices that somebody has added are spoken to. ``interfaces``, ``ranges``, ``ports`` are
+    what a search asks unless it is told otherwise; none goes faster than ``rate_per_s`` addresses
+    a second. ``time_zone`` is the county's, in POSIX's words (``CST-8`` is UTC+8). Devices without
+    pull points post events to ``notification_url``, which leads to where we listen for them.
+    """
+
+    enabled: bool = True
+    events: bool = True
+    time_sync: bool = False
+    time_zone: str = Field(default="CST-8", pattern=r"^[A-Za-z]{3,10}([+-]?\d{1,2}(:\d{2})?)?$")
+    sessions: int = Field(default=32, ge=1, le=1024)
+    interfaces: list[str] = []
+    ranges: list[str] = []
+    ports: list[int] = [80, 8000, 8080, 8899, 2020]
+    rate_per_s: int = Field(default=50, ge=1, le=1000)
+    notification_address: str = "127.0.0.1"
+    notification_port: int = Field(default=8091, ge=0, le=65535)
+    notification_url: str | None = Field(default=None, pattern=r"^http://[^/\s]+$")
+
+
 class CascadeSettings(_Section):
     """Where platforms above us (GB/T 28181) reach us once somebody has registered us with one.
 
@@ -447,6 +470,7 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     gb28181: Gb28181Settings = Gb28181Settings()
     cascade: CascadeSettings = CascadeSettings()
+    onvif: OnvifSettings = OnvifSettings()
     gat1400: Gat1400Settings = Gat1400Settings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
