@@ -1,4 +1,5 @@
 /** Shapes of docs/http-api.md. Times are UTC microseconds since 1970. */
+import type { Ptz } from './ptz'
 
 export type Right =
   | 'live'
@@ -297,6 +298,7 @@ export interface User extends Person {
 }
 
 export type ServerEvent =
+  | ({ type: 'ptz' } & Ptz)
   | ({ type: 'camera_state'; camera_id: string; variant: VariantName | 'h264' } & VariantState)
   | { type: 'session_revoked'; session_id: string }
   | { type: 'forecast'; full_at_us?: number | null; breaches?: Breach[] }

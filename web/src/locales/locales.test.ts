@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { KEY_HELP } from '@/wall/keyboard'
+import { KEY_HELP, STEER_KEY_HELP } from '@/wall/keyboard'
 
 import { messages, type Words } from './index'
 
@@ -37,6 +37,6 @@ describe('words', () => {
   })
 
   it('exist for every key of the keyboard help', () => {
-    for (const { words } of KEY_HELP) expect(keysOf(chinese)).toContain(`keyboard.${words}`)
+    for (const { words } of [...KEY_HELP, ...STEER_KEY_HELP]) expect(keysOf(chinese)).toContain(`keyboard.${words}`)
   })
 })

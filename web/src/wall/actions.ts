@@ -7,6 +7,7 @@ export type TileAction =
   | 'snapshot_png'
   | 'sound'
   | 'bookmark'
+  | 'steer'
   | 'mark_in'
   | 'mark_out'
   | 'statistics'

@@ -17,6 +17,7 @@ export type WallCommand =
         | 'replay_30'
         | 'replay_300'
         | 'bookmark'
+        | 'steer'
         | 'mark_in'
         | 'mark_out'
         | 'statistics'
@@ -68,6 +69,7 @@ const PLAIN = {
   r: 'replay_30',
   t: 'replay_300',
   b: 'bookmark',
+  c: 'steer',
   i: 'mark_in',
   o: 'mark_out',
   d: 'statistics',
@@ -118,6 +120,7 @@ export const KEY_HELP: readonly { keys: readonly string[]; words: string }[] = [
   { keys: ['T'], words: 'replay_300' },
   { keys: ['P'], words: 'playback' },
   { keys: ['B'], words: 'bookmark' },
+  { keys: ['C'], words: 'steer' },
   { keys: ['I', 'O'], words: 'marks' },
   { keys: ['D'], words: 'statistics' },
   { keys: ['+', '−', '0'], words: 'zoom' },
@@ -128,4 +131,16 @@ export const KEY_HELP: readonly { keys: readonly string[]; words: string }[] = [
   { keys: ['Shift + F10'], words: 'menu' },
   { keys: ['Esc'], words: 'escape' },
   { keys: ['?'], words: 'help' },
+]
+
+/** While the panel for steering is open, these are its own. */
+export const STEER_KEY_HELP: readonly { keys: readonly string[]; words: string }[] = [
+  { keys: ['←', '↑', '→', '↓'], words: 'steerMove' },
+  { keys: ['Shift + ←↑→↓'], words: 'steerSlowly' },
+  { keys: ['+', '−'], words: 'steerZoom' },
+  { keys: ['[', ']'], words: 'steerFocus' },
+  { keys: [',', '.'], words: 'steerIris' },
+  { keys: ['1', '…', '9'], words: 'steerPreset' },
+  { keys: ['Home'], words: 'steerHome' },
+  { keys: ['Esc'], words: 'steerClose' },
 ]

@@ -32,6 +32,7 @@ export default {
     snapshotPng: 'Snapshot (PNG)',
     soundOn: 'Sound on',
     soundOff: 'Sound off',
+    steer: 'Steer',
     bookmark: 'Bookmark',
     mark_in: 'Mark in',
     mark_out: 'Mark out and download',
