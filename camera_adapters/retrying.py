@@ -37,6 +37,9 @@ _CAUSES = {
     "refused": GapCause.CAMERA_REFUSED,
     "forbidden": GapCause.CAMERA_REFUSED,
     "no_video": GapCause.BAD_MEDIA,
+    "wrong_ssrc": GapCause.BAD_MEDIA,
+    "unsupported_codec": GapCause.BAD_MEDIA,
+    "bad_framing": GapCause.BAD_MEDIA,
     "protocol": GapCause.BAD_MEDIA,
     "no_keyframe": GapCause.BAD_MEDIA,
     "no_parameter_sets": GapCause.BAD_MEDIA,
@@ -66,6 +69,9 @@ class Attempt:
     bytes: int = 0
     packets: int = 0
     malformed: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    reordered: int = 0
     camera_clock: CameraClock = field(default_factory=CameraClock)
 
 
@@ -272,6 +278,9 @@ def _added(past: SourceCounters, attempt: Attempt | None, clock: CameraClock) ->
         past,
         bytes=past.bytes + attempt.bytes,
         packets=past.packets + attempt.packets,
+        lost=past.lost + attempt.lost,
+        duplicates=past.duplicates + attempt.duplicates,
+        reordered=past.reordered + attempt.reordered,
         malformed=past.malformed + attempt.malformed + made.malformed,
         pictures=past.pictures + made.pictures,
         keyframes=past.keyframes + made.keyframes,

@@ -79,9 +79,13 @@ class Demultiplexer:
         """Take the next bytes; give the packets and maps that became whole, in order.
 
         ``begins_packet``: the transport says that a picture's first packet is here, so that a pack
-        header at the very beginning ends what was open, whatever its length had said.
+        header at the very beginning ends what was open, whatever its length had said, and a start
+        code there is one.
         """
         units: list[Unit] = []
+        if begins_packet and self._searching and begins_with_packet(data):
+            self._searching = False
+            self._rest = b""
         if begins_packet and data.startswith(PACK_START) and (self._rest or self._open):
             if self._open is not None and self._wants:
                 self.counters.wrong_lengths += 1
@@ -254,6 +258,11 @@ class Demultiplexer:
         self.counters.skipped += keep - position
         self._rest = data[keep:end]
         return end
+
+
+def begins_with_packet(data: bytes) -> bool:
+    """Whether the first bytes are the start code of a pack or of a packet in it."""
+    return data.startswith(START_CODE) and data[3:4] >= b"\xba"
 
 
 def _next_system_code(data: bytes, position: int, end: int) -> int:

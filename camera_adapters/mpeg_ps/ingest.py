@@ -6,11 +6,11 @@ and counted; a keyframe with one interrupts the Stream until the next keyframe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from camera_adapters.codecs import h264
-from camera_adapters.mpeg_ps.demultiplex import Demultiplexer, Unit
+from camera_adapters.mpeg_ps.demultiplex import Demultiplexer, Unit, begins_with_packet
 from camera_adapters.mpeg_ps.packets import (
     CODECS,
     FIRST_AUDIO,
@@ -20,23 +20,43 @@ from camera_adapters.mpeg_ps.packets import (
     PACK_START,
     PesPacket,
     ProgramMap,
+    StreamType,
     name_of,
 )
 from camera_adapters.mpeg_ps.pictures import PictureAssembler, TimedPicture
 from camera_adapters.mpeg_ps.sound import SoundAssembler
 from camera_adapters.mpeg_ps.times import PictureTimes
-from camera_adapters.rtp import rtcp
-from camera_adapters.rtp.clocks import CameraClock, TrackClock
 from camera_adapters.rtp.group import Group
-from camera_adapters.rtp.opening import Opening
 from camera_adapters.rtp.pictures import Picture
 from camera_adapters.rtp.receiver import RtpReceiver
-from camera_adapters.stream import Codec, Stream, Track
-from camera_adapters.stream_runs import StreamRuns
+from camera_adapters.stream import Codec, Track
+from camera_adapters.stream_runs import RunCounters
 
 CLOCK_RATE = 90_000
-# Sound whose time is farther than this from the picture's is on another clock.
-_SAME_CLOCK_90K = 10 * CLOCK_RATE
+
+
+class PictureTaker(Protocol):
+    """What pictures and sound go to: :class:`~camera_adapters.media_ingest.MediaIngest` for live
+    media; what places a recording's pictures for those.
+    """
+
+    counters: RunCounters
+
+    @property
+    def video_track(self) -> Track | None:
+        """The format of the pictures, once it is known."""
+
+    def coded(self, codec: Codec, picture: Picture, pts_90k: int, arrival_us: int) -> None:
+        """The next picture; a damaged one is counted, and not shown."""
+
+    def sound(self, track: Track, payload: bytes, pts_90k: int, arrival_us: int) -> None:
+        """The next sound frame."""
+
+    def note_report(self, pts_90k: int, our_us: int) -> None:
+        """The sender says when, in our time, something was captured."""
+
+    def restart_clock(self) -> None:
+        """The next time has no relation to the last."""
 
 
 @dataclass(slots=True)
@@ -57,40 +77,32 @@ class ProgramFacts:
     times_by_rtp: bool = False
 
 
-class PsIngest:
-    """Feeds ``stream`` from one RTP source. Give packets to ``receivers[0]``, RTCP to
-    :meth:`receive_rtcp`; the rest is as :class:`camera_adapters.rtp.ingest.Ingest` has it.
+class PsFeed:
+    """Feeds ``ingest`` from one RTP source: give its packets to :attr:`receiver`.
+
+    ``framing`` is that of TCP (:class:`~camera_adapters.rtp.receiver.RtpReceiver`); ``reordering``
+    is for UDP, where the receiver's ``expire`` is called every 50 ms or so. Raises nothing,
+    whatever comes.
     """
 
     def __init__(
         self,
-        stream: Stream,
-        camera_clock: CameraClock,
+        ingest: PictureTaker,
         *,
         payload_type: int = 96,
         reordering: bool,
         framing: int = 4,
-        on_run: Callable[[], None] | None = None,
     ) -> None:
         self.facts = ProgramFacts()
-        self._camera_clock = camera_clock
-        self._clock = TrackClock(CLOCK_RATE)
-        self._sound_clock = TrackClock(CLOCK_RATE)
-        self._opening = Opening([self._clock], lambda: None)
-        self.receivers = [
-            RtpReceiver(
-                payload_type,
-                CLOCK_RATE,
-                self._on_group,
-                reordering=reordering,
-                framing=framing,
-                starts_picture=_starts_pack,
-            )
-        ]
-        self._runs = StreamRuns(
-            stream, Codec.H264, camera_clock, on_format=self._on_format, on_run=on_run
+        self.receiver = RtpReceiver(
+            payload_type,
+            CLOCK_RATE,
+            self._on_group,
+            reordering=reordering,
+            framing=framing,
+            starts_picture=_starts_pack,
         )
-        self.counters = self._runs.counters
+        self._ingest = ingest
         self._demultiplexer = Demultiplexer()
         self._pictures = PictureAssembler()
         self._sound = SoundAssembler()
@@ -100,65 +112,29 @@ class PsIngest:
         self._map: ProgramMap | None = None
         self._early_report: tuple[int, int] | None = None
         self._last_timestamp = -1
-        self._line_90k_less_rtp = 0
-        self._placed = False
+        self._last_us = 0
+        self._line_less_rtp_90k: int | None = None
+        self._track: Track | None = None
 
     @property
-    def video_track(self) -> Track | None:
-        """The format of the pictures, once it is known."""
-        return self._runs.video_track
+    def recognised(self) -> bool:
+        """Whether anything of a program stream has been found yet."""
+        return self.facts.has_map or self._demultiplexer.counters.packets > 0
 
-    @property
-    def running(self) -> bool:
-        """Whether a run is under way."""
-        return self._runs.running
-
-    @property
-    def settled(self) -> bool:
-        """False while the first pictures are held, until it is known which instant they show."""
-        return self._opening.settled
-
-    def receive_rtcp(self, index: int, data: bytes, now_us: int) -> bool:
-        """Take a compound packet; True when the source says goodbye. Raises nothing."""
-        try:
-            packets = rtcp.parse(data)
-        except rtcp.RtcpError:
-            self.counters.malformed += 1
-            return False
-        receiver = self.receivers[index]
-        for packet in packets:
-            if isinstance(packet, rtcp.SenderReport):
-                receiver.note_sender_report(packet.ntp, now_us)
-                if packet.ntp:
-                    our_us = self._camera_clock.to_our_time(rtcp.ntp_to_us(packet.ntp), now_us)
-                    self._note_report(packet.rtp_timestamp, our_us)
-            elif isinstance(packet, rtcp.Goodbye) and receiver.ssrc in packet.ssrcs:
-                return True
-        return False
-
-    def build_receiver_report(self, index: int, ssrc: int, now_us: int) -> bytes | None:
-        """The report for the source; None before its first packet."""
-        block = self.receivers[index].report_block(now_us)
-        return None if block is None else rtcp.build_receiver_report(ssrc, [block], "gridsight")
-
-    def expire(self, now_us: int) -> None:
-        """Call every 50 ms or so, over UDP or while not ``settled``: gives up waiting."""
-        self.receivers[0].expire(now_us)
-        self._opening.expire(now_us)
+    def note_report(self, rtp_timestamp: int, our_us: int) -> None:
+        """A sender report says that this RTP timestamp was at ``our_us``."""
+        timestamp = self.receiver.unwrap(rtp_timestamp)
+        if timestamp is None or self._line_less_rtp_90k is None:
+            self._early_report = (rtp_timestamp, our_us)
+        else:
+            self._ingest.note_report(timestamp + self._line_less_rtp_90k, our_us)
 
     def close(self) -> None:
-        """The connection is over: what is whole goes out; the next run begins behind it."""
-        self._opening.close()
-        self._runs.close()
-
-    def _note_report(self, rtp_timestamp: int, our_us: int) -> None:
-        timestamp = self.receivers[0].unwrap(rtp_timestamp)
-        if timestamp is None or not self._placed:
-            self._early_report = (rtp_timestamp, our_us)
-            return
-        self._clock.note_report(timestamp + self._line_90k_less_rtp, our_us)
-        if not self._opening.settled:
-            self._opening.note_report(0)
+        """Nothing more comes: what is held, and whole, goes out."""
+        made = self._pictures.flush()
+        if made:
+            timestamp = max(self._last_timestamp, 0)
+            self._show(made, Group(0, [], [], timestamp, True, False, False, False, self._last_us))
 
     def _on_group(self, group: Group) -> None:
         if group.restarted:
@@ -168,54 +144,51 @@ class PsIngest:
         if group.hole:
             self._on_hole(data, group)
             return
-        demultiplexer = self._demultiplexer
-        if group.after_gap and not self._go_on_behind_gap(data):
+        if group.after_gap and not self._goes_on_behind_gap(data, group):
             return
+        demultiplexer = self._demultiplexer
         begins = group.after_gap or group.timestamp != self._last_timestamp
         self._last_timestamp = group.timestamp
-        units = demultiplexer.receive(data, begins_packet=begins)
-        made = self._take(units, group)
+        self._pictures.same_timestamp = not begins
+        made = self._take(demultiplexer.receive(data, begins_packet=begins), group)
         made += self._take(demultiplexer.flush(), group)
         if not demultiplexer.inside_packet:
             made += self._pictures.end_of_picture()
+        if self._pictures.marker_lied:
+            # From now on timestamps divide the pictures.
+            self.receiver.ends_on_marker = False
         if made:
             self._show(made, group)
 
     def _restart(self) -> None:
-        self._demultiplexer.lose()
-        self._pictures.lose()
-        self._sound.lose()
-        self._clock.restart()
-        self._sound_clock.restart()
+        self._forget()
         self._times.restart()
-        self._placed = False
+        self._line_less_rtp_90k = None
+        self._ingest.restart_clock()
+
+    def _forget(self) -> None:
+        self._demultiplexer.lose()
+        self._sound.lose()
+        self._pictures.lose()
 
     def _on_hole(self, data: bytes, group: Group) -> None:
         """Packets inside this picture are missing: it is of no use, nor is what was open."""
-        self._finish_pending(group)
-        self._demultiplexer.lose()
-        self._sound.lose()
-        self._pictures.lose()
+        if self._pictures.pending_is_whole:
+            self._show(self._pictures.flush(), group)
+        self._forget()
         self._drop(self._pictures.is_keyframe_part(data), group)
 
-    def _go_on_behind_gap(self, data: bytes) -> bool:
+    def _goes_on_behind_gap(self, data: bytes, group: Group) -> bool:
         """Packets before this picture are missing; False when they were its own first ones."""
-        self._demultiplexer.lose()
-        self._sound.lose()
-        if self._pictures.pending and not self._pictures.pending_is_whole:
-            self._pictures.lose()
-            self._runs.drop(False)
-        if data.startswith(PACK_START):
-            return True
-        self._pictures.lose()
-        self._runs.drop(self._pictures.is_keyframe_part(data))
-        return False
-
-    def _finish_pending(self, group: Group) -> None:
         if self._pictures.pending_is_whole:
-            made = self._pictures.flush()
-            if made:
-                self._show(made, group)
+            self._show(self._pictures.flush(), group)
+        elif self._pictures.pending:
+            self._drop(False, group)
+        self._forget()
+        if begins_with_packet(data):
+            return True
+        self._drop(self._pictures.is_keyframe_part(data), group)
+        return False
 
     def _take(self, units: list[Unit], group: Group) -> list[TimedPicture]:
         made: list[TimedPicture] = []
@@ -240,118 +213,72 @@ class PsIngest:
         self._map = found
         facts = self.facts
         facts.has_map = True
-        facts.unsupported_video = ""
-        videos = {one: kind for one, kind in found.streams.items() if _is_video_id(one)}
-        sounds = {one: kind for one, kind in found.streams.items() if _is_audio_id(one)}
-        if videos:
-            # The first that the gateway carries, else the first.
-            self._video_id = next((one for one, kind in videos.items() if kind in CODECS), -1)
-            if self._video_id < 0:
-                facts.unsupported_video = name_of(next(iter(videos.values())))
-                self._video_id = next(iter(videos))
-            else:
-                self._pictures.declare(CODECS[videos[self._video_id]])  # type: ignore[index]
-        if sounds:
-            self._audio_id = next((one for one, kind in sounds.items() if kind in CODECS), -1)
-            if self._audio_id < 0:
-                self._audio_id = next(iter(sounds))
-            self._sound.declare(sounds[self._audio_id])
-            facts.unsupported_sound = ""
+        facts.unsupported_video = facts.unsupported_sound = ""
+        # The first that the gateway carries, else the first.
+        self._video_id, kind = _chosen(found, FIRST_VIDEO, LAST_VIDEO)
+        codec = CODECS.get(StreamType(kind)) if kind in CODECS else None
+        if codec is not None:
+            self._pictures.declare(codec)
+        elif kind:
+            facts.unsupported_video = name_of(kind)
+        self._audio_id, kind = _chosen(found, FIRST_AUDIO, LAST_AUDIO)
+        if kind:
+            self._sound.declare(kind)
 
     def _show(self, made: list[TimedPicture], group: Group) -> None:
-        pictures, facts = self._pictures, self.facts
-        if pictures.codec is not None:
-            self._runs.change_codec(pictures.codec)
-        facts.codec_guessed = pictures.guessed
+        self._last_us = group.arrival_us
+        codec = self._pictures.codec or Codec.H264
         for one in made:
             picture = one.picture
             timestamp = self._times.timestamp(one.pts, group.timestamp)
-            self._line_90k_less_rtp = timestamp - group.timestamp
-            if not self._placed:
-                self._place_first()
+            self._line_less_rtp_90k = timestamp - group.timestamp
+            if self._early_report is not None:
+                report, self._early_report = self._early_report, None
+                self.note_report(*report)
             if group.after_gap and picture.order == 0 and picture.continues:
                 picture.damaged = True
-            if self._opening.settled:
-                self._put(picture, timestamp, group.arrival_us)
-            else:
-                self._hold(picture, timestamp, group.arrival_us)
-        facts.times_by_rtp = self._times.by_rtp
-
-    def _place_first(self) -> None:
-        """Now an RTP timestamp can be put on the pictures' line: so can an earlier report."""
-        self._placed = True
-        if self._early_report is not None:
-            report, self._early_report = self._early_report, None
-            self._note_report(*report)
-
-    def _put(self, picture: Picture, timestamp: int, arrival_us: int) -> None:
-        if picture.damaged:
-            self._runs.drop(picture.keyframe)
-        else:
-            self._runs.picture(picture, self._clock.line_us(timestamp, arrival_us))
-
-    def _hold(self, picture: Picture, timestamp: int, arrival_us: int) -> None:
-        def take(held: Group) -> None:
-            self._put(picture, timestamp, held.arrival_us)
-
-        self._opening.taker(0, take)(_held(picture.payload, timestamp, arrival_us))
+            self._ingest.coded(codec, picture, timestamp, group.arrival_us)
+        self.facts.codec_guessed = self._pictures.guessed
+        self.facts.times_by_rtp = self._times.by_rtp
+        if self._ingest.video_track is not self._track:
+            self._note_format(self._ingest.video_track)
 
     def _drop(self, keyframe: bool, group: Group) -> None:
+        if self._times.last < 0:
+            # Nothing has been placed yet that could be interrupted.
+            self._ingest.counters.damaged += 1
+            return
+        codec = self._pictures.codec or Codec.H264
         picture = Picture(b"", keyframe, [], True)
-        if self._opening.settled or self._times.last < 0:
-            self._runs.drop(keyframe)
-        else:
-            self._hold(picture, self._times.last, group.arrival_us)
+        self._ingest.coded(codec, picture, self._times.last, group.arrival_us)
 
     def _on_sound(self, packet: PesPacket, group: Group) -> None:
         sound = self._sound
         frames = sound.take(packet.payload)
         self.facts.unsupported_sound = sound.unsupported
         self.facts.sound_guessed = sound.guessed
-        if not frames or sound.track is None:
-            return
-        self._runs.change_audio((sound.track,))
-        if not self._placed:
+        if not frames or sound.track is None or self._line_less_rtp_90k is None:
             return
         if packet.pts is None or self._times.by_rtp:
-            timestamp = group.timestamp + self._line_90k_less_rtp
+            timestamp = group.timestamp + self._line_less_rtp_90k
         else:
             timestamp = self._times.beside(packet.pts)
         for frame in frames:
-            if self._opening.settled:
-                self._put_sound(frame.payload, timestamp, frame.offset_us, group.arrival_us)
-            else:
-                self._hold_sound(frame.payload, timestamp, frame.offset_us, group.arrival_us)
+            self._ingest.sound(
+                sound.track, frame.payload, timestamp + frame.offset_90k, group.arrival_us
+            )
 
-    def _put_sound(self, payload: bytes, timestamp: int, offset_us: int, arrival_us: int) -> None:
-        if abs(timestamp - self._times.last) <= _SAME_CLOCK_90K:
-            line_us = self._clock.beside_us(timestamp)
-        else:
-            line_us = self._sound_clock.line_us(timestamp, arrival_us)
-        self._runs.sound(payload, line_us + offset_us)
-
-    def _hold_sound(self, payload: bytes, timestamp: int, offset_us: int, arrival_us: int) -> None:
-        def take(held: Group) -> None:
-            self._put_sound(payload, timestamp, offset_us, held.arrival_us)
-
-        self._opening.taker(0, take)(_held(payload, timestamp, arrival_us))
-
-    def _on_format(self, track: Track) -> None:
-        if track.codec is Codec.H264:
-            interlaced = h264.parse_sps(track.parameter_sets[0]).interlaced
-            self._pictures.splits = not interlaced
+    def _note_format(self, track: Track | None) -> None:
+        self._track = track
+        if track is not None and track.codec is Codec.H264:
+            self._pictures.splits = not h264.parse_sps(track.parameter_sets[0]).interlaced
 
 
-def _held(payload: bytes, timestamp: int, arrival_us: int) -> Group:
-    return Group(0, [], [payload], timestamp, False, False, False, False, arrival_us)
-
-
-def _is_video_id(stream_id: int) -> bool:
-    return FIRST_VIDEO <= stream_id <= LAST_VIDEO
-
-
-def _is_audio_id(stream_id: int) -> bool:
-    return FIRST_AUDIO <= stream_id <= LAST_AUDIO
+def _chosen(found: ProgramMap, first: int, last: int) -> tuple[int, int]:
+    """The stream to take among these ids, and its type; (-1, 0) when there is none."""
+    streams = [(one, kind) for one, kind in found.streams.items() if first <= one <= last]
+    carried = [(one, kind) for one, kind in streams if kind in CODECS]
+    return (carried or streams or [(-1, 0)])[0]
 
 
 def _starts_pack(payload: bytes) -> bool:

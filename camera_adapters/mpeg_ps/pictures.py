@@ -47,7 +47,9 @@ class PictureAssembler:
 
     ``codec`` is what the map declared, or None; ``guessed`` says that it was told from the NAL
     units instead, because no map came or because it was wrong. ``splits`` is false for interlaced
-    H.264, where two first slices make one picture. Memory is bounded by PICTURE_BYTES_LIMIT.
+    H.264, where two first slices make one picture. The owner says in ``same_timestamp`` whether
+    what comes has the RTP timestamp of what came last; ``marker_lied`` tells it that a picture
+    went on behind a marker bit nevertheless. Memory is bounded by PICTURE_BYTES_LIMIT.
     """
 
     def __init__(self) -> None:
@@ -55,6 +57,8 @@ class PictureAssembler:
         self.guessed = False
         self.splits = True
         self.undecodable = 0
+        self.same_timestamp = False
+        self.marker_lied = False
         self._divider: PictureDivider = H264Depacketiser().divider
         self._pieces: list[bytes] = []
         self._octets = 0
@@ -83,10 +87,10 @@ class PictureAssembler:
                 self._trust += 1
                 made = self._finish()
             else:
-                self._trust = _NEVER
+                self._distrust()
         elif self._ended_by_hint and not begins and payload:
             # The picture went on behind what the transport had called its end.
-            self._trust = _NEVER
+            self._distrust()
             self._continues = True
         self._ended_by_hint = False
         pts = packet.pts
@@ -150,6 +154,12 @@ class PictureAssembler:
                     return True
             at = data.find(START_CODE, at + 3)
         return False
+
+    def _distrust(self) -> None:
+        if self.same_timestamp:
+            self.marker_lied = True
+        else:
+            self._trust = _NEVER
 
     def _use(self, codec: Codec) -> None:
         self.codec = codec

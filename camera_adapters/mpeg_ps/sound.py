@@ -22,10 +22,10 @@ _G711 = {
 
 @dataclass(slots=True)
 class SoundFrame:
-    """One frame; ``offset_us`` counts from the time of its packet."""
+    """One frame; ``offset_90k`` counts from the time of its packet."""
 
     payload: bytes
-    offset_us: int
+    offset_90k: int
 
 
 class SoundAssembler:
@@ -43,7 +43,7 @@ class SoundAssembler:
         self.guessed = False
         self.malformed = 0
         self._rest = b""
-        self._frame_us = 0
+        self._frame_90k = 0
         self._config = b""
 
     def declare(self, stream_type: int) -> None:
@@ -102,7 +102,7 @@ class SoundAssembler:
             if self.track is not None and length > head:
                 frames.append(
                     SoundFrame(
-                        data[position + head : position + length], len(frames) * self._frame_us
+                        data[position + head : position + length], len(frames) * self._frame_90k
                     )
                 )
             position += length
@@ -119,7 +119,7 @@ class SoundAssembler:
         self._config = config
         try:
             self.track = aac.track_from_audio_specific_config(config)
-            self._frame_us = 1024 * 1_000_000 // self.track.clock_rate
+            self._frame_90k = 1024 * 90_000 // self.track.clock_rate
         except CodecError:
             self.track = None
             self.malformed += 1

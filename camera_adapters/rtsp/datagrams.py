@@ -22,7 +22,7 @@ _LAST_PORT = 65000
 _RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 # What the kernel must grant for reads in rounds (it counts its own overhead too): a keyframe of a
 # megabyte comes within one. Where it grants less, packets are read as they come.
-_ENOUGH_FOR_ROUNDS_BYTES = 4 * 1024 * 1024
+ENOUGH_FOR_ROUNDS_BYTES = 4 * 1024 * 1024
 _SO_RCVBUFFORCE = 33
 _DATAGRAM_BYTES_LIMIT = 65536
 # One camera's flood must not hold the loop: the rest is read at the next turn.
@@ -69,7 +69,7 @@ class DatagramPair:
         media, control = self._sockets
         read_packets = partial(self._read_packets, media, hosts, packets)
         granted = media.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        if granted >= _ENOUGH_FOR_ROUNDS_BYTES:
+        if granted >= ENOUGH_FOR_ROUNDS_BYTES:
             self._reads = gathered_reads(self._loop)
             self._reads.add_reader(media.fileno(), read_packets)
         else:
@@ -141,7 +141,7 @@ def _bind_pair(local_address: str) -> tuple[socket.socket, socket.socket]:
                 pair.append(one)
                 one.setblocking(False)
                 one.bind((local_address, number))
-            _widen(pair[0])
+            widen(pair[0])
             return pair[0], pair[1]
         except OSError as error:
             last = error
@@ -150,7 +150,7 @@ def _bind_pair(local_address: str) -> tuple[socket.socket, socket.socket]:
     raise last or OSError("no free pair of UDP ports")
 
 
-def _widen(one: socket.socket) -> None:
+def widen(one: socket.socket) -> None:
     """As large a receive buffer as the kernel grants; above its own limit with CAP_NET_ADMIN."""
     try:
         one.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)

@@ -122,7 +122,7 @@ async def test_a_camera_that_sends_nothing_by_tcp_is_tried_by_udp() -> None:
 async def test_udp_where_the_kernel_grants_no_room_for_rounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(datagrams, "_ENOUGH_FOR_ROUNDS_BYTES", 1 << 40)
+    monkeypatch.setattr(datagrams, "ENOUGH_FOR_ROUNDS_BYTES", 1 << 40)
     async with MisbehavingCamera(Habits()) as camera, Watched(camera.url, transport="udp") as w:
         await w.until(lambda w: len(w.units) >= 12)
         assert (w.source.counters.lost, w.source.counters.damaged) == (0, 0)
