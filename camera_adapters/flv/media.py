@@ -37,17 +37,26 @@ class _Frame:
 
 
 class FlvMedia:
-    """Hands one stream's tags to an ingest. ``unsupported`` names a codec that the gateway does not
-    carry, once one has come.
+    """Hands one stream's tags to an ingest; without one, only formats are remembered.
+
+    ``unsupported`` names a codec that the gateway does not carry, once one has come.
     """
 
-    def __init__(self, ingest: MediaIngest) -> None:
+    def __init__(self, ingest: MediaIngest | None) -> None:
         self.unsupported = ""
         self._ingest = ingest
         self._configurations: dict[Codec, ConfigurationRecord] = {}
+        self._configured: Codec | None = None
         self._audio: Track | None = None
         self._last_ms = 0
         self._wraps_ms = 0
+
+    def go_to(self, ingest: MediaIngest | None) -> None:
+        """Hand over to this one from now on; formats that came already are told to it."""
+        self._ingest = ingest
+        if ingest is not None and self._configured is not None:
+            sets = self._configurations[self._configured].parameter_sets
+            ingest.parameter_sets(self._configured, list(sets))
 
     def take(self, kind: int, timestamp_ms: int, body: bytes, arrival_us: int) -> None:
         """One tag's body. Raises nothing: what cannot be read is counted as malformed."""
@@ -60,7 +69,8 @@ class FlvMedia:
             else:
                 self._on_audio(body, dts_90k, arrival_us)
         except (CodecError, IndexError):
-            self._ingest.counters.malformed += 1
+            if self._ingest is not None:
+                self._ingest.counters.malformed += 1
 
     def _unwrap(self, timestamp_ms: int) -> int:
         timestamp_ms &= _WRAP_MS - 1
@@ -78,7 +88,11 @@ class FlvMedia:
             parse = parse_hevc_configuration if codec is Codec.H265 else parse_avc_configuration
             record = parse(frame.body)
             self._configurations[codec] = record
-            self._ingest.parameter_sets(codec, list(record.parameter_sets))
+            self._configured = codec
+            if self._ingest is not None:
+                self._ingest.parameter_sets(codec, list(record.parameter_sets))
+            return
+        if self._ingest is None:
             return
         known = self._configurations.get(codec)
         units = split_by_length(frame.body, known.length_bytes if known else _LENGTH_BYTES)
@@ -142,7 +156,7 @@ class FlvMedia:
                 payload = body[1:]
             case 9:
                 payload = self._extended_audio(body)
-        if payload and self._audio is not None:
+        if payload and self._audio is not None and self._ingest is not None:
             self._ingest.sound(self._audio, payload, pts_90k, arrival_us)
 
     def _extended_audio(self, body: bytes) -> bytes:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from camera_adapters.rtmp.listener import RtmpListener
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.stream import Stream, Variant
 from camera_adapters.webrtc.output import WebRtcOutput
@@ -24,6 +25,7 @@ from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlClient, ControlServer, control_path
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
+from gateway.fetching.for_shard import ShardFetching
 from gateway.live.mse import MseEndpoint
 from gateway.live.restream import Permission, Restreams
 from gateway.live.snapshot import Snapshots
@@ -43,6 +45,7 @@ from gateway.shard.report import Report
 from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
 from gateway.shard.web import serve_http
+from gateway.sources.push_door import PushDoor
 from gateway.sources.registry import SourceContext
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
@@ -77,6 +80,7 @@ class ShardProcess:
         self._recorder: Recorder
         self._shard: MediaShard
         self._report: Report
+        self._fetching: ShardFetching
         self._clocks: ClockWatch
         self._watched: WatchedLog
         self._refused: RefusedTickets
@@ -88,6 +92,8 @@ class ShardProcess:
         self._whep: WhepEndpoint
         self._mse: MseEndpoint
         self._restreams: Restreams | None = None
+        self._push: PushDoor
+        self._push_listener: RtmpListener | None = None
         self._reconciling = asyncio.Lock()
 
     async def serve(self) -> None:
@@ -100,6 +106,7 @@ class ShardProcess:
                 loops.append(keeping.run())
             for loop in loops:
                 stack.callback(asyncio.create_task(loop).cancel)
+            stack.push_async_callback(_ended, asyncio.create_task(self._fetching.run()))
             await run_until_stopped(self._lag, http_port=port)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> int:
@@ -122,6 +129,9 @@ class ShardProcess:
         clock = SteadyClock()
         signalling = ControlClient(control_path(settings, "signalling"), self._secret)
         stack.push_async_callback(signalling.close)
+        context = SourceContext(settings, signalling, transcoder)
+        self._push = PushDoor(self._refused.note)
+        stack.callback(self._push.close)
         self._shard = MediaShard(
             self._recorder,
             derived,
@@ -129,7 +139,17 @@ class ShardProcess:
             on_state=lambda feed: self._report.changed(
                 feed.desired.camera_id, feed.desired.variant
             ),
-            context=SourceContext(settings, signalling, transcoder),
+            context=context,
+        )
+        self._fetching = ShardFetching(
+            settings,
+            self._secret,
+            self._name,
+            self._reader,
+            rows,
+            self._recorder,
+            signalling,
+            context,
         )
         self._report = Report(self._shard, self._sessions)
         stack.push_async_callback(self._shard.close)
@@ -146,6 +166,7 @@ class ShardProcess:
         )
         self._mse = MseEndpoint(door.for_mse, transcoder=transcoder)
         await self._start_restreams(stack)
+        await self._start_push(stack)
 
         routes = [*self._whep.routes(), *self._mse.routes()]
         port = await stack.enter_async_context(serve_http(self._name, routes))
@@ -160,6 +181,7 @@ class ShardProcess:
                 **media_calls(self._shard, Snapshots(transcoder)),
                 **live_calls(self._reconcile, self._revoke, self._sessions.hand_over),
                 **clock_calls(self._clocks),
+                **self._fetching.calls(),
                 "shard.status": self._status,
                 "shard.watch": self._report.watch,
                 "shard.figures": self._report.figures,
@@ -220,6 +242,21 @@ class ShardProcess:
         stack.push_async_callback(restreams.stop)
         self._restreams = restreams
 
+    async def _start_push(self, stack: contextlib.AsyncExitStack) -> None:
+        configured = self._settings.push
+        if not configured.enabled:
+            return
+        port = configured.port + self._number - 1 if configured.port else 0
+        listener = RtmpListener(self._push.admit)
+        try:
+            await listener.start(configured.address, port)
+        except OSError as error:
+            raise ConfigurationError(
+                f"push cannot listen on {configured.address}:{port}: {error}"
+            ) from None
+        stack.push_async_callback(listener.stop)
+        self._push_listener = listener
+
     async def _open_restream(self, permission: Permission, peer_address: str) -> Stream:
         """See :data:`gateway.live.restream.OpenRestream`."""
         record = AuditRecord(
@@ -252,6 +289,7 @@ class ShardProcess:
             self._cover(desired.masks)
             if self._restreams is not None:
                 self._restreams.permit(desired.restreams)
+            self._push.permit(desired.sources.values())
         await self._shard.reconcile(desired.sources)
 
     def _cover(self, masks: dict[str, Polygons]) -> None:
@@ -343,8 +381,15 @@ class ShardProcess:
             "webrtc": self._whep.figures(),
             "mse_viewers": self._mse.viewer_count,
             "mse_pictures_skipped": self._mse.pictures_skipped,
+            "rtmp_publishers": len(self._push_listener.connections) if self._push_listener else 0,
             "restream_readers": self._restreams.session_count if self._restreams else 0,
+            **self._fetching.figures(),
         }
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _number_of(name: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from camera_adapters.http_pull.source import http_attempt
+from camera_adapters.pushed import PushedSource
 from camera_adapters.retrying import Attempt, Ending, RetryingSource
 from camera_adapters.rtmp.pull import rtmp_attempt
 from camera_adapters.rtp.clocks import SteadyClock
@@ -19,6 +20,7 @@ from gateway.control.channel import ControlClient
 from gateway.settings import Settings
 from gateway.shard.desired import DesiredSource
 from gateway.sources.files import path_of
+from gateway.sources.push_door import PushDoor
 from gateway.transcoder.client import TranscoderClient
 
 
@@ -26,13 +28,14 @@ from gateway.transcoder.client import TranscoderClient
 class SourceContext:
     """What a shard can give its sources. None where this process has none of it.
 
-    ``signalling`` is the process that speaks to platforms; ``transcoder`` makes H.264 of pictures
-    that browsers cannot play.
+    ``push`` knows who pushes in; ``signalling`` is the process that speaks to platforms;
+    ``transcoder`` makes H.264 of pictures that browsers cannot play.
     """
 
     settings: Settings | None = None
     signalling: ControlClient | None = None
     transcoder: TranscoderClient | None = None
+    push: PushDoor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,17 @@ def _file(request: SourceRequest, context: SourceContext) -> Source:
     return _retrying(request, file_attempt(path_of(request.desired.url, context.settings)))
 
 
+def _push(request: SourceRequest, context: SourceContext) -> Source:
+    if context.push is None:
+        raise ValueError("pushed cameras have no place here")
+    return PushedSource(
+        context.push.slot(request.desired),
+        request.stream,
+        clock=request.clock,
+        on_state=request.on_state,
+    )
+
+
 def _retrying(
     request: SourceRequest, attempt: Callable[[Attempt], Awaitable[Ending]]
 ) -> RetryingSource:
@@ -119,4 +133,5 @@ BUILDERS: dict[str, Builder] = {
     "https": _http,
     "rtmp": _rtmp,
     "file": _file,
+    "push": _push,
 }
