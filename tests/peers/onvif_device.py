@@ -399,7 +399,7 @@ class OnvifDevice:
 
     def _profiles_2(self, _: ElementTree.Element, __: web.Request) -> str:
         return "".join(
-            f'<tr2:Profiles token="m2_{channel}_{stream}" fixed="true"><tr2:Name>{stream}</tr2:Name>'
+            f'<tr2:Profiles token="m2_{channel}_{stream}"><tr2:Name>{stream}</tr2:Name>'
             f'<tr2:Configurations><tr2:VideoSource token="vsc_{channel}"><tt:Name>v</tt:Name>'
             f"<tt:SourceToken>vs_{channel}</tt:SourceToken></tr2:VideoSource>"
             f"{self._encoder_2('tr2:VideoEncoder', f'enc_{channel}_{stream}')}"
