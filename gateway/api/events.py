@@ -9,15 +9,19 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from gateway.api.access import find_caller
+from gateway.api.device_events import EventNames
 from gateway.api.services import Services, ServicesDep
 from gateway.api.sockets import close, run_until_one_ends, same_origin
+from gateway.api.steering import steering_document
 from gateway.identifiers import now_us
-from gateway.people.authorize import COUNTY, Principal
+from gateway.people.authorize import COUNTY, Place, Principal
 from gateway.people.roles import Right
 
 router = APIRouter(tags=["events"])
 
 PING_INTERVAL_S = 15.0
+# Events that are not sent yet; who reads no faster finds the rest by asking for them.
+_EVENTS_LIMIT = 500
 # Several changes within this time are one wake-up.
 _GATHER_S = 0.05
 _CLOSE_SIGN_IN = 4401
@@ -33,20 +37,50 @@ class _Outbox:
         self._states: dict[tuple[str, str], dict[str, Any]] = {}
         self._revoked: list[str] = []
         self._storage: dict[str, Any] | None = None
+        self._steering: dict[str, dict[str, Any]] = {}
+        # By what they are about: the newest of each.
+        self._events: dict[str, dict[str, Any]] = {}
+        self._alarms: dict[str, dict[str, Any]] = {}
+        self._names = EventNames(services.reader)
         self.signed_out = False
         self._filled = asyncio.Event()
 
     def take_state(self, camera_id: str, variant: str, state: dict[str, Any]) -> None:
         """A state has changed; kept if the caller may see the camera."""
-        place = self._services.states.place(camera_id)
-        if place is not None and self.principal.rights_at(place, now_us()):
+        if self._may_know_of(camera_id):
             self._states[camera_id, variant] = state
             self._filled.set()
+
+    def _may_know_of(self, camera_id: str) -> bool:
+        place = self._services.states.place(camera_id)
+        return place is not None and bool(self.principal.rights_at(place, now_us()))
 
     def take_revocation(self, user_id: str, session_ids: list[str]) -> None:
         """Sessions were ended."""
         if user_id == self.principal.user_id:
             self._revoked += session_ids
+            self._filled.set()
+
+    def take_steering(self, camera_id: str, state: dict[str, Any]) -> None:
+        """Somebody holds a camera, or nobody any more; told as :meth:`take_state`."""
+        if self._may_know_of(camera_id):
+            self._steering[camera_id] = state
+            self._filled.set()
+
+    def take_event(self, row: dict[str, Any]) -> None:
+        """A device told something; kept if the caller may see the camera live."""
+        camera_id = row["camera_id"]
+        place = None if camera_id is None else self._services.states.place(camera_id)
+        if place is None or Right.LIVE not in self.principal.rights_at(place, now_us()):
+            return
+        if row["id"] in self._events or len(self._events) < _EVENTS_LIMIT:
+            self._events[row["id"]] = row
+            self._filled.set()
+
+    def take_alarm(self, place: Place, document: dict[str, Any]) -> None:
+        """An alarm is new or another one; kept if the caller may look there."""
+        if Right.LIVE in self.principal.rights_at(place, now_us()):
+            self._alarms[document["id"]] = document
             self._filled.set()
 
     def take_principal(self, principal: Principal | None) -> None:
@@ -80,6 +114,17 @@ class _Outbox:
             messages.append(
                 {"type": "camera_state", "camera_id": camera_id, "variant": variant, **state}
             )
+        steering, self._steering = self._steering, {}
+        for camera_id, state in steering.items():
+            place = self._services.states.place(camera_id)
+            if place is not None:
+                document = steering_document(self.principal, place, state)
+                messages.append({"type": "ptz", "camera_id": camera_id, **document})
+        events, self._events = self._events, {}
+        told = await self._names.of(list(events.values()))
+        messages += [{"type": "device_event", **document} for document in told]
+        alarms, self._alarms = self._alarms, {}
+        messages += [{"type": "alarm", **document} for document in alarms.values()]
         return messages
 
 
@@ -101,9 +146,13 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
         with (
             services.states.listening(outbox.take_state),
             services.storage.listening(outbox.take_storage),
+            services.steering.listening(outbox.take_steering, outbox.take_event),
+            services.alarms.listening(outbox.take_alarm),
         ):
             for camera_id, variant, state in services.states.all():
                 outbox.take_state(camera_id, variant, state)
+            for camera_id, steered in services.steering.all().items():
+                outbox.take_steering(camera_id, steered)
             await run_until_one_ends(
                 _send(socket, outbox), _ping(socket, services, outbox), _read_to_end(socket)
             )

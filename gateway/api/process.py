@@ -75,6 +75,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         await services.imports.open()
         stack.push_async_callback(services.imports.close)
+        for work in (services.steering.run(), services.alarm_watch.run(), services.alarms.run()):
+            stack.push_async_callback(_cancelled, asyncio.create_task(work))
         sweeping = asyncio.create_task(sweep_for_ever(services))
         stack.push_async_callback(_cancelled, sweeping)
         withdrawing = asyncio.create_task(withdraw_for_ever(services))

@@ -12,8 +12,11 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
 
+from gateway.alarms.watch import AlarmWatch
+from gateway.api.alarm_documents import AlarmNews
 from gateway.api.processes import Processes
 from gateway.api.states import CameraStates
+from gateway.api.steering_states import SteeringStates
 from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
 from gateway.people.authorize import Principal
@@ -52,6 +55,9 @@ class Services:
     http: aiohttp.ClientSession
     lag: LoopLag
     imports: ImportJobs = field(init=False)
+    steering: SteeringStates = field(init=False)
+    alarm_watch: AlarmWatch = field(init=False)
+    alarms: AlarmNews = field(init=False)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
     used_sign_ins: set[str] = field(default_factory=set)
     # Sign-ins and tokens that were refused lately: each is on record once in a while.
@@ -71,6 +77,9 @@ class Services:
 
     def __post_init__(self) -> None:
         self.imports = ImportJobs(self.settings, self.rows, self.processes.configuration_changed)
+        self.steering = SteeringStates(self.processes)
+        self.alarm_watch = AlarmWatch(self.settings.alarms, self.reader, self.rows, self.states)
+        self.alarms = AlarmNews(self.reader, self.alarm_watch)
 
 
 def _services(connection: HTTPConnection) -> Services:

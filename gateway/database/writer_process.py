@@ -32,6 +32,7 @@ WRITER = "writer"
 # Modules that declare row operations. Imported by the writer, and by nobody for this purpose.
 _OPERATION_MODULES = (
     "recorder.index",
+    "gateway.alarms.alarm_rows",
     "gateway.audit.records",
     "gateway.audit.watched_rows",
     "gateway.camera_rows",

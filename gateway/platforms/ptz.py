@@ -29,7 +29,7 @@ class Holder:
     """Who holds a camera, or wants to. ``kind`` and ``id`` say whether two are the same.
 
     ``id``: of the account, of the platform above, of the patrol. ``priority``: 1–100, 0 of a
-    patrol. ``user_id``, ``address``, ``session_id`` are for the register and for ending it with the
+    patrol. ``user_id`` and ``address`` are for the register, ``token_hash`` for ending it with the
     sign-in; a platform or patrol has none.
     """
 
@@ -40,7 +40,7 @@ class Holder:
     priority: int
     user_id: str | None = None
     address: str | None = None
-    session_id: str | None = None
+    token_hash: str | None = None
 
     def is_same(self, other: Holder) -> bool:
         """Whether both are one, whatever their priority is by now."""
@@ -88,12 +88,13 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A holding is over."""
+    """A holding is over; ``by`` whom, where another ended it."""
 
     camera_id: str
     holding: Holding
     end_us: int
     cause: EndCause
+    by: Holder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class Steering:
             )
             return effects
         if holding is not None:
-            effects += self._end(camera_id, now_us, "taken_over")
+            effects += self._end(camera_id, now_us, "taken_over", holder)
         taken = Holding(holder, now_us, until_us)
         self._holdings[camera_id] = taken
         effects.append(Began(camera_id, taken))
@@ -179,7 +180,7 @@ class Steering:
             return self._end(camera_id, now_us, "released")
         if holder.priority <= holding.holder.priority:
             raise Held(holding)
-        return self._end(camera_id, now_us, "released_by_other")
+        return self._end(camera_id, now_us, "released_by_other", holder)
 
     def end(self, camera_id: str, now_us: int, cause: EndCause) -> list[Effect]:
         """Let go, whoever holds it."""
@@ -208,12 +209,14 @@ class Steering:
         ]
         return min(times, default=None)
 
-    def _end(self, camera_id: str, now_us: int, cause: EndCause) -> list[Effect]:
+    def _end(
+        self, camera_id: str, now_us: int, cause: EndCause, by: Holder | None = None
+    ) -> list[Effect]:
         holding = self._holdings.pop(camera_id)
         effects: list[Effect] = []
         if holding.moving_until_us is not None:
             effects.append(self._stop(camera_id))
-        effects.append(Ended(camera_id, holding, max(now_us, holding.since_us), cause))
+        effects.append(Ended(camera_id, holding, max(now_us, holding.since_us), cause, by))
         return effects
 
     @staticmethod

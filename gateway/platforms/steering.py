@@ -309,6 +309,8 @@ class CameraSteering:
         detail: dict[str, Any] = {"cause": effect.cause}
         if effect.cause == "restarted":
             detail["estimated"] = True
+        if effect.by is not None:
+            detail["by"] = effect.by.name
         record = await self._record("ptz.released", effect.camera_id, holding.holder, detail)
         lasted = replace(record, start_us=holding.since_us, end_us=effect.end_us)
         arguments = {"camera_id": effect.camera_id, "since_us": holding.since_us}

@@ -271,6 +271,44 @@ PLATFORMS: dict[tuple[str, str], Access] = {
         "camera", Right.CONFIGURE, {"variant": "main", "gop_pictures": 50}, allowed=NO_PROCESS
     ),
 }
+PATROL = {"name": "夜巡", "steps": [{"preset": "1"}, {"preset": "2", "dwell_s": 20}]}
+SWITCH = {"name": "村口交换机", "area_id": "{village}", "networks": ["10.1.2.0/24"]}
+STEERED = Access("camera", Right.PTZ, {"action": "stop"}, allowed=NO_PROCESS)
+NAMED = Access("camera", Right.PTZ, {"name": "路口"}, allowed=NO_PROCESS)
+OPERATING: dict[tuple[str, str], Access] = {
+    ("GET", "/api/cameras/{camera_id}/ptz"): Access("camera", Right.LIVE),
+    ("POST", "/api/cameras/{camera_id}/ptz"): STEERED,
+    ("POST", "/api/cameras/{camera_id}/ptz/take"): Access(
+        "camera", Right.PTZ, {}, allowed=NO_PROCESS
+    ),
+    ("DELETE", "/api/cameras/{camera_id}/ptz"): Access("camera", Right.PTZ, allowed=NO_PROCESS),
+    ("PUT", "/api/cameras/{camera_id}/ptz/home"): Access(
+        "camera", Right.CONFIGURE, {"preset": "1", "after_s": 60}
+    ),
+    ("GET", "/api/cameras/{camera_id}/presets"): Access("camera", Right.LIVE, allowed=NO_PROCESS),
+    ("POST", "/api/cameras/{camera_id}/presets"): NAMED,
+    ("PUT", "/api/cameras/{camera_id}/presets/{token}"): NAMED,
+    ("PATCH", "/api/cameras/{camera_id}/presets/{token}"): Access(
+        "camera", Right.PTZ, {"name": "路口"}
+    ),
+    ("DELETE", "/api/cameras/{camera_id}/presets/{token}"): Access(
+        "camera", Right.PTZ, allowed=NO_PROCESS
+    ),
+    ("GET", "/api/cameras/{camera_id}/patrols"): Access("camera", Right.LIVE),
+    ("POST", "/api/cameras/{camera_id}/patrols"): Access("camera", Right.CONFIGURE, PATROL),
+    ("PUT", "/api/patrols/{patrol_id}"): Access("camera", Right.CONFIGURE, PATROL),
+    ("POST", "/api/patrols/{patrol_id}/start"): Access("camera", Right.PTZ),
+    ("POST", "/api/patrols/{patrol_id}/stop"): Access("camera", Right.PTZ),
+    ("DELETE", "/api/patrols/{patrol_id}"): Access("camera", Right.CONFIGURE),
+    ("GET", "/api/device-events"): Access("signed_in"),
+    ("GET", "/api/alarms"): Access("signed_in"),
+    ("GET", "/api/alarms/{alarm_id}"): Access("camera", Right.LIVE),
+    ("POST", "/api/alarms/{alarm_id}/acknowledge"): Access("camera", Right.BOOKMARK, {}),
+    ("GET", "/api/switches"): Access("somewhere", Right.CONFIGURE),
+    ("POST", "/api/switches"): Access("area", Right.CONFIGURE, SWITCH),
+    ("PUT", "/api/switches/{switch_id}"): Access("area", Right.CONFIGURE, SWITCH),
+    ("DELETE", "/api/switches/{switch_id}"): Access("area", Right.CONFIGURE),
+}
 LOOKING: dict[tuple[str, str], Access] = {
     ("POST", "/api/live"): Access(
         "camera", Right.LIVE, {"camera_id": "{camera}"}, allowed=NO_PROCESS
@@ -390,6 +428,7 @@ CHAPTERS = {
     "people and grants": PEOPLE_AND_GRANTS,
     "areas and cameras": AREAS_AND_CAMERAS,
     "platforms": PLATFORMS,
+    "operating": OPERATING,
     "looking": LOOKING,
     "evidence": EVIDENCE,
     "kept": KEPT,

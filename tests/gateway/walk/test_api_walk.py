@@ -174,6 +174,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         created_by=admin,
     )
     await _a_platform(county)
+    operated = await _what_is_operated(county)
     session = await county.sign_in("victim")
     await session.aclose()
     grants = await walk.clients["system_admin"].get("/api/grants", params={"user_id": victim})
@@ -220,6 +221,45 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         "path": "",
         "screen": "left",
         **documents,
+        **operated,
+    }
+
+
+async def _what_is_operated(county: County) -> dict[str, str]:  # noqa: F811
+    """A patrol, an alarm and a switch of the village."""
+    steps = [{"preset": one, "dwell_s": 10, "speed": 0.5} for one in ("1", "2")]
+    patrol = await county.write(
+        "patrols.create",
+        camera_id=county.camera,
+        columns={"name": "日巡", "steps": steps, "schedule": [], "utc_offset_minutes": 480},
+    )
+    switch = await county.write(
+        "switches.create",
+        columns={
+            "name": "交换机",
+            "area_id": county.village,
+            "networks": [],
+            "camera_ids": [],
+            "management_host": None,
+            "management_port": None,
+        },
+    )
+    alarm = {
+        "id": "alm_of_the_village",
+        "kind": "camera_offline",
+        "subject": f"camera:{county.camera}",
+        "camera_id": county.camera,
+        "area_id": county.village,
+        "begin_us": 1,
+        "folded_into": None,
+        "detail": {},
+    }
+    await county.write("alarms.apply", opened=[alarm], changed=[], closed=[])
+    return {
+        "patrol_id": patrol,
+        "switch_id": switch,
+        "alarm_id": "alm_of_the_village",
+        "token": "1",
     }
 
 

@@ -1,0 +1,106 @@
+"""Alarms and switches as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.database.operating_tables import alarms, switches
+from gateway.database.tables import areas
+from gateway.identifiers import new_id, now_us
+from recorder.rows import RowError, row_operation
+
+
+@row_operation("alarms.apply")
+def apply(
+    connection: sa.Connection,
+    opened: Sequence[dict[str, Any]],
+    changed: Sequence[dict[str, Any]],
+    closed: Sequence[dict[str, Any]],
+) -> None:
+    """What the judge found: new rows, ``{id, folded_into, detail}`` of others, ``{id, end_us}`` of
+    those that are over. May be repeated.
+    """
+    if opened:
+        ids = [row["id"] for row in opened]
+        known = set(connection.scalars(sa.select(alarms.c.id).where(alarms.c.id.in_(ids))))
+        # What others are folded into goes first.
+        fresh = sorted(
+            (row for row in opened if row["id"] not in known),
+            key=lambda row: row["folded_into"] is not None,
+        )
+        for row in fresh:
+            connection.execute(sa.insert(alarms).values(**row))
+    for row in changed:
+        connection.execute(
+            sa.update(alarms)
+            .where(alarms.c.id == row["id"])
+            .values(folded_into=row["folded_into"], detail=row["detail"])
+        )
+    for row in closed:
+        connection.execute(
+            sa.update(alarms).where(alarms.c.id == row["id"]).values(end_us=row["end_us"])
+        )
+
+
+@row_operation("alarms.acknowledge")
+def acknowledge(
+    connection: sa.Connection, alarm_id: str, user_id: str, name: str, note: str | None
+) -> None:
+    """Somebody sees to it. Raises RowError ``conflict`` when somebody else does already."""
+    row = connection.execute(
+        sa.select(alarms.c.acknowledged_name).where(alarms.c.id == alarm_id)
+    ).one_or_none()
+    if row is None:
+        raise RowError("not_found", "there is no such alarm")
+    if row.acknowledged_name is not None:
+        raise RowError("conflict", f"{row.acknowledged_name} has seen to it already")
+    connection.execute(
+        sa.update(alarms)
+        .where(alarms.c.id == alarm_id)
+        .values(
+            acknowledged_us=now_us(), acknowledged_by=user_id, acknowledged_name=name, note=note
+        )
+    )
+
+
+@row_operation("switches.create")
+def create_switch(connection: sa.Connection, columns: dict[str, Any]) -> str:
+    """Add a switch; gives its id."""
+    _require_area(connection, columns["area_id"])
+    switch_id, at_us = new_id("swt"), now_us()
+    connection.execute(
+        sa.insert(switches).values(id=switch_id, created_us=at_us, changed_us=at_us, **columns)
+    )
+    return switch_id
+
+
+@row_operation("switches.change")
+def change_switch(connection: sa.Connection, switch_id: str, columns: dict[str, Any]) -> None:
+    """Change the given columns."""
+    if "area_id" in columns:
+        _require_area(connection, columns["area_id"])
+    greatest = sa.func.max if connection.dialect.name == "sqlite" else sa.func.greatest
+    changed = connection.execute(
+        sa.update(switches)
+        .where(switches.c.id == switch_id)
+        .values(changed_us=greatest(switches.c.changed_us + 1, now_us()), **columns)
+    )
+    if changed.rowcount == 0:
+        raise RowError("not_found", "there is no such switch")
+
+
+@row_operation("switches.delete")
+def delete_switch(connection: sa.Connection, switch_id: str) -> None:
+    """Remove a switch; its alarm ends by itself."""
+    connection.execute(sa.delete(switches).where(switches.c.id == switch_id))
+
+
+def _require_area(connection: sa.Connection, area_id: str) -> None:
+    axis = connection.scalar(sa.select(areas.c.axis).where(areas.c.id == area_id))
+    if axis is None:
+        raise RowError("not_found", "there is no such area")
+    if axis != "area":
+        raise RowError("invalid", "a switch belongs to an area of the county's own tree")

@@ -1,0 +1,135 @@
+"""Alarms as the API shows them, and the news of them to whoever listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.alarms.watch import AlarmWatch
+from gateway.cameras import place_columns, place_of
+from gateway.database.operating_tables import alarms, switches
+from gateway.database.platform_tables import platforms
+from gateway.database.tables import areas, cameras
+from gateway.people.areas import area_names
+from gateway.people.authorize import COUNTY, AreaPlace, Place
+
+_log = structlog.get_logger(__name__)
+
+_IDS_AT_ONCE = 200
+
+Listener = Callable[[Place, dict[str, Any]], None]
+
+_SHOWN = (
+    "id", "kind", "begin_us", "end_us", "area_id", "camera_id", "platform_id", "switch_id",
+    "network", "folded_into", "detail", "acknowledged_us", "note",
+)  # fmt: skip
+
+
+async def alarm_documents(
+    connection: AsyncConnection, *where: sa.ColumnElement[bool], limit: int = _IDS_AT_ONCE
+) -> list[tuple[Place, dict[str, Any]]]:
+    """The alarms that meet conditions on ``alarms``, the newest first, each with where it is."""
+    folded = alarms.alias("folded")
+    count = (
+        sa.select(sa.func.count())
+        .select_from(folded)
+        .where(folded.c.folded_into == alarms.c.id)
+        .scalar_subquery()
+    )
+    own = areas.alias("own")
+    rows = await connection.execute(
+        sa.select(
+            alarms,
+            count.label("folded"),
+            own.c.path.label("own_path"),
+            cameras.c.name.label("camera_name"),
+            platforms.c.name.label("platform_name"),
+            switches.c.name.label("switch_name"),
+            *place_columns(),
+        )
+        .select_from(
+            alarms.outerjoin(own, own.c.id == alarms.c.area_id)
+            .outerjoin(cameras, cameras.c.id == alarms.c.camera_id)
+            .outerjoin(areas, areas.c.id == cameras.c.area_id)
+            .outerjoin(platforms, platforms.c.id == alarms.c.platform_id)
+            .outerjoin(switches, switches.c.id == alarms.c.switch_id)
+        )
+        .where(*where)
+        .order_by(alarms.c.begin_us.desc(), alarms.c.id.desc())
+        .limit(limit)
+    )
+    found = [dict(row) for row in rows.mappings()]
+    names = await area_names(connection, [row["own_path"] for row in found if row["own_path"]])
+    return [(_place(row), _document(row, names)) for row in found]
+
+
+class AlarmNews:
+    """Told ids by :class:`gateway.alarms.watch.AlarmWatch`, tells documents."""
+
+    def __init__(self, reader: AsyncEngine, watch: AlarmWatch) -> None:
+        self._reader = reader
+        self._watch = watch
+        self._listeners: set[Listener] = set()
+        self._changed: dict[str, None] = {}
+        self._wake = asyncio.Event()
+
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Have ``listener(place, document)`` called at each change."""
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    async def run(self) -> None:
+        """Read and tell, for ever."""
+        with self._watch.listening(self._take):
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                ids = list(self._changed)
+                self._changed.clear()
+                try:
+                    for at in range(0, len(ids), _IDS_AT_ONCE):
+                        await self._tell(ids[at : at + _IDS_AT_ONCE])
+                except sa.exc.DBAPIError as error:
+                    _log.warning("news of alarms cannot be read", why=str(error))
+
+    async def _tell(self, ids: Sequence[str]) -> None:
+        if not self._listeners:
+            return
+        async with self._reader.connect() as connection:
+            documents = await alarm_documents(connection, alarms.c.id.in_(ids))
+        for place, document in documents:
+            for listener in tuple(self._listeners):
+                listener(place, document)
+
+    def _take(self, alarm_ids: Sequence[str]) -> None:
+        self._changed.update(dict.fromkeys(alarm_ids))
+        self._wake.set()
+
+
+def _place(row: dict[str, Any]) -> Place:
+    if row["camera_id"] is not None and row["area_path"] is not None:
+        return place_of(row["area_path"], row["area_paths"])
+    return AreaPlace(row["own_path"]) if row["own_path"] else COUNTY
+
+
+def _document(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
+    return {
+        **{name: row[name] for name in _SHOWN},
+        "state": "open" if row["end_us"] is None else "ended",
+        "area_path": names.get(row["own_path"] or "", []),
+        "camera_name": row["camera_name"],
+        "platform_name": row["platform_name"],
+        "switch_name": row["switch_name"],
+        "folded": row["folded"],
+        "acknowledged_by": row["acknowledged_name"],
+    }

@@ -1,0 +1,151 @@
+"""Alarms: pages of them, and seeing to one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.api.access import Caller, act, check, permitted_area, permitted_camera
+from gateway.api.alarm_documents import alarm_documents
+from gateway.api.errors import not_found
+from gateway.api.operating_answers import AlarmAnswer, AlarmPage
+from gateway.api.paging import read_cursor, write_cursor
+from gateway.api.services import ServicesDep
+from gateway.database.operating_tables import alarms
+from gateway.database.tables import areas, cameras
+from gateway.identifiers import now_us
+from gateway.people.areas import cameras_within, within
+from gateway.people.authorize import Place, Principal
+from gateway.people.roles import Right
+
+router = APIRouter(prefix="/api/alarms", tags=["alarms"])
+
+
+class Acknowledgement(BaseModel):
+    """What whoever sees to it has to say."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    note: str | None = Field(default=None, max_length=500)
+
+
+@router.get("", response_model=AlarmPage)
+async def list_alarms(
+    caller: Caller,
+    services: ServicesDep,
+    state: Literal["open", "ended"] | None = None,
+    acknowledged: bool | None = None,
+    kind: Annotated[str | None, Query(max_length=20)] = None,
+    camera_id: Annotated[str | None, Query(max_length=40)] = None,
+    area_id: Annotated[str | None, Query(max_length=40)] = None,
+    folded_into: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(max_length=2000)] = None,
+) -> dict[str, Any]:
+    """Where the caller may look live, the newest first."""
+    table = alarms.c
+    visible = _within(caller.areas_with(Right.LIVE, now_us()))
+    where = [visible]
+    async with services.reader.connect() as connection:
+        if camera_id is not None:
+            await permitted_camera(connection, caller, Right.LIVE, camera_id)
+            where.append(table.camera_id == camera_id)
+        if area_id is not None:
+            path = await permitted_area(connection, caller, Right.LIVE, area_id)
+            where.append(_within([path]))
+        where.append(
+            table.folded_into.is_(None) if folded_into is None else table.folded_into == folded_into
+        )
+        if state is not None:
+            where.append(table.end_us.is_(None) if state == "open" else table.end_us.is_not(None))
+        if acknowledged is not None:
+            seen = table.acknowledged_us.is_not(None)
+            where.append(seen if acknowledged else ~seen)
+        if kind is not None:
+            where.append(table.kind == kind)
+        key = read_cursor(cursor, 2)
+        if key is not None:
+            begin_us = int(key[0]) if key[0].isascii() and key[0].isdigit() else 0
+            begin_us = min(begin_us, 2**62)
+            where.append(sa.tuple_(table.begin_us, table.id) < sa.tuple_(begin_us, key[1]))
+        found = await alarm_documents(connection, *where, limit=limit + 1)
+        count = await connection.scalar(
+            sa.select(sa.func.count())
+            .select_from(alarms)
+            .where(
+                visible,
+                table.end_us.is_(None),
+                table.acknowledged_us.is_(None),
+                table.folded_into.is_(None),
+            )
+        )
+    items = [document for _, document in found[:limit]]
+    last = items[-1] if len(found) > limit else None
+    return {
+        "items": items,
+        "next_cursor": write_cursor((str(last["begin_us"]), last["id"])) if last else None,
+        "open": count or 0,
+    }
+
+
+@router.get("/{alarm_id}", response_model=AlarmAnswer)
+async def read_alarm(alarm_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
+    """One alarm."""
+    async with services.reader.connect() as connection:
+        return (await _alarm(connection, caller, alarm_id))[1]
+
+
+@router.post("/{alarm_id}/acknowledge", response_model=AlarmAnswer)
+async def acknowledge(
+    alarm_id: str,
+    caller: Caller,
+    request: Request,
+    services: ServicesDep,
+    body: Acknowledgement | None = None,
+) -> dict[str, Any]:
+    """Say that one sees to it."""
+    note = body.note if body is not None else None
+    async with services.reader.connect() as connection:
+        place, document = await _alarm(connection, caller, alarm_id)
+    check(caller, Right.BOOKMARK, place)
+    await act(
+        services, request, caller, "alarm.acknowledge", "alarms.acknowledge",
+        {
+            "alarm_id": alarm_id, "user_id": caller.user_id,
+            "name": caller.display_name or caller.name, "note": note,
+        },
+        area=place.area_path,
+        detail={
+            "id": alarm_id, "kind": document["kind"], "camera_id": document["camera_id"],
+            "note": note,
+        },
+    )  # fmt: skip
+    services.alarm_watch.tell([alarm_id])
+    async with services.reader.connect() as connection:
+        return (await _alarm(connection, caller, alarm_id))[1]
+
+
+async def _alarm(
+    connection: AsyncConnection, caller: Principal, alarm_id: str
+) -> tuple[Place, dict[str, Any]]:
+    found = await alarm_documents(connection, alarms.c.id == alarm_id)
+    if not found:
+        raise not_found("alarm")
+    place, document = found[0]
+    check(caller, Right.LIVE, place)
+    return place, document
+
+
+def _within(paths: list[str]) -> sa.ColumnElement[bool]:
+    """Alarms about cameras that stand there, and about other things whose home is there."""
+    if "" in paths:
+        return sa.true()
+    standing = sa.select(cameras.c.id).where(cameras_within(paths))
+    homes = sa.select(areas.c.id).where(within(areas.c.path, paths))
+    return alarms.c.camera_id.in_(standing) | (
+        alarms.c.camera_id.is_(None) & alarms.c.area_id.in_(homes)
+    )
