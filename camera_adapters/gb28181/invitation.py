@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from camera_adapters.gb28181.media_terms import MediaTransport
 from camera_adapters.gb28181.session_description import (
     FORMATS,
     PCMA,
@@ -18,7 +20,6 @@ from camera_adapters.gb28181.session_description import (
     parse,
 )
 
-MediaTransport = Literal["udp", "tcp_passive", "tcp_active"]
 _SERIALS = 10_000
 
 
@@ -86,7 +87,7 @@ class Agreed:
     address: str
     port: int
     transport: MediaTransport
-    payload_types: tuple[int, ...]
+    formats: Mapping[int, str]
     file_bytes: int | None
 
 
@@ -145,6 +146,6 @@ def read_answer(wanted: Wanted, ssrc: int, body: bytes) -> Agreed:
         address=answer.address,
         port=answer.port,
         transport=wanted.transport,
-        payload_types=tuple(answer.formats),
+        formats=answer.formats,
         file_bytes=answer.file_bytes,
     )

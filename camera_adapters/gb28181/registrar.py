@@ -152,6 +152,7 @@ class Registrar:
         self._limits = limits or RegistrarLimits()
         self._newcomers_password = newcomers_password
         self._registrations: dict[str, Registration] = {}
+        self._by_peer: dict[Peer, Registration] = {}
         self._events: list[RegistrarEvent] = []
 
     def __len__(self) -> int:
@@ -163,6 +164,10 @@ class Registrar:
     def get(self, code: str) -> Registration | None:
         """Who is registered by this code, present or not."""
         return self._registrations.get(code)
+
+    def at(self, peer: Peer) -> Registration | None:
+        """Who is registered from this address; of several the last."""
+        return self._by_peer.get(peer)
 
     def events(self) -> list[RegistrarEvent]:
         """What happened since; each is given out once."""
@@ -259,6 +264,7 @@ class Registrar:
             known = self._registrations[code] = Registration(
                 code, peer, now_s + expires_s, now_s, version, call_id, number
             )
+            self._by_peer[peer] = known
             self._events.append(Came(known, again=False))
             return True
         # The same series of REGISTERs is the same device, wherever it is now (RFC 3261 §10.2.4).
@@ -309,6 +315,8 @@ class Registrar:
         if peer == known.peer:
             return
         before, known.peer = known.peer, peer
+        self._leave(known, before)
+        self._by_peer[peer] = known
         if peer == known.earlier_peer and now_s - known.moved_s < 2 * self._limits.keepalive_s:
             self._refuse(
                 known.code,
@@ -322,7 +330,7 @@ class Registrar:
     def restore(self, code: str, peer: Peer, expires_in_s: float, now_s: float) -> Registration:
         """Go on with a registration of an earlier process: it is given one silence to be heard."""
         registration = Registration(code, peer, now_s + expires_in_s, now_s)
-        self._registrations[code] = registration
+        self._registrations[code] = self._by_peer[peer] = registration
         return registration
 
     def remove(self, code: str) -> None:
@@ -332,8 +340,13 @@ class Registrar:
     def _drop(self, code: str, cause: GoneCause) -> None:
         known = self._registrations.pop(code, None)
         if known is not None:
+            self._leave(known, known.peer)
             known.present = False
             self._events.append(Gone(known, cause))
+
+    def _leave(self, known: Registration, peer: Peer) -> None:
+        if self._by_peer.get(peer) is known:
+            del self._by_peer[peer]
 
     def poll(self, now_s: float) -> None:
         """Look who fell silent. Once a second is enough."""
@@ -342,6 +355,7 @@ class Registrar:
             if now_s >= known.expires_at_s:
                 was_present = known.present
                 del self._registrations[known.code]
+                self._leave(known, known.peer)
                 known.present = False
                 if was_present:
                     self._events.append(Gone(known, "expired"))

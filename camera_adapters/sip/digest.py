@@ -1,4 +1,4 @@
-"""Digest authentication in SIP (RFC 3261 §22, RFC 8760), over :mod:`camera_adapters.http_digest`."""
+"""Digest authentication in SIP (RFC 3261 §22, RFC 8760), by :mod:`camera_adapters.http_digest`."""
 
 from __future__ import annotations
 

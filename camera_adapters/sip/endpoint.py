@@ -201,6 +201,8 @@ class SipEndpoint:
 
     async def close(self) -> None:
         """Stop listening; sessions end with ``closed`` and without BYE. Open requests fail."""
+        if self._closed:
+            return
         self._flush()
         self._closed = True
         for session in [*self._sessions.values()]:

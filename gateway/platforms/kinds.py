@@ -9,7 +9,12 @@ from collections.abc import Callable
 
 from gateway.platforms.context import SignallingContext
 from gateway.platforms.gb28181_above.kind import build as gb28181_above
+from gateway.platforms.gb28181_below.kind import build as gb28181_below
 from gateway.platforms.onvif.kind import build as onvif
 from gateway.platforms.operations import PlatformKind
 
-KINDS: tuple[Callable[[SignallingContext], PlatformKind | None], ...] = (onvif, gb28181_above)
+KINDS: tuple[Callable[[SignallingContext], PlatformKind | None], ...] = (
+    onvif,
+    gb28181_below,
+    gb28181_above,
+)

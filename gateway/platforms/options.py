@@ -30,6 +30,7 @@ class Gb28181BelowOptions(_Options):
 
     ``accept_any_ssrc``: also media that carries another SSRC than agreed, which some devices send.
     ``sub_streams``: it takes GB/T 28181-2022's stream number, so that cameras have a sub-stream.
+    ``redirect_to``: another platform's SIP address, where it is sent when it registers (2022).
     """
 
     media_transport: Literal["udp", "tcp_passive", "tcp_active"] = "tcp_passive"
@@ -39,6 +40,9 @@ class Gb28181BelowOptions(_Options):
     subscribe_alarm: bool = True
     subscribe_position: bool = False
     position_interval_s: int = Field(default=30, ge=1, le=3600)
+    redirect_to: str | None = Field(
+        default=None, max_length=200, pattern=r"^sips?:[0-9A-Za-z@.:\[\]_\-]+$"
+    )
 
 
 class Gb28181AboveOptions(_Options):

@@ -1,0 +1,219 @@
+"""Devices register with our upper platform: over real sockets on loopback, on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from camera_adapters.gb28181.catalog import CatalogItem
+from camera_adapters.gb28181.local_time import CHINA
+from camera_adapters.sip.peer import Transport
+from gateway.platforms.operations import DeviceRefused
+from tests.gateway.platforms.gb28181_below.upper import CODE, PASSWORD, upper_gateway
+
+GATE = "34020000001310000001"
+CAMERAS = [
+    CatalogItem(GATE, "大门", (CODE,), facts={"PTZType": "1", "Manufacturer": "海康"}),
+    CatalogItem("34020000001310000002", "后院", (CODE,), online=False),
+    CatalogItem("34020000001310000003", "路口", (CODE,)),
+]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_device_registers_and_is_asked_for_what_it_has(
+    tmp_path: Path, transport: Transport
+) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        assert upper.state(platform_id).fault == "not_registered"
+        device = await upper.device(items=CAMERAS, transport=transport)
+        response = await device.register()
+        assert response.status == 200
+        assert response.headers.get("expires") == "3600"
+
+        state = await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        assert (state.state, state.fault, state.transport) == ("online", "", transport)
+        assert state.facts["manufacturer"] == "海康威视"
+        assert state.facts["clock_offset_us"] < -1_000_000
+        assert state.catalog["received"] == 3
+        channels = await upper.channels(platform_id)
+        assert {code: (row["name"], row["status"]) for code, row in channels.items()} == {
+            GATE: ("大门", "on"),
+            "34020000001310000002": ("后院", "off"),
+            "34020000001310000003": ("路口", "on"),
+        }
+
+
+async def test_answer_has_the_countys_time_not_utc(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        await upper.add()
+        device = await upper.device()
+        date = (await device.register()).headers.get("date")
+        told = datetime.fromisoformat(date).replace(tzinfo=CHINA)
+        assert abs(datetime.now(CHINA) - told) < timedelta(seconds=30)
+        assert len(date) == len("2026-11-22T15:00:00.123")
+
+
+async def test_wrong_password_is_shown_and_leaves_the_device_out(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(password="guess")
+        assert (await device.register()).status == 403
+        state = upper.state(platform_id)
+        assert (state.state, state.fault) == ("refused", "wrong_password")
+        assert await device.keepalive() == 403
+        device.password = PASSWORD
+        assert (await device.register()).status == 200
+        assert upper.state(platform_id).fault == ""
+
+
+async def test_guess_by_another_does_not_touch_the_registered_device(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device()
+        await device.register()
+        stranger = await upper.device(password="guess", host="127.0.0.2")
+        assert (await stranger.register()).status == 403
+        assert upper.state(platform_id).state == "online"
+        assert upper.state(platform_id).host == "127.0.0.1"
+        assert await device.keepalive() == 200
+
+
+async def test_unknown_device_wants_to_join_and_is_not_let_in(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path, password="county") as upper:
+        knows = await upper.device("34020000001320000008", "county")
+        guesses = await upper.device("34020000001320000009", "guess", host="127.0.0.2")
+        assert (await knows.register()).status == 403
+        assert (await guesses.register()).status == 403
+        found = {row["code"]: row["knows_password"] for row in await upper.applicants()}
+        assert found == {"34020000001320000008": True, "34020000001320000009": False}
+        assert upper.kind.figures()["gb28181_devices_online"] == 0
+
+
+async def test_device_entered_without_a_password_has_the_countys(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path, password="county") as upper:
+        platform_id = await upper.add(password=None)
+        device = await upper.device(password="county")
+        assert (await device.register()).status == 200
+        assert upper.state(platform_id).state == "online"
+
+
+async def test_without_any_password_nobody_comes_in(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add(password=None)
+        device = await upper.device()
+        assert (await device.register()).status == 403
+        assert upper.state(platform_id).fault == "no_password"
+
+
+async def test_signing_off_takes_the_channels_along(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        assert (await device.register(0)).status == 200
+        state = upper.state(platform_id)
+        assert (state.state, state.fault) == ("offline", "unregistered")
+        while True:
+            rows = (await upper.channels(platform_id)).values()
+            if all(row["status"] == "off" for row in rows):
+                break
+            await asyncio.sleep(0.02)
+
+
+async def test_three_missed_keepalives_are_offline_and_one_brings_it_back(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path, keepalive_s=5) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        registration = upper.kind._registrar.get(CODE)
+        assert registration is not None
+        registration.heard_s -= 14.0
+        upper.kind._registrar.poll(asyncio.get_running_loop().time())
+        upper.kind._handle_events()
+        assert upper.state(platform_id).state == "online"
+        registration.heard_s -= 2.0
+        state = await upper.until(platform_id, lambda s: s.state == "offline")
+        assert state.fault == "silent"
+        with pytest.raises(DeviceRefused, match="not registered"):
+            await upper.kind.operations(platform_id).keyframe(GATE, "main")
+        assert await device.keepalive() == 200
+        assert upper.state(platform_id).state == "online"
+
+
+async def test_second_device_by_the_same_code_is_refused_and_shown(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        first = await upper.device()
+        await first.register()
+        second = await upper.device(host="127.0.0.2")
+        assert (await second.register()).status == 403
+        state = upper.state(platform_id)
+        assert (state.state, state.fault, state.host) == ("online", "duplicate_code", "127.0.0.1")
+        assert "127.0.0.2" in state.detail
+        assert await second.keepalive() == 403
+        assert await first.keepalive() == 200
+
+
+async def test_new_port_of_a_nat_is_followed_at_the_next_word(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device()
+        await device.register()
+        await device.endpoint.close()
+        again = await upper.device()
+        assert await again.keepalive() == 200
+        assert upper.state(platform_id).port == again.endpoint.port
+
+
+async def test_redirected_device_is_told_where_to_go(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add(redirect_to="sip:34020000002000000002@10.0.0.9:5060")
+        device = await upper.device(version="3.0")
+        response = await device.register()
+        assert response.status == 302
+        assert response.headers.get("contact") == "<sip:34020000002000000002@10.0.0.9:5060>"
+        assert response.headers.get("x-gb-ver") == "3.0"
+        assert upper.state(platform_id).state == "offline"
+
+
+async def test_registration_survives_a_kill_of_signalling(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        await upper.restart(killed=True)
+        assert upper.state(platform_id).state == "online"
+        # At once: nothing came from the device yet.
+        async with upper.session(platform_id, channel=GATE) as session:
+            assert (await anext(session))["type"] == "answer"
+
+
+async def test_changed_password_takes_the_registration_away(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device()
+        await device.register()
+        await upper.rows.write(
+            "platforms.change", platform_id=platform_id, columns={"password_sealed": None}
+        )
+        assert upper.running is not None
+        await upper.running.held.reconcile()
+        assert upper.state(platform_id).state == "offline"
+        assert await device.keepalive() == 403
+
+
+async def test_unreadable_document_is_a_state_of_its_device(tmp_path: Path) -> None:
+    bomb = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "xxxxxxxx">]><Notify>&b;</Notify>'
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device()
+        await device.register()
+        assert await device.tell_bytes(bomb) == 400
+        assert upper.state(platform_id).fault == "bad_document"
+        assert upper.state(platform_id).state == "online"
