@@ -49,6 +49,7 @@ from gateway.api import (
     timeline,
     tokens,
     trusted,
+    url_templates,
     users,
 )
 from gateway.api.answers import FailureAnswer
@@ -116,6 +117,7 @@ def create_app(services: Services) -> FastAPI:
         audit_log,
         system,
         reference,
+        url_templates,
         passthrough,
         # Last: it answers every other path.
         console,

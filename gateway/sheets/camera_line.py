@@ -30,9 +30,7 @@ COLUMNS = (
     Column("department", ("部门", "department"), example="GA-01"),
     Column("police", ("警务", "警务辖区", "police"), example="PCS-03"),
     Column("platform", ("平台", "来源平台", "platform"), example="VILLAGE"),
-    Column(
-        "main_url", ("主码流", "main_url"), required=True, example="rtsp://10.20.1.15/Streaming/101"
-    ),
+    Column("main_url", ("主码流", "main_url"), example="rtsp://10.20.1.15/Streaming/101"),
     Column("sub_url", ("子码流", "sub_url"), example="rtsp://10.20.1.15/Streaming/102"),
     Column("username", ("用户名", "username"), example="viewer"),
     Column("password", ("密码", "password")),
@@ -41,7 +39,13 @@ COLUMNS = (
     Column("retention_days", ("保存天数", "retention_days"), example="30"),
     Column("retention_bytes", ("保存字节", "retention_bytes")),
     Column("enabled", ("启用", "enabled"), example="是"),
+    # Instead of addresses; see gateway.sheets.made_addresses.
+    Column("make", ("品牌", "make", "厂商", "厂家")),
+    Column("address", ("地址", "address", "IP", "IP地址")),
+    Column("channels", ("通道", "channels", "通道号")),
 )
+# What is taken in and not given out.
+IMPORT_ONLY = frozenset({"password", "make", "address", "channels"})
 PLACE_AXES = ("department", "police", "platform")
 
 TRANSPORTS = {"自动": "auto"}

@@ -16,6 +16,7 @@ from gateway.people.search_key import search_key
 from gateway.secrets import SealError, seal, unseal
 from gateway.sheets.camera_line import (
     COLUMNS,
+    IMPORT_ONLY,
     PLACE_AXES,
     RECORDS,
     TRANSPORTS,
@@ -29,6 +30,7 @@ from gateway.sheets.county import (
     KnownAreas,
     KnownCamera,
 )
+from gateway.sheets.made_addresses import with_addresses
 from gateway.sheets.plan import FieldChange, Item, Plan
 from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import Fault, Row
@@ -44,7 +46,8 @@ def plan_cameras(
 ) -> Plan:
     """What importing the rows would do. Areas that are missing are added to ``areas`` and made."""
     plan = Plan()
-    lines = [line for row in rows if (line := read_camera(row, areas, scope, plan)) is not None]
+    whole = with_addresses(rows, plan.faults)
+    lines = [line for row in whole if (line := read_camera(row, areas, scope, plan)) is not None]
     _recognise(lines, cameras, scope, plan.faults)
     _refuse_doubles(lines, cameras, plan.faults)
     for line in lines:
@@ -59,7 +62,7 @@ def plan_cameras(
 
 def export_cameras(cameras: Iterable[KnownCamera], areas: KnownAreas) -> Iterator[list[str]]:
     """The sheet of these cameras, heading first; without passwords."""
-    yield [column.headings[0] for column in COLUMNS if column.field != "password"]
+    yield [column.headings[0] for column in COLUMNS if column.field not in IMPORT_ONLY]
     shown: dict[str, dict[Any, str]] = {
         "transport": {value: name for name, value in TRANSPORTS.items()},
         "record": {value: name for name, value in RECORDS.items()},
@@ -75,7 +78,7 @@ def export_cameras(cameras: Iterable[KnownCamera], areas: KnownAreas) -> Iterato
         texts["area"] = NAME_SEPARATOR.join(areas.names(home.id))
         for axis in PLACE_AXES:
             texts[axis] = _labels(camera.place_ids, axis, areas)
-        yield [texts[column.field] for column in COLUMNS if column.field != "password"]
+        yield [texts[column.field] for column in COLUMNS if column.field not in IMPORT_ONLY]
 
 
 def _recognise(

@@ -198,3 +198,35 @@ def test_who_only_sees_a_place_cannot_put_cameras_there(sheets: Sheets) -> None:
     scope = Scope(configure=(town,), visible=(town, sheets.path(sheets.police)))
     line = "A-1,村口,420881100000,PCS-03,rtsp://10.0.0.1/1,,,,\n"
     assert sheets.faults("cameras", HEADING + line, scope) == ["2 police not_yours"]
+
+
+def test_make_address_and_account_suffice_and_a_recorder_is_its_channels(sheets: Sheets) -> None:
+    heading = "编号,名称,区域编码,品牌,地址,通道,用户名,密码\n"
+    lines = (
+        "A-1,村口,420881100000,海康威视,10.0.0.1,,admin,s3cret\n"
+        "N,录像机,420881100000,大华,10.0.0.2:8554,1-3,admin,s3cret\n"
+    )
+    plan = sheets.apply("cameras", heading + lines)
+    assert plan.count("create") == 4
+    assert sheets.rows("SELECT number, name, main_url FROM cameras ORDER BY number") == [
+        ("A-1", "村口", "rtsp://10.0.0.1/Streaming/Channels/101"),
+        ("N-1", "录像机 1", "rtsp://10.0.0.2:8554/cam/realmonitor?channel=1&subtype=0"),
+        ("N-2", "录像机 2", "rtsp://10.0.0.2:8554/cam/realmonitor?channel=2&subtype=0"),
+        ("N-3", "录像机 3", "rtsp://10.0.0.2:8554/cam/realmonitor?channel=3&subtype=0"),
+    ]
+    again = sheets.check("cameras", heading + lines)
+    assert (again.items, again.unchanged) == ([], 4)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("A-1,a,420881100000,acme,10.0.0.1,\n", "2 make unknown_make"),
+        ("A-1,a,420881100000,海康威视,,\n", "2 address required"),
+        ("A-1,a,420881100000,海康威视,http://x/,\n", "2 address address"),
+        ("A-1,a,420881100000,海康威视,10.0.0.1,9-1\n", "2 channels invalid"),
+        ("A-1,a,420881100000,,10.0.0.1,\n", "2 main_url required"),
+    ],
+)
+def test_faults_of_makes_are_named(sheets: Sheets, line: str, fault: str) -> None:
+    assert sheets.faults("cameras", "编号,名称,区域编码,品牌,地址,通道\n" + line) == [fault]

@@ -233,6 +233,7 @@ AREAS_AND_CAMERAS: dict[tuple[str, str], Access] = {
     ("POST", "/api/cameras/{camera_id}/clock/accept"): Access(
         "camera", Right.CONFIGURE, allowed=NO_PROCESS
     ),
+    ("GET", "/api/url-templates"): Access("somewhere", Right.CONFIGURE),
     ("POST", "/api/cameras/test"): Access(
         "somewhere", Right.CONFIGURE, {"main_url": "rtsp://127.0.0.1:1/"}
     ),
@@ -322,6 +323,7 @@ LOOKING: dict[tuple[str, str], Access] = {
     ("GET", "/api/restreams"): Access("signed_in"),
     ("DELETE", "/api/restreams/{restream_id}"): Access("camera", Right.RESTREAM),
     ("GET", "/api/timeline"): Access("camera", Right.PLAYBACK, query=TIMELINE),
+    ("GET", "/api/timeline/device"): Access("camera", Right.PLAYBACK, query=TIMELINE),
     ("GET", "/api/timeline/days"): Access("camera", Right.PLAYBACK, query=DAYS),
     ("POST", "/api/playback"): Access("camera", Right.PLAYBACK, PLAYBACK, allowed=NO_PROCESS),
 }
