@@ -150,15 +150,24 @@ class Registrations:
         """Any request but Register: of who is registered, from where they registered."""
         alive = self._alive.get(code)
         if alive is None or not self._speaks(alive, now_s):
-            return Admission("not_registered")
-        if alive.address != address:
-            if authorization is None:
-                return Admission("double", alive, other_address=alive.address)
+            # Who proves itself with every request need not register first.
             proof = self.prove(code, address, authorization, method, uri, now_s)
-            if proof.refusal is not None:
-                return proof
+            account = self._accounts.get(code)
+            if proof.refusal is None and account is not None:
+                alive = self._alive[code] = Registration(account, address, now_s, now_s)
+                return Admission(None, alive)
+            refusal = "not_registered" if proof.refusal == "unproven" else proof.refusal
+            return Admission(refusal, None, proof.challenges)
+        if alive.address != address:
+            return Admission("double", alive, other_address=alive.address)
         alive.heard_s = now_s
         return Admission(None, alive)
+
+    def restore(self, code: str, address: str, since_s: float, heard_s: float) -> None:
+        """A registration from before a restart, if the account is expected still."""
+        account = self._accounts.get(code)
+        if account is not None and code not in self._alive:
+            self._alive[code] = Registration(account, address, since_s, heard_s)
 
     def unregister(self, code: str) -> None:
         """It said goodbye."""

@@ -104,6 +104,12 @@ async def find_sighting(connection: AsyncConnection, sighting_id: int) -> sa.Row
     return found.one_or_none()
 
 
+async def find_by_keys(connection: AsyncConnection, keys: Sequence[bytes]) -> list[sa.Row[Any]]:
+    """Rows by :func:`gateway.sightings.keys.own_key`."""
+    statement = sa.select(*_COLUMNS).where(sightings.c.own_key.in_(keys))
+    return list((await connection.execute(statement)).all())
+
+
 async def read_after(
     connection: AsyncConnection,
     after_id: int,
