@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.services import Listener, Services
+from gateway.api.steering_withdrawal import withdraw_steering
 from gateway.api.viewing import revoke_again, revoke_sessions
 from gateway.audit import AuditRecord, append
 from gateway.audit import act as act_and_append
@@ -51,6 +52,7 @@ async def withdraw_for_ever(services: Services) -> None:
         services.rights_changed.clear()
         try:
             await watch.look()
+            await withdraw_steering(services)
         except (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError) as error:
             _log.warning("open sessions could not be checked; trying again", why=str(error))
         except Exception:

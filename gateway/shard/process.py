@@ -42,6 +42,7 @@ from gateway.shard.desired import DesiredReader
 from gateway.shard.housekeeping import Housekeeping
 from gateway.shard.live import FIRST_RUN_WAIT_S, LiveDoor
 from gateway.shard.report import Report
+from gateway.shard.sampling import sampling_calls
 from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
 from gateway.shard.web import serve_http
@@ -181,6 +182,7 @@ class ShardProcess:
                 **media_calls(self._shard, Snapshots(transcoder)),
                 **live_calls(self._reconcile, self._revoke, self._sessions.hand_over),
                 **clock_calls(self._clocks),
+                **sampling_calls(self._shard),
                 **self._fetching.calls(),
                 "shard.status": self._status,
                 "shard.watch": self._report.watch,

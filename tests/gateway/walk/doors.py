@@ -97,6 +97,8 @@ TOKEN = {"user_id": "{user_id}", "name": "平台", "scopes": ["live"], "expires_
 WRONG = {"password": ""}
 NOT_THEIRS = {"password": "not theirs"}
 PLATFORM_FORM = {"kind": "onvif", "name": "录像机", "area_id": "{village}", "host": "127.0.0.1"}
+SHARES = {"area_ids": ["{village}"], "camera_ids": ["{camera}"]}
+CODE = {"kind": "camera", "id": "{camera}", "code": "34020000001327000042"}
 WRONG_BOTH = {"password": "", "code": "000000"}
 INVALID = frozenset({422})
 # What looks at footage must be a viewer's business; members of a case see what is in it.
@@ -255,6 +257,10 @@ PLATFORMS: dict[tuple[str, str], Access] = {
     ("POST", "/api/platforms/{platform_id}/cameras"): Access(
         "area", Right.CONFIGURE, {"area_id": "{village}", "channels": [{"code": "{channel}"}]}
     ),
+    ("GET", "/api/platforms/{above_id}/shares"): Access("area", Right.SYSTEM),
+    ("PUT", "/api/platforms/{above_id}/shares"): Access("area", Right.SYSTEM, SHARES),
+    ("GET", "/api/platforms/{above_id}/codes"): Access("area", Right.SYSTEM),
+    ("PUT", "/api/platforms/{above_id}/codes"): Access("area", Right.SYSTEM, CODE),
     ("POST", "/api/platforms/{platform_id}/refresh"): ASKED_OF_DEVICE,
     ("GET", "/api/platforms/{platform_id}/time"): ASKED_OF_DEVICE,
     ("POST", "/api/platforms/{platform_id}/time"): ASKED_OF_DEVICE,
@@ -301,6 +307,8 @@ OPERATING: dict[tuple[str, str], Access] = {
     ("POST", "/api/patrols/{patrol_id}/start"): Access("camera", Right.PTZ),
     ("POST", "/api/patrols/{patrol_id}/stop"): Access("camera", Right.PTZ),
     ("DELETE", "/api/patrols/{patrol_id}"): Access("camera", Right.CONFIGURE),
+    # It looks at what it can, and says so line by line.
+    ("POST", "/api/cameras/{camera_id}/diagnosis"): Access("camera", Right.CONFIGURE),
     ("GET", "/api/device-events"): Access("signed_in"),
     ("GET", "/api/alarms"): Access("signed_in"),
     ("GET", "/api/alarms/{alarm_id}"): Access("camera", Right.LIVE),
