@@ -115,6 +115,7 @@ def set_code(
     """
     if not codes.is_valid(code):
         raise RowError("invalid", "a code has 20 digits")
+    _require_there(connection, {item_id}, areas if kind == "area" else cameras, kind)
     table = platform_codes
     own = sa.and_(table.c.item_kind == kind, table.c.item_id == item_id)
     other = connection.scalar(

@@ -25,6 +25,7 @@ HOUR_US = 3_600_000_000
 # What a walk leaves behind must not be in the way of the next person.
 _LAST = ("DELETE", "close", "reopen", "release", "withdraw", "cancel")
 PLATFORM = "plf_of_the_village"
+ABOVE = "plf_above"
 CHANNEL = "42088100001320000002"
 STRANGER = "42088100001320000009"
 _VERY_LAST = (
@@ -213,6 +214,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         "import_id": "imp_of_somebody_else",
         "identity_id": "idn_of_nobody",
         "platform_id": PLATFORM,
+        "above_id": ABOVE,
         "channel": CHANNEL,
         "code": STRANGER,
         "kind": "areas",
@@ -276,6 +278,21 @@ async def _a_platform(county: County) -> None:  # noqa: F811
             "area_id": county.village,
             "options": {},
             "enabled": True,
+        },
+    )
+    await county.write(
+        "platforms.create",
+        columns={
+            "id": ABOVE,
+            "kind": "gb28181",
+            "direction": "above",
+            "name": "市局",
+            "code": "42080000002000000001",
+            "area_id": county.village,
+            "host": "127.0.0.1",
+            "port": 1,
+            "options": {},
+            "enabled": False,
         },
     )
     channel = {"code": CHANNEL, "kind": "camera", "name": "村口", "status": "on", "facts": {}}
