@@ -21,6 +21,7 @@ class Camera:
     """A camera's row and the paths of its areas. A :class:`gateway.people.authorize.Place`.
 
     ``area_path`` is its home's; ``area_paths`` has that first, then its further places'.
+    ``platform_id`` and ``channel`` are of the device or platform that brings it, if one does.
     """
 
     id: str
@@ -40,6 +41,8 @@ class Camera:
     changed_us: int
     deleted_us: int | None
     number: str | None = None
+    platform_id: str | None = None
+    channel: str | None = None
 
     @property
     def place_ids(self) -> frozenset[str]:

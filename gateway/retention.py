@@ -29,7 +29,7 @@ async def camera_policies(
         .join(cameras, cameras.c.id == sources.c.camera_id)
         .where(cameras.c.retention_days.is_not(None) | cameras.c.retention_bytes.is_not(None))
     )
-    return {
+    policies = {
         row.id: RetentionPolicy(
             days=row.retention_days or default_days,
             size_bytes=row.retention_bytes,
@@ -37,6 +37,11 @@ async def camera_policies(
         )
         for row in rows
     }
+    # What was borrowed can be borrowed again.
+    borrowed = await connection.execute(sa.select(sources.c.id).where(sources.c.kind == "borrowed"))
+    for row in borrowed:
+        policies[row.id] = RetentionPolicy(days=settings.backfill.borrowed_days, least_days=0)
+    return policies
 
 
 def overdue_bookmarks(default_days: int, at_us: int) -> sa.ColumnElement[bool]:

@@ -267,15 +267,35 @@ class Gap(Span):
     detail: str
 
 
+class AddedSpan(Span):
+    """Footage that the gateway did not record itself: imported, fetched from the device into a gap,
+    or borrowed from it by who played it.
+    """
+
+    kind: Literal["import", "backfill", "borrowed"]
+
+
 class Timeline(BaseModel):
-    """What there is of a range. ``first_us`` is the oldest footage of the camera at all."""
+    """What there is of a range. ``first_us`` is the oldest footage of the camera at all; ``added``
+    says which parts of the spans are not the gateway's own recording.
+    """
 
     camera_id: str
     now_us: TimeUs
     spans: list[Span]
+    added: list[AddedSpan]
     gaps: list[Gap]
     bookmarks: list[Bookmark]
     first_us: TimeUs | None
+
+
+class DeviceRecordings(BaseModel):
+    """What the camera's own device holds of a range. ``state`` says why nothing is known of it."""
+
+    state: Literal["known", "none", "unavailable"]
+    fault: str
+    detail: str
+    recordings: list[Span]
 
 
 class RecordedDay(BaseModel):

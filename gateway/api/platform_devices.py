@@ -21,13 +21,9 @@ from gateway.control.channel import ControlError
 from gateway.database.platform_tables import platform_applicants, platforms
 from gateway.people.authorize import COUNTY
 from gateway.people.roles import Right
+from gateway.platforms.operations import REFUSALS
 
 router = APIRouter(prefix="/api", tags=["devices and platforms"])
-
-# What a device says itself: 409, in its words. Anything else is the gateway's own trouble.
-REFUSALS = frozenset(
-    {"offline", "refused", "unsupported", "busy", "timed_out", "not_found", "device_error"}
-)
 
 
 class ProbeForm(BaseModel):
@@ -79,6 +75,7 @@ async def ask_device(services: Services, call: str, **arguments: Any) -> Any:
 
 def device_refusal(error: ControlError) -> ApiError:
     """What a device refused, as an answer."""
+    # What a device says itself; anything else is the gateway's own trouble.
     if error.code in REFUSALS:
         return ApiError(409, error.code, str(error))
     if error.code == "invalid":

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from gateway.alarms.watch import AlarmWatch
 from gateway.api.alarm_documents import AlarmNews
+from gateway.api.device_recordings import DeviceRecordingsCache
 from gateway.api.processes import Processes
 from gateway.api.states import CameraStates
 from gateway.api.steering_states import SteeringStates
@@ -58,6 +59,7 @@ class Services:
     steering: SteeringStates = field(init=False)
     alarm_watch: AlarmWatch = field(init=False)
     alarms: AlarmNews = field(init=False)
+    device_recordings: DeviceRecordingsCache = field(init=False)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
     used_sign_ins: set[str] = field(default_factory=set)
     # Sign-ins and tokens that were refused lately: each is on record once in a while.
@@ -80,6 +82,7 @@ class Services:
         self.steering = SteeringStates(self.processes)
         self.alarm_watch = AlarmWatch(self.settings.alarms, self.reader, self.rows, self.states)
         self.alarms = AlarmNews(self.reader, self.alarm_watch)
+        self.device_recordings = DeviceRecordingsCache(self.processes)
 
 
 def _services(connection: HTTPConnection) -> Services:

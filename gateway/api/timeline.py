@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query
 
 from gateway.api.access import Caller, permitted_camera
-from gateway.api.answers import RecordedDays, Timeline
+from gateway.api.answers import DeviceRecordings, RecordedDays, Timeline
 from gateway.api.bookmarks import bookmark_document, select_bookmarks
 from gateway.api.errors import invalid
 from gateway.api.services import Services, ServicesDep
@@ -23,6 +23,7 @@ from recorder.segments import Segment
 router = APIRouter(prefix="/api/timeline", tags=["timeline"])
 
 _RANGE_LIMIT_US = 400 * 24 * 3600 * US_PER_S
+_DEVICE_RANGE_LIMIT_US = 31 * 24 * 3600 * US_PER_S
 _DAYS_LIMIT = 400
 _BOOKMARKS_LIMIT = 1000
 # Time stamps from the year 1970 to 2200: more would not fit every database's integers.
@@ -73,10 +74,23 @@ async def read_timeline(
         "camera_id": camera_id,
         "now_us": at_us,
         "spans": [{"start_us": start, "end_us": end} for start, end in found.spans],
+        "added": [one._asdict() for one in found.added],
         "gaps": [gap._asdict() for gap in found.gaps],
         "bookmarks": marks,
         "first_us": found.first_us,
     }
+
+
+@router.get("/device", response_model=DeviceRecordings)
+async def read_device_recordings(
+    caller: Caller, services: ServicesDep, camera_id: str, start_us: TimeUs, end_us: TimeUs
+) -> dict[str, Any]:
+    """What the camera's device, or the platform that brings it, has recorded itself."""
+    if not start_us < end_us <= start_us + _DEVICE_RANGE_LIMIT_US:
+        raise invalid(end_us="the range is empty or longer than 31 days")
+    async with services.reader.connect() as connection:
+        camera, _ = await permitted_camera(connection, caller, Right.PLAYBACK, camera_id)
+    return await services.device_recordings.read(camera, start_us, min(end_us, now_us()))
 
 
 @router.get("/days", response_model=RecordedDays)

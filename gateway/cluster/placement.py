@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -51,6 +52,16 @@ def place_cameras(
     kept = {source_id for source_ids in wanted.values() for source_id in source_ids}
     changes.update({s: None for s, owner in current.items() if owner and s not in kept})
     return changes
+
+
+def _sources_of(row: Any) -> list[str]:
+    """A camera's sources: what is pulled, and what may be fetched from the device's own storage."""
+    variants = ["main"]
+    if row.sub_url:
+        variants.append("sub")
+    if row.platform_id:
+        variants += ["backfill", "borrowed"]
+    return [f"{row.id}/{variant}" for variant in variants]
 
 
 def _give(
@@ -102,17 +113,14 @@ class Reconciler:
     async def _read(self) -> tuple[dict[str, list[str]], dict[str, str]]:
         async with self._reader.connect() as connection:
             camera_rows = await connection.execute(
-                sa.select(cameras.c.id, cameras.c.sub_url)
+                sa.select(cameras.c.id, cameras.c.sub_url, cameras.c.platform_id)
                 .where(cameras.c.enabled, cameras.c.deleted_us.is_(None))
                 .order_by(cameras.c.id)
             )
             assignment_rows = await connection.execute(
                 sa.select(assignments.c.source_id, assignments.c.owner)
             )
-            wanted = {
-                row.id: [f"{row.id}/main"] + ([f"{row.id}/sub"] if row.sub_url else [])
-                for row in camera_rows
-            }
+            wanted = {row.id: _sources_of(row) for row in camera_rows}
             current: dict[str, str] = {row.source_id: row.owner for row in assignment_rows}
         return wanted, current
 

@@ -53,13 +53,14 @@ def place(connection: sa.Connection, owners: dict[str, str | None]) -> list[str]
 def _ensure_source(connection: sa.Connection, source_id: str, at_us: int) -> None:
     known = connection.execute(sa.select(sources.c.id).where(sources.c.id == source_id))
     if known.one_or_none() is None:
-        camera_id, _, variant = source_id.partition("/")
+        camera_id, _, name = source_id.partition("/")
+        fetched = name in ("backfill", "borrowed")
         connection.execute(
             sa.insert(sources).values(
                 id=source_id,
-                kind="camera",
+                kind=name if fetched else "camera",
                 camera_id=camera_id,
-                variant=variant,
+                variant="main" if fetched else name,
                 created_us=at_us,
             )
         )

@@ -1,9 +1,13 @@
-"""A camera's timeline: its own recording, and what imports add to it."""
+"""A camera's timeline: its own recording, and what was added: imported, fetched from its device
+into a gap, borrowed from its device by who played it.
+"""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +16,21 @@ from recorder.intervals import merge, subtract
 from recorder.segments import Segment
 from recorder.tables import sources
 from recorder.timeline import SEAM_US, Timeline, TimelineGap, recorded_days, timeline
+
+
+class AddedSpan(NamedTuple):
+    """Footage that the gateway did not record itself; ``kind`` is that of its source."""
+
+    start_us: int
+    end_us: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraTimeline(Timeline):
+    """``added`` is what of the spans is not the gateway's own recording."""
+
+    added: list[AddedSpan]
 
 
 async def camera_timeline(
@@ -24,9 +43,9 @@ async def camera_timeline(
     resolution_us: int = 0,
     open_segments: Sequence[Segment] = (),
     held_on: str | None = None,
-) -> Timeline:
+) -> CameraTimeline:
     """As :func:`recorder.timeline.timeline`, for all sources of the camera's main variant. Gaps are
-    those of its own recording, less what was imported.
+    those of its own recording, less what was added.
     """
     own = await timeline(
         connection,
@@ -38,24 +57,35 @@ async def camera_timeline(
         open_segments=open_segments,
         held_on=held_on,
     )
-    imports = [
-        await timeline(
-            connection, source_id, start_us, end_us, now_us=now_us, resolution_us=resolution_us
+    others = [
+        (
+            kind,
+            await timeline(
+                connection, source_id, start_us, end_us, now_us=now_us, resolution_us=resolution_us
+            ),
         )
-        for source_id in await import_sources(connection, camera_id)
+        for source_id, kind in await added_sources(connection, camera_id)
     ]
-    added = [span for one in imports for span in one.spans]
+    added = [
+        AddedSpan(start, end, kind)
+        for kind, one in others
+        for whole in one.spans
+        for start, end in subtract(whole, own.spans)
+    ]
+    known = [one.first_us for one in (own, *(one for _, one in others)) if one.first_us is not None]
+    first_us = min(known, default=None)
     if not added:
-        return own
+        return CameraTimeline(own.spans, own.gaps, first_us, [])
     tolerance_us = max(resolution_us, SEAM_US)
+    filled = [(one.start_us, one.end_us) for one in added]
     gaps = [
         TimelineGap(start, end, gap.cause, gap.detail)
         for gap in own.gaps
-        for start, end in subtract((gap.start_us, gap.end_us), added)
+        for start, end in subtract((gap.start_us, gap.end_us), filled)
         if end - start > tolerance_us
     ]
-    known = [one.first_us for one in (own, *imports) if one.first_us is not None]
-    return Timeline(merge([*own.spans, *added], tolerance_us), gaps, min(known, default=None))
+    spans = merge([*own.spans, *filled], tolerance_us)
+    return CameraTimeline(spans, gaps, first_us, sorted(added))
 
 
 async def camera_days(
@@ -78,7 +108,7 @@ async def camera_days(
             open_segments=open_segments,
         )
     )
-    for source_id in await import_sources(connection, camera_id):
+    for source_id, _ in await added_sources(connection, camera_id):
         found = await recorded_days(
             connection, source_id, first, last, utc_offset_minutes=utc_offset_minutes
         )
@@ -87,10 +117,10 @@ async def camera_days(
     return sorted(days.items())
 
 
-async def import_sources(connection: AsyncConnection, camera_id: str) -> list[str]:
-    """The sources of the camera's main variant beside its own recording."""
+async def added_sources(connection: AsyncConnection, camera_id: str) -> list[tuple[str, str]]:
+    """The sources of the camera's main variant beside its own recording, with their kinds."""
     rows = await connection.execute(
-        sa.select(sources.c.id)
+        sa.select(sources.c.id, sources.c.kind)
         .where(
             sources.c.camera_id == camera_id,
             sources.c.variant == "main",
@@ -98,4 +128,4 @@ async def import_sources(connection: AsyncConnection, camera_id: str) -> list[st
         )
         .order_by(sources.c.id)
     )
-    return [row.id for row in rows]
+    return [(row.id, row.kind) for row in rows]

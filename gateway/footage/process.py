@@ -100,6 +100,7 @@ async def serve(settings: Settings, name: str) -> None:
             Exports(engine, rows),
             privacy,
             watched,
+            shards,
         )
         packages = PackageServer(name, engine, sessions, settings.exports_directory)
         port = await stack.enter_async_context(

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.audit.watching import FootageWatched
+from gateway.footage.borrowing import borrow
 from gateway.footage.download import DOWNLOAD_SPAN_LIMIT_US, VirtualFile, plan_download
 from gateway.footage.errors import BadParameter, with_errors
 from gateway.footage.export_rights import Exports
@@ -29,7 +30,7 @@ from gateway.footage.playback_index import (
     page_of,
 )
 from gateway.footage.privacy import Privacy
-from gateway.footage.reader import FootageGone, FootageReader, Located
+from gateway.footage.reader import FootageGone, FootageReader, Located, Shards
 from gateway.footage.session_cookie import set_session_cookie
 from gateway.footage.sessions import PlaybackSession, PlaybackSessions, SessionRefused
 from gateway.footage.transcoding import PlaybackTranscoding
@@ -61,6 +62,7 @@ class FootageServer:
     exports: Exports
     privacy: Privacy
     watched: FootageWatched
+    shards: Shards
     _plans: dict[tuple[str, str, Range], VirtualFile]
 
     def routes(self) -> list[Route]:
@@ -89,6 +91,10 @@ class FootageServer:
         ]
         return [
             Route("/sessions", with_errors(self.open_session), methods=["POST"]),
+            *(
+                Route(camera + "/borrow", with_errors(self.borrow), methods=["POST"])
+                for camera in cameras
+            ),
             *(
                 Route(camera + path, with_errors(endpoint))
                 for camera in cameras
@@ -155,6 +161,15 @@ class FootageServer:
                     run["transcode"] = True
                     run["mime"] = await self.transcoding.mime(by_id[run["run_id"]])
         return JSONResponse(document, headers={"Cache-Control": "no-store"})
+
+    async def borrow(self, request: Request) -> Response:
+        """``POST /borrow?at_us=``: have what the camera's device holds from there on fetched."""
+        at_us = _integer(request, "at_us")
+        camera_id, session = await self._find(request, Range(at_us, at_us + 1))
+        if Range(at_us, at_us + 1).clipped(session.range).empty:
+            raise SessionRefused(403, "not_allowed", "this session does not reach to that time")
+        answer = await borrow(self.reader, self.shards, camera_id, at_us, session.range.end_us)
+        return JSONResponse(answer, 202, {"Cache-Control": "no-store"})
 
     async def keyframes(self, request: Request) -> Response:
         """``/keyframes``."""
@@ -451,10 +466,21 @@ def footage_server(
     exports: Exports,
     privacy: Privacy,
     watched: FootageWatched,
+    shards: Shards,
 ) -> FootageServer:
     """A server of these parts."""
     return FootageServer(
-        name, reader, sessions, fragments, frames, transcoding, exports, privacy, watched, {}
+        name,
+        reader,
+        sessions,
+        fragments,
+        frames,
+        transcoding,
+        exports,
+        privacy,
+        watched,
+        shards,
+        {},
     )
 
 

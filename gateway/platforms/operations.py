@@ -27,11 +27,14 @@ SteerAction = Literal[
 ]
 
 
-class DeviceRefused(Exception):
-    """Something cannot be done by this device now. ``code`` is stable; the message says what to do.
+REFUSALS = frozenset(
+    {"offline", "refused", "unsupported", "busy", "timed_out", "not_found", "device_error"}
+)
 
-    Codes: ``offline``, ``refused`` (account), ``unsupported``, ``busy``, ``timed_out``,
-    ``not_found``, ``device_error``.
+
+class DeviceRefused(Exception):
+    """Something cannot be done by this device now. ``code`` is one of :data:`REFUSALS` (``refused``
+    is the account); the message says what to do.
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -36,6 +36,8 @@ class DesiredSource:
     transport: Literal["auto", "tcp", "udp"]
     recorded: bool
     epoch: int
+    # The device or platform that can be asked about it; None: it is known by its address alone.
+    platform_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,13 @@ class DesiredReader:
                 cameras.c.password_sealed,
                 cameras.c.transport,
                 cameras.c.record,
+                cameras.c.platform_id,
             )
             .join(sources, sources.c.id == assignments.c.source_id)
             .join(cameras, cameras.c.id == sources.c.camera_id)
             .where(
                 assignments.c.owner == self._owner,
+                sources.c.kind == "camera",
                 cameras.c.enabled,
                 cameras.c.deleted_us.is_(None),
             )
@@ -185,4 +189,5 @@ def _source(row: Any, secret: bytes) -> DesiredSource | None:
         transport=row.transport,
         recorded=variant is Variant.MAIN and row.record == "continuous",
         epoch=row.epoch,
+        platform_id=row.platform_id,
     )

@@ -303,6 +303,7 @@ async def world(
             Exports(engine, rows),
             Privacy(engine),
             FootageWatched(WatchedLog(rows)),
+            shard,
         )
         port = await stack.enter_async_context(serve_http(SERVER, server.routes()))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))

@@ -42,6 +42,11 @@ WAYS_IN = {
     "gateway/shard/web.py",
     "gateway/transport/trust_page.py",  # one page for everybody: tests/gateway/transport
     "camera_adapters/rtsp/server_transport.py",  # restreams and the demo's cameras
+    # Devices and platforms, each off until configured, and asked for their digest or key.
+    "camera_adapters/sip/transports.py",
+    "camera_adapters/gb28181/media_reception.py",
+    "camera_adapters/rtmp/listener.py",
+    "gateway/platforms/gat1400/listener.py",
 }
 _OPENING = {
     "Route", "WebSocketRoute", "Mount", "Host", "add_route", "add_api_route", "add_websocket_route",
@@ -53,7 +58,7 @@ _BELOW = (
     "/index", "/keyframes", "/runs/{run_id}/init.mp4",
     "/segments/{segment_id}/fragments/{first:int}-{last:int}.m4s",
     "/segments/{segment_id}/keyframes/{number:int}.m4s", "/segments/{segment_id}/segment.mp4",
-    "/frame.jpg", "/mp4", "/hls/index.m3u8", "/transcode/runs/{run_id}/init.mp4",
+    "/frame.jpg", "/mp4", "/borrow", "/hls/index.m3u8", "/transcode/runs/{run_id}/init.mp4",
     "/transcode/segments/{segment_id}/fragments/{first:int}-{last:int}.m4s",
     "/transcode/segments/{segment_id}/keyframes/{number:int}.m4s",
 )  # fmt: skip
@@ -77,6 +82,8 @@ FILLED = {
 }  # fmt: skip
 # Kinds of processes → how many TCP sockets each listens on, at most.
 LISTENING = {"writer": 0, "api": 1, "shard": 2, "footage": 1, "transcoder": 0, "demo": 1}
+# Nothing listens for devices until it is switched on.
+LISTENING["signalling"] = 0
 
 
 def _paths(routes: list[BaseRoute]) -> set[str]:
@@ -85,7 +92,7 @@ def _paths(routes: list[BaseRoute]) -> set[str]:
 
 def test_every_route_of_shards_and_footage_servers_is_known_here() -> None:
     nothing: Any = None
-    footage = FootageServer("footage-1", *[nothing] * 8, {})
+    footage = FootageServer("footage-1", *[nothing] * 9, {})
     packages = PackageServer("footage-1", nothing, nothing, Path())
     assert _paths([*footage.routes(), *packages.routes()]) == set(FOOTAGE)
     shard = [*WhepEndpoint(nothing, nothing).routes(), *MseEndpoint(nothing).routes()]
@@ -218,7 +225,8 @@ async def _knock(url: str, path: str, ticket: str) -> int:
             query["at_us"] = str(now_us() - 20 * US_PER_S)
             if path.endswith(("/mp4", "/index.m3u8", "/index", "/keyframes", "/frame.jpg")):
                 query["start_us"] = str(now_us() - 60 * US_PER_S)
-            request = client.get(url, params=query)
+            method = "POST" if path.endswith("/borrow") else "GET"
+            request = client.request(method, url, params=query)
         async with request as response:
             await response.read()
             return response.status

@@ -1,0 +1,1 @@
+"""Footage that devices keep themselves: fetched into gaps, and borrowed by who plays it."""
