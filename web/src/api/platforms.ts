@@ -120,7 +120,17 @@ export interface DeviceTime {
 }
 
 export type DiscoveryLine =
-  | { type: 'found'; host: string; port: number; service_url: string; name: string; hardware: string; scopes: string[]; known: string | null }
+  | {
+      type: 'found'
+      host: string
+      port: number
+      service_url: string
+      name: string
+      hardware: string
+      manufacturer?: string
+      /** The platform that it is already. */
+      known: string | null
+    }
   | { type: 'progress'; probed: number; total: number }
   | { type: 'end'; found: number }
   | { type: 'error'; code: string; message: string }

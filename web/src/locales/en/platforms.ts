@@ -92,6 +92,8 @@ export default {
     patrols: 'Patrols',
     home: 'Home position',
     focus: 'Focus',
+    tours: 'Patrols',
+    keyframe: 'Keyframe on demand',
     iris: 'Iris',
   },
   defaults: {
@@ -217,6 +219,7 @@ export default {
   chosen: '{count} chosen',
   choiceCut: 'At most {count} at once; choose the others next time',
   makeCameras: 'Make cameras…',
+  make: 'Add cameras',
   makeTitle: 'Make a camera of {count} channel | Make cameras of {count} channels',
   made: '{count} cameras were added',
   madeSoFar: '{done} done, {rest} to go',
@@ -255,6 +258,9 @@ export default {
     clock_off: 'Its clock is too far off to sign in: set the device’s clock first',
     code_taken: 'Two devices use one code: change one of them',
     not_configured: 'The gateway has this protocol switched off',
+    no_answer: 'The platform above does not answer: check address, port and network',
+    unknown_code: 'They do not know our code: compare it with them',
+    no_code: 'We have no code: fill in “Our code”, or set gb28181.code in the settings',
     internal: 'An error in the gateway: see its log',
   },
 }

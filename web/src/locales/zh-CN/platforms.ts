@@ -92,6 +92,8 @@ export default {
     patrols: '巡航',
     home: '看守位',
     focus: '聚焦',
+    tours: '巡航',
+    keyframe: '强制关键帧',
     iris: '光圈',
   },
   defaults: {
@@ -217,6 +219,7 @@ export default {
   chosen: '已选 {count} 个',
   choiceCut: '一次最多选择 {count} 个，其余请下次再选',
   makeCameras: '转为摄像机…',
+  make: '添加摄像机',
   makeTitle: '{count} 个通道转为摄像机',
   made: '已添加 {count} 台摄像机',
   madeSoFar: '已完成 {done} 台，还有 {rest} 台',
@@ -255,6 +258,9 @@ export default {
     clock_off: '设备时钟偏差过大，无法通过认证：请先校准设备时钟',
     code_taken: '有两台设备使用同一编码：请修改其中一台',
     not_configured: '网关没有启用该协议',
+    no_answer: '上级平台没有应答：请检查地址、端口和网络',
+    unknown_code: '对方不认识我方编码：请与对方核对',
+    no_code: '没有可用的我方编码：请填写“我方编码”或在配置中设置 gb28181.code',
     internal: '网关内部出错：详见网关日志',
   },
 }
