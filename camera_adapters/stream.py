@@ -132,7 +132,9 @@ class Stream:
 
     ``gop`` holds the units since the last video keyframe, in order, with audio; it is empty when
     there is no picture yet, or when the GOP outgrew ``gop_bytes_limit`` (then late joiners wait for
-    the next keyframe). ``on_sinks_changed`` is called with the Stream after attach and detach.
+    the next keyframe). ``on_sinks_changed`` is called with the Stream after attach and detach,
+    ``on_keyframe_wanted`` when a sink cannot go on without a keyframe: whoever owns the source asks
+    it for one, if it can be asked.
     """
 
     camera_id: str
@@ -144,6 +146,7 @@ class Stream:
     gop: list[AccessUnit] = field(default_factory=list)
     gop_bytes: int = 0
     on_sinks_changed: Callable[[Stream], None] | None = None
+    on_keyframe_wanted: Callable[[Stream], None] | None = None
     # Replaced, never changed in place: a sink may come or go while publish() walks the old list.
     _sinks: list[Sink] = field(default_factory=list)
     _gop_open: bool = False
@@ -174,6 +177,8 @@ class Stream:
                 for unit in self.gop:
                     if not self._deliver(sink, sink.on_access_unit, unit):
                         return
+                if not self.gop:
+                    self.want_keyframe()
         elif self.interruption is not None and not self._deliver(
             sink, sink.on_interrupted, self.interruption
         ):
@@ -186,6 +191,13 @@ class Stream:
         if any(other is sink for other in self._sinks):
             self._sinks = [other for other in self._sinks if other is not sink]
             self._sinks_changed()
+
+    def want_keyframe(self) -> None:
+        """A sink waits for a keyframe. May be called as often as one likes; what comes of it is the
+        source's affair.
+        """
+        if self.running and self.on_keyframe_wanted is not None:
+            self.on_keyframe_wanted(self)
 
     def start_run(self, tracks: tuple[Track, ...]) -> None:
         """Begin a run with these formats: after a connect, a reconnect, or a change of format."""

@@ -230,6 +230,8 @@ class Viewer:
         if video.rtp.ssrc in feedback.keyframe_wanted:
             statistics.keyframes_wanted += 1
             if now_s - self._keyframe_at_s >= _KEYFRAME_INTERVAL_S:
+                # The GOP is replayed at once; a new one is shorter for who loses much.
+                self._fan_out.stream.want_keyframe()
                 self._leave_cohort()
                 self._replay()
                 self._fan_out.wake(self)
@@ -321,6 +323,8 @@ class Viewer:
             self._replay_newest = next(
                 one.timestamp for one in reversed(log.batches) if one.track_index == VIDEO
             )
+        else:
+            self._fan_out.stream.want_keyframe()
 
     def _pump(self, now_s: float) -> bool:
         log = self._fan_out.log

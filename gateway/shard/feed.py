@@ -16,6 +16,7 @@ from camera_adapters.source import Source, SourceState
 from camera_adapters.stream import GapCause, Interruption, Stream
 from gateway.identifiers import now_us
 from gateway.shard.desired import DesiredSource
+from gateway.shard.keyframe_requests import KeyframeRequests
 from gateway.shard.measure import SourceRates
 from gateway.shard.on_demand import IDLE_CLOSE_S, IdleTimer
 from gateway.sources.registry import SourceContext, SourceRequest, build_source
@@ -61,6 +62,8 @@ class Feed:
         self._wanted = False
         self._steering: asyncio.Task[None] | None = None
         self._closed = False
+        self.keyframes = KeyframeRequests(self._context.signalling)
+        self.stream.on_keyframe_wanted = self._on_keyframe_wanted
         self.stream.on_sinks_changed = self._on_sinks_changed
         self._on_sinks_changed(self.stream)
 
@@ -111,6 +114,7 @@ class Feed:
             desired.password,
             desired.transport,
         )
+        self.keyframes.changed()
         if not same and self._source is not None:
             self._steer(restart=_CHANGED)
         self._on_sinks_changed(self.stream)
@@ -147,6 +151,9 @@ class Feed:
                 self._steer()
         elif self._wanted:
             self._idle.unused()
+
+    def _on_keyframe_wanted(self, _: Stream) -> None:
+        self.keyframes.want(self.desired)
 
     def _on_idle(self) -> None:
         self._wanted = False
