@@ -41,14 +41,17 @@ def read_file(path: Path) -> Generator[Frame, None, None]:
     """
     try:
         with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
-            yield from _frames(container)
+            yield from read_container(container)
     except FileNotFoundError:
         raise FileUnusable(f"there is no file {path.name}") from None
     except (av.FFmpegError, OSError) as error:
         raise FileUnusable(f"{path.name} cannot be read: {error}") from None
 
 
-def _frames(container: av.container.InputContainer) -> Generator[Frame, None, None]:
+def read_container(
+    container: av.container.InputContainer, *, from_zero: bool = True
+) -> Generator[Frame, None, None]:
+    """As :func:`read_file`; not ``from_zero`` leaves times as the container has them."""
     video = next(iter(container.streams.video), None)
     if video is None:
         raise FileUnusable("the file holds no video")
@@ -60,7 +63,7 @@ def _frames(container: av.container.InputContainer) -> Generator[Frame, None, No
     sound, sound_track = _sound(container)
     chosen = [video] if sound is None else [video, sound]
     start_90k: int | None = None
-    last_dts = -1
+    last_dts: int | None = None
     for packet in container.demux(chosen):
         if packet.dts is None or packet.pts is None or packet.size == 0:
             continue
@@ -70,17 +73,16 @@ def _frames(container: av.container.InputContainer) -> Generator[Frame, None, No
         pts = round(packet.pts * time_base * 90_000)
         dts = round(packet.dts * time_base * 90_000)
         if start_90k is None:
-            start_90k = min(dts, pts)
+            start_90k = min(dts, pts) if from_zero else 0
         pts, dts = pts - start_90k, dts - start_90k
         if sound_track is not None and sound is not None and packet.stream_index == sound.index:
-            if pts >= 0:
-                yield Frame(sound_track.codec, sound_track, [bytes(packet)], pts, pts)
+            yield Frame(sound_track.codec, sound_track, [bytes(packet)], pts, pts)
             continue
         for part in to_annex_b.filter(packet):
-            if dts <= last_dts:
+            if last_dts is not None and dts <= last_dts:
                 dts = last_dts + 1
             last_dts = dts
-            yield Frame(codec, None, split_annex_b(bytes(part)), max(pts, 0), dts)
+            yield Frame(codec, None, split_annex_b(bytes(part)), pts, dts)
 
 
 def _sound(
