@@ -179,6 +179,10 @@ class StreamRuns:
         self.counters.audio_frames += 1
         self._stream.publish(AccessUnit(1, payload, pts, pts, True, wall_us))
 
+    def end_run(self) -> None:
+        """The next keyframe begins a new run, and nothing goes out before it."""
+        self.running = False
+
     def close(self) -> None:
         """The connection is over: the next run begins no earlier than this one ended."""
         self.running = False

@@ -7,7 +7,7 @@ leaves nothing to refer to: the Stream is interrupted (``bad_media``) until the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from camera_adapters import sdp
@@ -29,7 +29,9 @@ class Ingest:
 
     Give packets to ``receivers`` (one per plan, in order), RTCP to :meth:`receive_rtcp`. ``on_run``
     is called after each start of a run. A new connection needs a new Ingest; ``camera_clock``
-    outlives it. The caller interrupts the Stream when the connection ends, after :meth:`close`.
+    outlives it. ``clocks``, one per plan, are given where packets tell their time themselves (a
+    recording): arrival says nothing then, and nothing is held back. The caller interrupts the
+    Stream when the connection ends, after :meth:`close`.
     """
 
     def __init__(
@@ -41,20 +43,24 @@ class Ingest:
         reordering: bool,
         channels: list[int] | None = None,
         on_run: Callable[[], None] | None = None,
+        clocks: Sequence[TrackClock] | None = None,
     ) -> None:
         self._camera_clock = camera_clock
         self._plans = plans
-        self._clocks = [TrackClock(plan.format.clock_rate or 90000) for plan in plans]
+        self._clocks = list(clocks or ())
+        if clocks is None:
+            self._clocks = [TrackClock(plan.format.clock_rate or 90000) for plan in plans]
         self._opening = Opening(self._clocks, self._on_settled)
         self.receivers: list[RtpReceiver] = []
         self._video_clock = self._clocks[0]
         for index, plan in enumerate(plans):
             video = plan.kind == "video"
+            deliver = self._on_video if video else self._on_audio
             self.receivers.append(
                 RtpReceiver(
                     plan.format.payload_type,
                     plan.format.clock_rate or 90000,
-                    self._opening.taker(index, self._on_video if video else self._on_audio),
+                    deliver if clocks is not None else self._opening.taker(index, deliver),
                     by_packet=not video,
                     reordering=reordering,
                     channel=channels[index] if channels else 0,
@@ -128,6 +134,10 @@ class Ingest:
         for receiver in self.receivers:
             receiver.expire(now_us)
         self._opening.expire(now_us)
+
+    def end_run(self) -> None:
+        """Time leaps: the next keyframe begins a new run."""
+        self._runs.end_run()
 
     def close(self) -> None:
         """The connection is over: the next run begins no earlier than this one ended."""

@@ -126,13 +126,16 @@ class RtspClient:
 
     ``tcp`` asks for packets inside the connection, else by UDP. Packets go to the takers given to
     :meth:`connect_channel`; garbage between messages is skipped and counted in ``garbage_bytes``.
-    No method raises for anything that the camera sends.
+    ``setup_headers`` and ``play_headers`` go out with each SETUP and PLAY. No method raises for
+    anything that the camera sends.
     """
 
     url: str
     credentials: Credentials | None = None
     tcp: bool = True
     garbage_bytes: int = 0
+    setup_headers: tuple[tuple[str, str], ...] = ()
+    play_headers: tuple[tuple[str, str], ...] = (("Range", "npt=0.000-"),)
     session_id: str = ""
     plans: list[TrackPlan] = field(default_factory=list)
     finished: bool = False
@@ -161,8 +164,7 @@ class RtspClient:
 
     def play(self) -> None:
         """Ask for packets."""
-        request_headers = [("Range", "npt=0.000-")]
-        self._send("PLAY", self._control_url, self._on_play, headers=request_headers)
+        self._send("PLAY", self._control_url, self._on_play, headers=list(self.play_headers))
 
     def keep_alive(self) -> None:
         """Say that we are still there; call it as often as ``Playing.keepalive_s`` says."""
@@ -403,7 +405,8 @@ class RtspClient:
         else:
             first, second = self._client_ports[index]
             value = f"RTP/AVP;unicast;client_port={first}-{second}"
-        self._send("SETUP", url, self._on_setup, headers=[("Transport", value)])
+        headers = [("Transport", value), *self.setup_headers]
+        self._send("SETUP", url, self._on_setup, headers=headers)
 
     def _setup_base(self) -> str:
         """Relative controls hang below the session's own control where that is a path or URL."""

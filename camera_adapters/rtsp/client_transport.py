@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 import structlog
 
@@ -26,6 +26,7 @@ from camera_adapters.rtsp.client import (
     Event,
     Failed,
     FailureCode,
+    PacketTaker,
     Playing,
     Redirected,
     RtspClient,
@@ -45,6 +46,8 @@ SILENCE_TIMEOUT_S = 10.0
 _REPORT_INTERVAL_S = 5
 _EXPIRE_INTERVAL_S = 0.05
 _REDIRECTS_LIMIT = 5
+
+_Session = TypeVar("_Session", bound="CameraSession")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +207,9 @@ class CameraSession(asyncio.Protocol):
             return
         self.client.setup([pair.ports for pair in self._pairs])
 
-    def _connect_tracks(self, transports: list[TrackTransport]) -> None:
-        self._transports = transports
+    def _make_ingest(self, transports: list[TrackTransport]) -> Ingest:
         tcp = self.client.tcp
-        ingest = Ingest(
+        return Ingest(
             self._stream,
             self.client.plans,
             self._camera_clock,
@@ -215,12 +217,19 @@ class CameraSession(asyncio.Protocol):
             channels=[one.rtp_channel for one in transports] if tcp else None,
             on_run=self._on_run,
         )
-        self.ingest = ingest
+
+    def _packet_taker(self, ingest: Ingest, index: int) -> PacketTaker:
+        return ingest.receivers[index].receive_interleaved
+
+    def _connect_tracks(self, transports: list[TrackTransport]) -> None:
+        self._transports = transports
+        tcp = self.client.tcp
+        ingest = self.ingest = self._make_ingest(transports)
         for index, transport in enumerate(transports):
             if tcp:
                 self.client.connect_channel(
                     transport,
-                    ingest.receivers[index].receive_interleaved,
+                    self._packet_taker(ingest, index),
                     partial(self._on_report, index),
                 )
             else:
@@ -318,16 +327,17 @@ async def open_session(
     on_run: Callable[[], None],
 ) -> CameraSession | Outcome:
     """Connect to the camera and begin; the Outcome when that fails already."""
-    loop = asyncio.get_running_loop()
     client = RtspClient(url.request_url, credentials, tcp)
+    return await connect(url, lambda: CameraSession(client, stream, clock, camera_clock, on_run))
+
+
+async def connect(url: CameraUrl, make: Callable[[], _Session]) -> _Session | Outcome:
+    """Connect a session to the camera; the Outcome when that fails already."""
+    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             addresses = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
-            _, session = await loop.create_connection(
-                lambda: CameraSession(client, stream, clock, camera_clock, on_run),
-                str(addresses[0][4][0]),
-                url.port,
-            )
+            _, session = await loop.create_connection(make, str(addresses[0][4][0]), url.port)
             return session
     except socket.gaierror:
         return Outcome("unresolved", f"the name {url.host} does not resolve")

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from camera_adapters.rtsp import replay
+from camera_adapters.rtsp.replay_reference import ReplayReference
 from camera_adapters.stream import Stream
 from gateway.platforms.operations import DeviceRecording
 from gateway.sources.registry import SourceContext
@@ -46,7 +48,27 @@ class RecordingEnding:
 
 Player = Callable[[RecordingRequest, SourceContext], Awaitable[RecordingEnding]]
 
-PLAYERS: dict[str, Player] = {}
+
+async def _onvif(request: RecordingRequest, context: SourceContext) -> RecordingEnding:
+    """By RTSP, from the address that the device's recording has."""
+    try:
+        reference = ReplayReference.from_text(request.recording.reference)
+    except ValueError as error:
+        return RecordingEnding("broken", "not_found", str(error))
+    outcome = await replay.play_recording(
+        reference,
+        request.stream,
+        start_us=request.start_us,
+        end_us=request.end_us,
+        username=request.username or "",
+        password=request.password or "",
+    )
+    if outcome.code == "whole":
+        return RecordingEnding("whole")
+    return RecordingEnding("broken", outcome.code, outcome.line)
+
+
+PLAYERS: dict[str, Player] = {"onvif": _onvif}
 
 
 async def play_recording(request: RecordingRequest, context: SourceContext) -> RecordingEnding:
