@@ -27,12 +27,12 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 class StorageWatch:
-    """Keeps the newest forecast, and tells listeners of each."""
+    """Keeps the newest forecast, and tells listeners of each. ``store`` is the one it looks at."""
 
     def __init__(self, settings: Settings, reader: AsyncEngine, store: Store) -> None:
         self._settings = settings
         self._reader = reader
-        self._store = store
+        self.store = store
         self._listeners: set[Listener] = set()
         self.document: dict[str, Any] | None = None
 
@@ -63,7 +63,7 @@ class StorageWatch:
     async def look(self) -> dict[str, Any]:
         """The ``storage`` document of now."""
         try:
-            free_bytes = await self._store.free_bytes()
+            free_bytes = await self.store.free_bytes()
         except StoreError as error:
             # Down or not made yet: what is indexed can be told all the same.
             _log.warning("free space is unknown", why=str(error))

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import json
+import time
+from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -15,7 +17,17 @@ import av
 
 CHECKPOINT = "42088100001190000001"
 PASSWORD = "checkpoint 9"
-PASSED = "20261122150405"
+# An hour ago: in UTC, and as a device in China writes it.
+PASSED_US = (int(time.time()) - 3600) * 1_000_000
+
+
+def local_time(seconds: int = 0) -> str:
+    """So many seconds after :data:`PASSED_US`, as a device writes it."""
+    zone = timezone(timedelta(hours=8))
+    return f"{datetime.fromtimestamp(PASSED_US // 1_000_000 + seconds, zone):%Y%m%d%H%M%S}"
+
+
+PASSED = local_time()
 
 
 @lru_cache
@@ -35,7 +47,7 @@ def jpeg(width: int = 64, height: int = 48, luma: int = 90) -> bytes:
 def sub_image(kind: str, data: bytes, **more: Any) -> dict[str, Any]:
     """A SubImageInfoObject."""
     return {
-        "ImageID": "42088100001190000001022026112215040500001",
+        "ImageID": f"{CHECKPOINT}02{PASSED}00001",
         "EventSort": 4,
         "DeviceID": CHECKPOINT,
         "StoragePath": "",

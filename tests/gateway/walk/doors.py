@@ -248,6 +248,7 @@ AREAS_AND_CAMERAS: dict[tuple[str, str], Access] = {
     ("GET", "/api/imports/{import_id}/passwords.csv"): Access("signed_in", allowed=NOT_FOUND),
 }
 PLATFORMS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/platform-kinds"): Access("somewhere", Right.CONFIGURE),
     ("GET", "/api/platforms"): Access("somewhere", Right.CONFIGURE),
     ("POST", "/api/platforms"): Access("area", Right.CONFIGURE, PLATFORM_FORM),
     ("GET", "/api/platforms/{platform_id}"): Access("area", Right.CONFIGURE),
@@ -334,6 +335,9 @@ LOOKING: dict[tuple[str, str], Access] = {
     ("GET", "/api/timeline/device"): Access("camera", Right.PLAYBACK, query=TIMELINE),
     ("GET", "/api/timeline/days"): Access("camera", Right.PLAYBACK, query=DAYS),
     ("POST", "/api/playback"): Access("camera", Right.PLAYBACK, PLAYBACK, allowed=NO_PROCESS),
+    ("GET", "/api/sightings"): Access("somewhere", Right.SEARCH, query=PERIOD),
+    ("GET", "/api/sightings/checkpoints"): Access("somewhere", Right.SEARCH),
+    ("GET", "/api/sightings/{sighting_id}/pictures/{number}"): Access("camera", Right.SEARCH),
 }
 EVIDENCE: dict[tuple[str, str], Access] = {
     ("GET", "/api/cases"): Access("signed_in"),

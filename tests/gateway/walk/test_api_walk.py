@@ -19,6 +19,7 @@ from gateway.identifiers import now_us
 from gateway.people.service_tokens import new_service_token
 from gateway.people.sign_in import token_hash
 from tests.gateway.api.conftest import County, county  # noqa: F401
+from tests.gateway.sightings.making import a_sighting
 from tests.gateway.walk.doors import CHAPTERS, DOORS, LOCAL_ROLES, PEOPLE, Access
 
 HOUR_US = 3_600_000_000
@@ -175,6 +176,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         created_by=admin,
     )
     await _a_platform(county)
+    sighting = await a_sighting(county, PLATFORM, county.camera)
     operated = await _what_is_operated(county)
     session = await county.sign_in("victim")
     await session.aclose()
@@ -199,6 +201,8 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         "village": county.village,
         "area_id": county.village,
         "bookmark_id": bookmark,
+        "sighting_id": sighting,
+        "number": "0",
         "restream_id": restream,
         "user_id": victim,
         "grant_id": grants.json()["items"][0]["id"],

@@ -14,6 +14,8 @@ from recorder.stores import StoreError
 from tests.gateway.platforms.gat1400.conftest import Side, open_side, until
 from tests.peers.gat1400_device import (
     CHECKPOINT,
+    PASSED,
+    PASSED_US,
     PASSWORD,
     Device,
     jpeg,
@@ -36,8 +38,7 @@ async def test_what_passes_is_stored_before_it_is_acknowledged(side: Side) -> No
     assert row.vehicle_type == "van"
     assert row.facts["lane"] == 2
     assert row.facts["speed_kmh"] == 54.0
-    # 15:04:05 in Peking.
-    assert row.at_us == 1_795_331_045_000_000
+    assert row.at_us == PASSED_US
     assert "somebody" not in json.dumps(row.facts)
     (place,) = await side.rows(sighting_places)
     assert (place.code, place.camera_id) == (CHECKPOINT, None)
@@ -186,7 +187,7 @@ async def test_faces_are_refused_and_never_stored(side: Side) -> None:
 async def test_persons_are_kept_by_their_clothes_alone(side: Side) -> None:
     await side.add("below", CHECKPOINT, password=PASSWORD)
     person = {
-        "PersonID": "P1", "DeviceID": CHECKPOINT, "LocationMarkTime": "20261122150405",
+        "PersonID": "P1", "DeviceID": CHECKPOINT, "LocationMarkTime": PASSED,
         "Name": "张三", "IDNumber": "420881199001010000", "EthicCode": "01", "GenderCode": "1",
         "IsSuspectedTerrorist": 1, "CoatColor": "4", "TrousersColor": "1", "CoatStyle": "2",
         "SubImageList": {"SubImageInfoObject": [sub_image("10", jpeg()), sub_image("11", jpeg())]},

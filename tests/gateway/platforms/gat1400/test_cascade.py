@@ -24,6 +24,7 @@ from gateway.sightings.keys import store_key
 from tests.gateway.platforms.gat1400.conftest import Side, open_side, until
 from tests.peers.gat1400_device import (
     CHECKPOINT,
+    PASSED_US,
     PASSWORD,
     Device,
     jpeg,
@@ -109,7 +110,7 @@ async def test_a_pass_goes_up_with_its_pictures_once_it_is_shared(tmp_path: Path
     assert numbers == ["00002", "00003"]
     first = rows[0]
     assert (first.plate, first.color, first.vehicle_type) == ("鄂H12345", 2, "van")
-    assert first.at_us == 1_795_331_045_000_000
+    assert first.at_us == PASSED_US
     assert first.facts["lane"] == 2
     assert [one[0] for one in first.pictures] == ["01", "02"]
 

@@ -1,0 +1,48 @@
+"""Why somebody searches, carried to the pages and pictures that follow: signed, theirs alone, for
+an hour. Pictures are fetched by a browser's ``<img>``, which can say nothing by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+
+from gateway.audit import ReasonGiven
+from gateway.identifiers import US_PER_S, now_us
+from gateway.secrets import derive_key
+
+LASTS_US = 3600 * US_PER_S
+LOOK_LIMIT = 4096
+
+
+class LookSigner:
+    """Signs and reads with one cluster's secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = derive_key(secret, "sighting looks")
+
+    def sign(self, user_id: str, reason: ReasonGiven) -> str:
+        """Text for a URL."""
+        content = [user_id, now_us() + LASTS_US, reason.code, reason.text, reason.case_id]
+        body = json.dumps(content, separators=(",", ":")).encode()
+        mac = hmac.new(self._key, body, hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(mac + body).decode()
+
+    def read(self, text: str, user_id: str) -> ReasonGiven | None:
+        """The reason; None for what is not ours, not theirs, or too old."""
+        if len(text) > LOOK_LIMIT:
+            return None
+        try:
+            raw = base64.urlsafe_b64decode(text)
+        except (ValueError, binascii.Error):
+            return None
+        mac, body = raw[:32], raw[32:]
+        if not hmac.compare_digest(mac, hmac.new(self._key, body, hashlib.sha256).digest()):
+            return None
+        owner, expires_us, code, words, case_id = json.loads(body)
+        if owner != user_id or expires_us < now_us():
+            return None
+        return ReasonGiven(code, words, case_id)
