@@ -158,6 +158,12 @@ class Camera(BaseModel):
     masked: Annotated[bool, Field(description="whether parts of its picture are masked")]
     rights: Annotated[list[Right], Field(description="the caller's rights on this camera")]
     states: Annotated[dict[str, VariantState], Field(description="main; sub where there is one")]
+    platform_id: Annotated[str | None, Field(description="the device or platform that brings it")]
+    channel: Annotated[str | None, Field(description="its code there")]
+    capabilities: Annotated[
+        list[str],
+        Field(description="what can be asked of it: ptz, presets, talk, recordings, events, …"),
+    ]
 
 
 class CameraDevice(BaseModel):

@@ -22,6 +22,7 @@ from gateway.api.access import (
     visible_area,
 )
 from gateway.api.answers import CameraPage, CameraTestResult
+from gateway.api.capabilities import capabilities_of
 from gateway.api.errors import invalid, not_found
 from gateway.api.paging import read_cursor, write_cursor
 from gateway.api.services import Services, ServicesDep
@@ -245,6 +246,7 @@ async def _documents(
     names = await area_names(connection, paths)
     axes = await area_axes(connection, [area_id for camera in page for area_id in camera.place_ids])
     masked = await masks_in_force(connection, [camera.id for camera in page])
+    capable = await capabilities_of(connection, page)
     return [
         {
             "id": camera.id,
@@ -269,6 +271,9 @@ async def _documents(
             "masked": camera.id in masked and bool(masked[camera.id].masks),
             "rights": sorted(rights := caller.rights_at(camera, now_us())),
             "states": _states(camera, services),
+            "platform_id": camera.platform_id,
+            "channel": camera.channel,
+            "capabilities": capable.get(camera.id, []),
         }
         | ({} if Right.CONFIGURE in rights else {"username": None})
         for camera in page
