@@ -50,7 +50,7 @@ _CAUSES = {
 class Ending:
     """How an attempt ended. ``code`` is stable: ``unresolved``, ``unreachable``, ``closed_port``,
     ``timed_out``, ``refused`` (name or password), ``forbidden``, ``not_found``, ``silent``,
-    ``lost``, ``ended``, ``no_video``, ``protocol``, ``bad_address``, ``waiting``, ``internal``.
+    ``lost``, ``ended``, ``no_video``, ``protocol``, ``bad_address``, ``transcoder``, ``internal``.
     ``line`` says it in one English line, without credentials. ``retry_s``: when to try again, where
     the attempt knows better than the back-off.
     """
@@ -62,10 +62,13 @@ class Ending:
 
 @dataclass(slots=True)
 class Attempt:
-    """One connection: what the attempt feeds, and counts. ``now_us`` is the process's clock."""
+    """One connection: what the attempt feeds, and counts. ``now_us`` is the process's clock;
+    ``say_waiting(fault, line)`` tells what is waited for, while nothing can be shown yet.
+    """
 
     ingest: MediaIngest
     now_us: Callable[[], int]
+    say_waiting: Callable[[str, str], None] = lambda fault, line: None
     bytes: int = 0
     packets: int = 0
     malformed: int = 0
@@ -143,6 +146,7 @@ class RetryingSource:
             attempt = Attempt(
                 MediaIngest(self._stream, self.camera_clock, on_run=self._on_run),
                 self._clock.now_us,
+                self._say_waiting,
                 camera_clock=self.camera_clock,
             )
             self._attempt = attempt
@@ -185,6 +189,9 @@ class RetryingSource:
             if not work.done():
                 work.cancel()
                 await asyncio.wait([work])
+
+    def _say_waiting(self, fault: str, line: str) -> None:
+        self._set_state(SourceState("connecting", self._clock.now_us(), detail=line, fault=fault))
 
     def _say_undecodable(self, ingest: MediaIngest) -> None:
         if ingest.counters.undecodable:

@@ -23,7 +23,9 @@ DEFAULT_GOP_BYTES_LIMIT = 8 * 1024 * 1024
 
 
 class Codec(enum.StrEnum):
-    """The codecs that the gateway carries."""
+    """The codecs that the gateway carries. JPEG is only what the transcoder makes H.264 of: no
+    Stream has it.
+    """
 
     H264 = "h264"
     H265 = "h265"
@@ -31,6 +33,7 @@ class Codec(enum.StrEnum):
     OPUS = "opus"
     PCMA = "pcma"
     PCMU = "pcmu"
+    JPEG = "jpeg"
 
 
 class Variant(enum.StrEnum):

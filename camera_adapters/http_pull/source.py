@@ -14,6 +14,8 @@ from camera_adapters.flv.media import FlvMedia
 from camera_adapters.flv.tags import FlvError, TagReader
 from camera_adapters.hls.following import follow_playlist
 from camera_adapters.http_pull.client import FetchFailed, get, open_client, read_limited
+from camera_adapters.http_pull.jpeg_stream import OpenEncoder, read_multipart
+from camera_adapters.http_pull.multipart import MultipartError, boundary_of
 from camera_adapters.mpeg_ts.demultiplex import PACKET_BYTES as TS_PACKET_BYTES
 from camera_adapters.mpeg_ts.demultiplex import TransportDemultiplexer, TsPicture
 from camera_adapters.retrying import Attempt, Ending
@@ -28,7 +30,12 @@ _TS_SYNC = 0x47
 Attempting = Callable[[Attempt], Awaitable[Ending]]
 
 
-def http_attempt(url: str, username: str = "", password: str = "") -> Attempting:
+def http_attempt(
+    url: str,
+    username: str = "",
+    password: str = "",
+    open_encoder: OpenEncoder | None = None,
+) -> Attempting:
     """What a :class:`~camera_adapters.retrying.RetryingSource` does for this address."""
 
     async def attempt(one: Attempt) -> Ending:
@@ -36,7 +43,7 @@ def http_attempt(url: str, username: str = "", password: str = "") -> Attempting
         async with open_client(_READ_TIMEOUT_S) as session:
             try:
                 async with get(session, url, credentials) as response:
-                    return await _read(one, session, response, credentials)
+                    return await _read(one, session, response, credentials, open_encoder)
             except FetchFailed as error:
                 return error.ending
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -51,6 +58,7 @@ async def _read(
     session: aiohttp.ClientSession,
     response: aiohttp.ClientResponse,
     credentials: Credentials | None,
+    open_encoder: OpenEncoder | None,
 ) -> Ending:
     kind = response.content_type.lower()
     chunks = response.content.iter_any()
@@ -68,6 +76,12 @@ async def _read(
         return await follow_playlist(attempt, session, str(response.url), text, credentials)
     if len(first) > TS_PACKET_BYTES and first[0] == first[TS_PACKET_BYTES] == _TS_SYNC:
         return await _read_transport_stream(attempt, first, chunks)
+    if kind == "multipart/x-mixed-replace":
+        try:
+            boundary = boundary_of(response.headers.get("Content-Type", ""))
+            return await read_multipart(attempt, boundary, first, chunks, open_encoder)
+        except MultipartError as error:
+            return Ending("protocol", str(error))
     return Ending(
         "protocol", f"the address gives {kind}, and neither FLV, HLS nor multipart pictures"
     )

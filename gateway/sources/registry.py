@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from camera_adapters.gb28181.media_terms import MediaTransport
+from camera_adapters.gb28181.source import GbSource, MediaPlace
 from camera_adapters.http_pull.source import http_attempt
 from camera_adapters.pushed import PushedSource
 from camera_adapters.retrying import Attempt, Ending, RetryingSource
@@ -20,6 +24,8 @@ from gateway.control.channel import ControlClient
 from gateway.settings import Settings
 from gateway.shard.desired import DesiredSource
 from gateway.sources.files import path_of
+from gateway.sources.gb28181 import dialogs, parse_address, platform_transport
+from gateway.sources.jpeg_encoding import jpeg_encoders
 from gateway.sources.push_door import PushDoor
 from gateway.transcoder.client import TranscoderClient
 
@@ -28,7 +34,8 @@ from gateway.transcoder.client import TranscoderClient
 class SourceContext:
     """What a shard can give its sources. None where this process has none of it.
 
-    ``push`` knows who pushes in; ``signalling`` is the process that speaks to platforms;
+    ``push`` knows who pushes in; ``media`` is where GB/T 28181 media come in, and ``reader`` tells
+    how each platform sends them; ``signalling`` is the process that speaks to platforms;
     ``transcoder`` makes H.264 of pictures that browsers cannot play.
     """
 
@@ -36,6 +43,8 @@ class SourceContext:
     signalling: ControlClient | None = None
     transcoder: TranscoderClient | None = None
     push: PushDoor | None = None
+    media: MediaPlace | None = None
+    reader: AsyncEngine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,10 @@ def _rtsp(request: SourceRequest, context: SourceContext) -> Source:
 
 def _http(request: SourceRequest, context: SourceContext) -> Source:
     desired = request.desired
+    encoders = jpeg_encoders(context.transcoder) if context.transcoder is not None else None
     return _retrying(
-        request, http_attempt(desired.url, desired.username or "", desired.password or "")
+        request,
+        http_attempt(desired.url, desired.username or "", desired.password or "", encoders),
     )
 
 
@@ -102,6 +113,29 @@ def _push(request: SourceRequest, context: SourceContext) -> Source:
     return PushedSource(
         context.push.slot(request.desired),
         request.stream,
+        clock=request.clock,
+        on_state=request.on_state,
+    )
+
+
+def _gb28181(request: SourceRequest, context: SourceContext) -> Source:
+    signalling, media, reader = context.signalling, context.media, context.reader
+    if signalling is None or media is None or reader is None:
+        raise ValueError("GB/T 28181 cameras have no place here")
+    desired = request.desired
+    address = parse_address(desired.url)
+
+    async def choose() -> MediaTransport:
+        if desired.transport != "auto":
+            return "udp" if desired.transport == "udp" else "tcp_passive"
+        return await platform_transport(reader, address.platform_id)
+
+    return GbSource(
+        desired.url,
+        request.stream,
+        dialogs(signalling, address, "play"),
+        choose,
+        media,
         clock=request.clock,
         on_state=request.on_state,
     )
@@ -134,4 +168,5 @@ BUILDERS: dict[str, Builder] = {
     "rtmp": _rtmp,
     "file": _file,
     "push": _push,
+    "gb28181": _gb28181,
 }

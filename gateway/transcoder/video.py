@@ -30,7 +30,7 @@ PICTURE_WIDTH_LIMIT = 1920
 PICTURE_HEIGHT_LIMIT = 1088
 LIVE_GOP_90K = 2 * CLOCK_90K
 UNITS_WITHOUT_PICTURE_LIMIT = 250
-_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc"}
+_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc", Codec.JPEG: "mjpeg"}
 
 
 def open_decoder(track: Track, *, threads: int = 1) -> VideoCodecContext:
@@ -51,8 +51,11 @@ def open_decoder(track: Track, *, threads: int = 1) -> VideoCodecContext:
 
 
 def packet_of(track: Track, unit: AccessUnit) -> Any:
-    """The unit as an ``av.Packet``: Annex B, parameter sets before each keyframe."""
-    packet = av.Packet(to_annex_b(track, unit.payload, unit.keyframe))
+    """The unit as an ``av.Packet``: Annex B, parameter sets before each keyframe; JPEG as it is."""
+    if track.codec is Codec.JPEG:
+        packet = av.Packet(unit.payload)
+    else:
+        packet = av.Packet(to_annex_b(track, unit.payload, unit.keyframe))
     packet.pts = unit.pts_90k
     packet.dts = unit.dts_90k
     packet.time_base = Fraction(1, CLOCK_90K)
