@@ -46,6 +46,7 @@ from gateway.shard.sampling import sampling_calls
 from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
 from gateway.shard.web import serve_http
+from gateway.sources.gb28181 import media_place
 from gateway.sources.push_door import PushDoor
 from gateway.sources.registry import SourceContext
 from gateway.store import open_configured_store
@@ -130,7 +131,13 @@ class ShardProcess:
         clock = SteadyClock()
         signalling = ControlClient(control_path(settings, "signalling"), self._secret)
         stack.push_async_callback(signalling.close)
-        context = SourceContext(settings, signalling, transcoder)
+        context = SourceContext(
+            settings,
+            signalling,
+            transcoder,
+            media=media_place(settings, self._name),
+            reader=self._reader,
+        )
         self._push = PushDoor(self._refused.note)
         stack.callback(self._push.close)
         self._shard = MediaShard(
