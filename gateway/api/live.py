@@ -47,6 +47,8 @@ class LiveForm(BaseModel):
 
     camera_id: str = Field(max_length=40)
     quality: Quality = "auto"
+    # Of the tile, in device pixels.
+    height_px: int | None = Field(default=None, ge=1, le=16384)
     client: ClientAbilities = ClientAbilities()
     purpose: Purpose | None = None
 
@@ -59,6 +61,26 @@ class Choice:
     transport: Transport
     transcoded: bool
     made_from: str = "main"
+
+
+# A picture that is enlarged by more than half looks soft to everybody.
+_ENLARGED_AT_MOST = 1.5
+
+
+def asked_quality(
+    states: dict[str, dict[str, Any]], quality: Quality, height_px: int | None, has_sub: bool
+) -> Quality:
+    """``auto`` decided by the tile's size: the sub-stream, unless it would be enlarged by more than
+    half and the main stream is higher. Stays ``auto`` where the sizes are not known.
+    """
+    if quality != "auto" or height_px is None or not has_sub:
+        return quality
+    sub_height = states.get("sub", {}).get("height")
+    if not sub_height:
+        return quality
+    main_height = states.get("main", {}).get("height") or 0
+    soft = height_px > sub_height * _ENLARGED_AT_MOST
+    return "main" if soft and main_height > sub_height else "sub"
 
 
 def choose_masked(quality: Quality, client: ClientAbilities, has_sub: bool) -> Choice:
@@ -107,7 +129,10 @@ async def open_live(
     )
     shard = await _shard(services, camera.id)
     if masked and not decision.may_lift_masks:
-        choice = choose_masked(body.quality, body.client, camera.sub_url is not None)
+        quality = asked_quality(
+            services.states.of(camera.id), body.quality, body.height_px, camera.sub_url is not None
+        )
+        choice = choose_masked(quality, body.client, camera.sub_url is not None)
         await _require_place(services, camera.id)
     else:
         choice = await _choose_knowing(services, shard, camera, body)
@@ -184,22 +209,34 @@ async def _choose_knowing(services: Services, shard: str, camera: Camera, body: 
     """:func:`choose`, having a camera pulled first of which nobody knows yet what it sends."""
     states = dict(services.states.of(camera.id))
     has_sub = camera.sub_url is not None
-    choice = choose(states, body.quality, body.client, has_sub)
+    quality = asked_quality(states, body.quality, body.height_px, has_sub)
+    waits = states.get("sub", {}).get("state") not in ("offline", "refused")
+    if quality == "auto" and body.height_px is not None and has_sub and waits:
+        # How large its pictures are is not known before it was pulled once.
+        states["sub"] = {**states.get("sub", {}), **await _formats(services, shard, camera, "sub")}
+        quality = asked_quality(states, body.quality, body.height_px, has_sub)
+    choice = choose(states, quality, body.client, has_sub)
     while not choice.transcoded:
         state = states.get(choice.variant, {})
         if "codec" in state or state.get("state") in ("offline", "refused"):
             break
-        try:
-            formats = await services.processes.client(shard).call(
-                "stream.formats", camera_id=camera.id, variant=choice.variant
-            )
-        except (ConnectionError, TimeoutError, ControlError):
-            break
+        formats = await _formats(services, shard, camera, choice.variant)
         if "codec" not in formats:
             break
         states[choice.variant] = {**state, **formats}
-        choice = choose(states, body.quality, body.client, has_sub)
+        choice = choose(states, quality, body.client, has_sub)
     return choice
+
+
+async def _formats(services: Services, shard: str, camera: Camera, variant: str) -> dict[str, Any]:
+    """What a variant sends, pulled for it if need be; nothing while it does not come."""
+    try:
+        formats: dict[str, Any] = await services.processes.client(shard).call(
+            "stream.formats", camera_id=camera.id, variant=variant
+        )
+    except (ConnectionError, TimeoutError, ControlError):
+        return {}
+    return formats
 
 
 async def _require_place(services: Services, camera_id: str) -> None:

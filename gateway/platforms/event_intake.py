@@ -20,8 +20,8 @@ _FLUTTER_US = 2 * US_PER_S
 WAITING_LIMIT = 10_000
 KNOWN_LIMIT = 50_000
 
-# Platform, channel, kind, source.
-Key = tuple[str, str, str, str]
+# Platform, channel, kind, source, whether it is a pulse.
+Key = tuple[str, str, str, str, bool]
 
 
 @dataclass(slots=True)
@@ -43,8 +43,10 @@ class EventRow:
 
     @property
     def key(self) -> Key:
-        """By which an end finds its begin."""
-        return (self.platform_id, self.channel, self.kind, self.source)
+        """By which an end finds its begin. Pulses are a line of their own: one that comes while
+        something lasts does not end it.
+        """
+        return (self.platform_id, self.channel, self.kind, self.source, self.state == "pulse")
 
     def to_columns(self) -> dict[str, Any]:
         """As the table has them."""
@@ -88,7 +90,8 @@ class EventIntake:
     def take(self, platform_id: str, event: DeviceEvent) -> None:
         """One event. Constant time, no IO."""
         self.taken += 1
-        key = (platform_id, event.channel[:80], str(event.kind), event.source[:200])
+        is_pulse = event.state is DeviceEventState.PULSE
+        key = (platform_id, event.channel[:80], str(event.kind), event.source[:200], is_pulse)
         row = self._newest.get(key)
         match event.state:
             case DeviceEventState.BEGIN:
@@ -142,11 +145,7 @@ class EventIntake:
         return self._new(key, event, "ended", event.at_us)
 
     def _pulsed(self, key: Key, row: EventRow | None, event: DeviceEvent) -> EventRow:
-        if (
-            row is not None
-            and row.state == "pulse"
-            and row.begin_us <= event.at_us <= row.begin_us + GROUP_US
-        ):
+        if row is not None and row.begin_us <= event.at_us <= row.begin_us + GROUP_US:
             row.end_us = max(row.end_us or 0, event.at_us)
             row.count += 1
             row.detail = dict(event.detail)
@@ -155,7 +154,7 @@ class EventIntake:
 
     def _new(self, key: Key, event: DeviceEvent, state: str, end_us: int | None) -> EventRow:
         return EventRow(
-            self._make_id(), *key, state, event.at_us, end_us, detail=dict(event.detail)
+            self._make_id(), *key[:4], state, event.at_us, end_us, detail=dict(event.detail)
         )
 
     def _remember(self, row: EventRow) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.live import ClientAbilities, choose
+from gateway.api.live import ClientAbilities, asked_quality, choose
 
 H264 = {"codec": "h264", "has_b_frames": False}
 B_FRAMES = {"codec": "h264", "has_b_frames": True}
@@ -66,3 +66,25 @@ def test_the_choice_always_plays(
         assert chosen.get("codec") != "h265" or client.webrtc_h265
     else:
         assert chosen.get("codec") != "h265" or client.mse_h265
+
+
+SIZES: dict[str, dict[str, Any]] = {"main": {"height": 1080}, "sub": {"height": 360}}
+
+
+def test_a_small_tile_takes_the_sub_stream_and_a_large_one_the_main_stream() -> None:
+    assert asked_quality(SIZES, "auto", 240, True) == "sub"
+    assert asked_quality(SIZES, "auto", 540, True) == "sub"  # enlarged by half: still fine
+    assert asked_quality(SIZES, "auto", 541, True) == "main"
+
+
+def test_what_somebody_chose_is_not_chosen_for_them() -> None:
+    assert asked_quality(SIZES, "sub", 2160, True) == "sub"
+    assert asked_quality(SIZES, "main", 100, True) == "main"
+    assert asked_quality(SIZES, "auto", None, True) == "auto"
+    assert asked_quality(SIZES, "auto", 2160, False) == "auto"
+
+
+def test_a_main_stream_that_is_no_larger_gains_nothing() -> None:
+    same: dict[str, dict[str, Any]] = {"main": {"height": 360}, "sub": {"height": 360}}
+    assert asked_quality(same, "auto", 2160, True) == "sub"
+    assert asked_quality({}, "auto", 2160, True) == "auto"
