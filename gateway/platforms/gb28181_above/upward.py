@@ -91,6 +91,7 @@ class PlatformAbove:
         self._call_id = secrets.token_hex(16)
         self._cseq = itertools.count(1, 2)
         self._catalog: SharedCatalog | None = None
+        self._shared = asyncio.Event()
         self._peer: Peer | None = None
         self._addresses: frozenset[str] = frozenset()
         now_s = asyncio.get_running_loop().time()
@@ -147,6 +148,7 @@ class PlatformAbove:
     def share(self, shared: SharedCatalog) -> None:
         """Take what is shared now: subscribers are told, and what is shared no more ends."""
         before, self._catalog = self._catalog, shared
+        self._shared.set()
         if before is not None:
             if events := events_between(before, shared):
                 self._subscriptions.tell_catalog(events)
@@ -175,6 +177,8 @@ class PlatformAbove:
     # ---------------------------------------------------------- registration
 
     async def _keep_registered(self) -> None:
+        # It asks for everything as soon as we are registered: then we must know what is shared.
+        await self._shared.wait()
         loop = asyncio.get_running_loop()
         registration = self._registration
         while True:
