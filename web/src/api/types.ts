@@ -1,4 +1,5 @@
 /** Shapes of docs/http-api.md. Times are UTC microseconds since 1970. */
+import type { Alarm, DeviceEvent } from './alarms'
 import type { Ptz } from './ptz'
 
 export type Right =
@@ -108,6 +109,11 @@ export interface Camera {
   sub_url: string | null
   rights: Right[]
   states: { main?: VariantState; sub?: VariantState; h264?: VariantState }
+  /** The device or platform that brings it, and its code there. */
+  platform_id: string | null
+  channel: string | null
+  /** What can be asked of it: ptz, presets, talk, recordings, … */
+  capabilities: string[]
 }
 
 export interface CameraEdit {
@@ -173,13 +179,36 @@ export interface Gap extends Interval {
   detail?: string | null
 }
 
+/** Footage that was imported, fetched from the device into a gap, or borrowed from it by who played it. */
+export interface AddedSpan extends Interval {
+  kind: 'import' | 'backfill' | 'borrowed'
+}
+
 export interface Timeline {
   camera_id: string
   now_us: number
   spans: Interval[]
+  /** Which parts of the spans are not the gateway's own recording. */
+  added: AddedSpan[]
   gaps: Gap[]
   bookmarks: Bookmark[]
   first_us: number | null
+}
+
+/** What the camera's own device holds of a range. */
+export interface DeviceRecordings {
+  state: 'known' | 'none' | 'unavailable'
+  fault: string
+  detail: string
+  recordings: Interval[]
+}
+
+/** A stretch that is being fetched from a device because somebody plays it. */
+export interface LentStretch extends Interval {
+  state: 'fetching' | 'fetched' | 'nothing' | 'failed' | 'ended'
+  until_us: number
+  fault: string
+  detail: string
 }
 
 export interface PlaybackSession {
@@ -298,7 +327,9 @@ export interface User extends Person {
 }
 
 export type ServerEvent =
-  | ({ type: 'ptz' } & Ptz)
+  | ({ type: 'ptz' } & Pick<Ptz, 'camera_id' | 'holder' | 'own' | 'may_steer' | 'moving' | 'patrol' | 'priority'>)
+  | ({ type: 'device_event' } & DeviceEvent)
+  | ({ type: 'alarm' } & Alarm)
   | ({ type: 'camera_state'; camera_id: string; variant: VariantName | 'h264' } & VariantState)
   | { type: 'session_revoked'; session_id: string }
   | { type: 'forecast'; full_at_us?: number | null; breaches?: Breach[] }

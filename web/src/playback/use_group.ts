@@ -3,6 +3,7 @@
 import { onBeforeUnmount, reactive, shallowRef } from 'vue'
 
 import { nowUs } from '@/api/clock'
+import { useCameras } from '@/stores/cameras'
 
 import type { PlaybackError } from './engine/errors'
 import type { CameraState } from './engine/follower'
@@ -22,6 +23,7 @@ export interface GroupView {
 const POSITION_EVERY_MS = 66
 
 export function useGroup() {
+  const known = useCameras()
   const player = shallowRef<GroupPlayer | null>(null)
   const view = reactive<GroupView>({
     state: 'paused',
@@ -53,7 +55,8 @@ export function useGroup() {
 
   function open(options: Omit<GroupOptions, 'onChange'>): GroupPlayer {
     player.value?.close()
-    player.value = new GroupPlayer({ ...options, onChange: take })
+    const has_device = (camera_id: string) => Boolean(known.byId.get(camera_id)?.platform_id)
+    player.value = new GroupPlayer({ has_device, ...options, onChange: take })
     player.value.setServerNow(nowUs())
     take()
     return player.value

@@ -1,18 +1,28 @@
 /** One camera: its index, its screens, and which of them is seen. */
 
 import { PlaybackError } from './errors'
-import { fetchFragments, fetchInit, fetchKeyframe, type FootageSession } from './footage_api'
+import {
+  borrow,
+  fetchDeviceRecordings,
+  fetchFragments,
+  fetchInit,
+  fetchKeyframe,
+  type FootageSession,
+} from './footage_api'
 import type { CameraState, Follower, FollowerStatus, Supply, Target } from './follower'
 import { FullFollower } from './full_follower'
 import { fragmentKey } from './fragment_index'
 import { IndexLoader, SETTLING_US } from './index_loader'
 import { KeyframeFollower } from './keyframe_follower'
+import { Lending } from './lending'
 import { readInit, Screen, type RunInit } from './screen'
 import type { Fragment, Run } from './wire'
 
 /** Media time 0 lies this long before the first instant shown, so that going back needs no new screen. */
 const ORIGIN_BEFORE_US = 6 * 3_600_000_000
 const DECODE_RETRIES = 3
+/** So much of borrowed footage is kept fetched ahead of the clock, real seconds. */
+const LENT_AHEAD_US = 60_000_000
 /** Drift seeks within {@link SLOW_WINDOW_MS} that say: this machine cannot decode every picture. */
 const SLOW_SEEKS = 6
 const SLOW_WINDOW_MS = 10_000
@@ -20,6 +30,8 @@ const SLOW_WINDOW_MS = 10_000
 export type Mode = 'full' | 'keyframes'
 
 export interface CameraHooks {
+  /** Whether a device or platform brings the camera, and may have footage of its own. */
+  hasDevice(camera_id: string): boolean
   session(): FootageSession
   wallClockUs(): number
   /** The server no longer knows the session. */
@@ -46,6 +58,8 @@ export class CameraPlayer implements Supply {
   private slowSince_ms = 0
   private volume_ = 1
   private askedAgain = new Set<string>()
+  private lending: Lending
+  private borrowing = false
 
   constructor(
     camera_id: string,
@@ -60,6 +74,13 @@ export class CameraPlayer implements Supply {
       hooks.wallClockUs,
       onChange,
     )
+    this.lending = new Lending({
+      recordings: (range, signal) => fetchDeviceRecordings(camera_id, range, signal),
+      borrow: (at_us, signal) => this.guarded(borrow(this.baseUrl, at_us, signal)),
+      wallClockUs: hooks.wallClockUs,
+      onFetched: (range) => this.index.forget(range),
+      onChange,
+    })
   }
 
   get index() {
@@ -107,9 +128,12 @@ export class CameraPlayer implements Supply {
     loader.want(target.us, target.rate < 0 ? far_us + 60e6 : 60e6, target.rate < 0 ? 5e6 : far_us)
     if (this.failure) return 'failed'
     const position = index.at(target.us)
+    this.borrowing = false
+    if (this.hooks.hasDevice(this.camera_id)) this.borrowAhead(target, speed)
     if (position < 0) {
       if (this.tinyHole(target.us)) return this.status
       if (target.running || !playing) this.shown?.screen.video.pause()
+      if (this.borrowing) return 'waiting'
       if (index.isKnown(target.us)) {
         this.prefetch(target, playing)
         return 'gap'
@@ -120,6 +144,26 @@ export class CameraPlayer implements Supply {
     const { run } = index.fragments[position]
     const mode: Mode = playing ? this.modeFor(target) : 'full'
     return this.showOn(this.followerFor(mode, run, target), target)
+  }
+
+  /** Where the footage ends before the clock will, and the device has more, that is fetched. */
+  private borrowAhead(target: Target, speed: number): void {
+    const { index, lending } = this
+    const end_us = index.footageEnd(target.us)
+    const at_us = end_us ?? target.us
+    if (at_us - target.us > LENT_AHEAD_US * speed || this.isYoung(at_us)) return
+    if (end_us === null && !index.isKnown(at_us) && !this.wasBorrowing(at_us)) return
+    if (!lending.holds(at_us, target.now_ms)) return
+    lending.want(at_us, target.now_ms)
+    this.borrowing = end_us === null
+    if (this.borrowing) this.borrowedAt_us = at_us
+  }
+
+  private borrowedAt_us = -Infinity
+
+  /** What is being fetched is forgotten and asked for again and again: meanwhile it is not unknown. */
+  private wasBorrowing(us: number): boolean {
+    return Math.abs(us - this.borrowedAt_us) < 10e6
   }
 
   /** In a gap, the first footage behind it is made ready. */
@@ -270,7 +314,8 @@ export class CameraPlayer implements Supply {
       follower instanceof FullFollower || follower instanceof KeyframeFollower
         ? follower.fetcher.failure
         : null
-    const error = this.failure ?? fetchFailure ?? this.loader.failure
+    const lendingFailure = this.borrowing ? this.lending.failure : null
+    const error = this.failure ?? fetchFailure ?? this.loader.failure ?? lendingFailure
     const waits = this.status === 'waiting' || this.status === 'unknown' || this.status === 'failed'
     if (error && waits) {
       if (error.code === 'queued' && error.queue) return { kind: 'queued', queue: error.queue }
@@ -278,6 +323,7 @@ export class CameraPlayer implements Supply {
     }
     if (this.status === 'ready') return { kind: 'ready' }
     if (this.status === 'edge') return { kind: 'edge' }
+    if (waits && this.borrowing) return { kind: 'borrowing' }
     if (waits) return this.cold ? { kind: 'loading' } : { kind: 'stalled' }
     return { kind: 'gap', gap: this.lastGap ?? { start_us: 0, end_us: 0, cause: 'unknown' } }
   }
@@ -306,6 +352,7 @@ export class CameraPlayer implements Supply {
 
   close(): void {
     this.loader.stop()
+    this.lending.close()
     this.shown?.close()
     this.coming?.close()
     this.shown = null

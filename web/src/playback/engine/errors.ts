@@ -16,6 +16,7 @@ export type PlaybackErrorCode =
   | 'no_footage'
   | 'purpose_required'
   | 'masked_unavailable'
+  | 'device_failed'
 
 export class PlaybackError extends Error {
   readonly code: PlaybackErrorCode
@@ -32,7 +33,7 @@ export class PlaybackError extends Error {
 
   /** Whether asking again, unchanged, may succeed. */
   get passing(): boolean {
-    return this.code === 'unavailable' || this.code === 'masked_unavailable' || this.code === 'unreachable' || this.code === 'queued'
+    return this.code === 'unavailable' || this.code === 'masked_unavailable' || this.code === 'device_failed' || this.code === 'unreachable' || this.code === 'queued'
   }
 }
 

@@ -56,6 +56,8 @@ export type CameraState =
   | { kind: 'loading' }
   | { kind: 'ready' }
   | { kind: 'stalled' }
+  /** Only the camera's own device has it, and it is being fetched. */
+  | { kind: 'borrowing' }
   | { kind: 'gap'; gap: Gap }
   | { kind: 'edge' }
   | { kind: 'queued'; queue: QueuePlace }

@@ -2,7 +2,7 @@
 
 import { get, post } from '@/api/client'
 import { ApiError, isAbort } from '@/api/errors'
-import type { Interval, PlaybackSession, Timeline } from '@/api/types'
+import type { DeviceRecordings, Interval, LentStretch, PlaybackSession, Timeline } from '@/api/types'
 import type { PurposeScope } from '@/purpose/scope'
 
 import { codeOf, errorOfResponse, PlaybackError } from './errors'
@@ -92,6 +92,22 @@ export function fetchTimeline(
     resolution_us: Math.max(0, Math.round(resolution_us)),
   }
   return typed(get<Timeline>('/api/timeline', query, signal))
+}
+
+/** What the camera's own device has; it may take seconds. */
+export function fetchDeviceRecordings(
+  camera_id: string,
+  range: Interval,
+  signal?: AbortSignal,
+): Promise<DeviceRecordings> {
+  const query = { camera_id, start_us: Math.floor(range.start_us), end_us: Math.ceil(range.end_us) }
+  return typed(get<DeviceRecordings>('/api/timeline/device', query, signal))
+}
+
+/** Have what the device has fetched, from an instant on. */
+export async function borrow(base_url: string, at_us: number, signal?: AbortSignal): Promise<LentStretch> {
+  const url = `${base_url}/borrow?at_us=${Math.floor(at_us)}`
+  return (await request(url, { method: 'POST', headers: { 'X-Gridsight': '1' }, signal })).json()
 }
 
 export async function fetchIndex(

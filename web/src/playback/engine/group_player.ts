@@ -47,6 +47,8 @@ export interface GroupOptions {
   purpose: PurposeScope
   mse_h265?: boolean
   skip_gaps?: boolean
+  /** Whether a device or platform brings the camera, and may have footage of its own. */
+  has_device?: (camera_id: string) => boolean
   onChange?: () => void
   onSoundBlocked?: () => void
 }
@@ -94,6 +96,7 @@ export class GroupPlayer {
     const hooks = {
       session: () => this.session ?? NO_SESSION,
       wallClockUs: () => this.wallClock_us,
+      hasDevice: (camera_id: string) => this.options.has_device?.(camera_id) ?? false,
       onSessionLost: () => this.sessionLost(),
       onSoundBlocked: () => this.options.onSoundBlocked?.(),
     }

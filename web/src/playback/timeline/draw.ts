@@ -1,7 +1,7 @@
 /** Paints the timeline on a canvas; all lengths in CSS pixels, the context already scaled. */
 
 import type { Hold } from '@/api/evidence'
-import type { Bookmark, Gap, Interval } from '@/api/types'
+import type { AddedSpan, Bookmark, Gap, Interval } from '@/api/types'
 
 import { bars, gapBars } from './marks'
 import { grid, tickLabel } from './ticks'
@@ -10,6 +10,10 @@ import { xOf, type View } from './view'
 export interface Row {
   camera_id: string
   spans: readonly Interval[]
+  /** Which parts of the spans are not the gateway's own recording. */
+  added: readonly AddedSpan[]
+  /** What only the camera's own device has. */
+  on_device: readonly Interval[]
   gaps: readonly Gap[]
   bookmarks: readonly Bookmark[]
   holds: readonly Hold[]
@@ -48,6 +52,8 @@ export interface Scene {
   utc_offset_minutes: number
   causeWords(cause: string): string
   nowWord: string
+  onDeviceWords: string
+  addedWords(kind: AddedSpan['kind']): string
 }
 
 export function rowHeight(scene: { height: number; ruler: number; rows: readonly unknown[] }): number {
@@ -107,9 +113,14 @@ function drawRow(context: CanvasRenderingContext2D, scene: Scene, row: Row, numb
   }
   context.fillStyle = palette.recorded
   for (const { x, width: wide } of bars(row.spans, view, width)) context.fillRect(x, y, wide, bar)
+  for (const kind of ['import', 'backfill', 'borrowed'] as const) {
+    const added = row.added.filter((one) => one.kind === kind)
+    for (const { x, width: wide } of bars(added, view, width)) drawAdded(context, scene, kind, x, y, wide, bar)
+  }
   for (const { x, width: wide, gap } of gapBars(row.gaps, view, width)) {
     drawGap(context, scene, x, y, wide, bar, gap)
   }
+  for (const { x, width: wide } of bars(row.on_device, view, width)) drawOnDevice(context, scene, x, y, wide, bar)
   context.strokeStyle = palette.line
   context.beginPath()
   context.moveTo(0, Math.round(top + tall) - 0.5)
@@ -117,6 +128,52 @@ function drawRow(context: CanvasRenderingContext2D, scene: Scene, row: Row, numb
   context.stroke()
   for (const hold of row.holds) drawHold(context, scene, hold, y, bar)
   for (const bookmark of row.bookmarks) drawBookmark(context, scene, bookmark, y, bar)
+}
+
+/** What came later: recorded, with a row of notches along its foot, and named where there is room. */
+function drawAdded(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  kind: AddedSpan['kind'],
+  x: number,
+  y: number,
+  wide: number,
+  bar: number,
+): void {
+  const { palette } = scene
+  const notch = Math.max(2, Math.min(5, bar * 0.28))
+  context.fillStyle = palette.surface
+  for (let at = Math.ceil(x / (notch * 2)) * notch * 2; at + notch <= x + wide; at += notch * 2) {
+    context.fillRect(at, y + bar - notch, notch, notch)
+  }
+  nameBar(context, scene, scene.addedWords(kind), x, y, wide, bar)
+}
+
+/** What only the device has: an outline and dots, never the solid of what is kept here. */
+function drawOnDevice(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  x: number,
+  y: number,
+  wide: number,
+  bar: number,
+): void {
+  const { palette } = scene
+  context.fillStyle = palette.surface
+  context.fillRect(x, y, wide, bar)
+  context.fillStyle = palette.recorded
+  const step = 6
+  for (let row = 0; row * step < bar - 2; row += 1) {
+    const shift = row % 2 ? step / 2 : 0
+    for (let at = Math.ceil((x - shift) / step) * step + shift; at < x + wide - 1; at += step) {
+      context.fillRect(at, y + 2 + row * step, 1.6, 1.6)
+    }
+  }
+  context.strokeStyle = palette.recorded
+  context.lineWidth = 1.5
+  if (wide > 3) context.strokeRect(x + 0.75, y + 0.75, wide - 1.5, bar - 1.5)
+  else context.fillRect(x, y, wide, bar)
+  nameBar(context, scene, scene.onDeviceWords, x, y, wide, bar)
 }
 
 /** Hatched, lower than what is recorded, and named where there is room: three signs beside colour. */
@@ -149,10 +206,23 @@ function drawGap(
   }
   context.stroke()
   context.restore()
+  nameBar(context, scene, scene.causeWords(gap.cause), x, y, wide, bar)
+}
+
+/** Words in the middle of a bar, where they fit. */
+function nameBar(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  words: string,
+  x: number,
+  y: number,
+  wide: number,
+  bar: number,
+): void {
+  const { palette } = scene
   if (wide < scene.font_px * 3 || bar < scene.font_px * 0.95) return
   context.font = scene.font
   context.textBaseline = 'middle'
-  const words = scene.causeWords(gap.cause)
   const length = context.measureText(words).width
   if (length + 10 > wide) return
   const at = Math.max(4, x + (wide - length) / 2)

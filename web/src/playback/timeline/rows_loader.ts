@@ -4,13 +4,22 @@ import { isAbort } from '@/api/errors'
 import { holds, type Hold } from '@/api/evidence'
 import type { Interval, Timeline } from '@/api/types'
 
-import { fetchTimeline } from '../engine/footage_api'
-import { merge } from '../engine/intervals'
+import { fetchDeviceRecordings, fetchTimeline } from '../engine/footage_api'
+import { merge, subtract } from '../engine/intervals'
 import type { Row } from './draw'
 import { span, type View } from './view'
 
 const DEBOUNCE_MS = 120
 const REFRESH_MS = 5_000
+/** Devices answer slowly and are asked for no more than this at once. */
+const DEVICE_SPAN_LIMIT_US = 31 * 86_400_000_000
+const DEVICE_KEPT_MS = 60_000
+
+interface OnDevice {
+  range: Interval
+  at_ms: number
+  recordings: Interval[]
+}
 
 interface Loaded {
   range: Interval
@@ -33,12 +42,15 @@ export class RowsLoader {
   failed = false
   private loaded = new Map<string, Loaded>()
   private flights = new Map<string, AbortController>()
+  private devices = new Map<string, OnDevice>()
+  private deviceFlights = new Set<string>()
   private timer: ReturnType<typeof setTimeout> | null = null
   private closed = false
 
   constructor(
     private onChange: () => void,
     private onServerNow: (now_us: number) => void,
+    private hasDevice: (camera_id: string) => boolean = () => false,
   ) {}
 
   /** Ask for what the view needs and is not held in good enough detail. */
@@ -48,7 +60,10 @@ export class RowsLoader {
     // The first load must not wait; what follows a turning wheel may.
     const pause = camera_ids.some((id) => !this.loaded.has(id) && !this.flights.has(id)) ? 0 : DEBOUNCE_MS
     this.timer = setTimeout(() => {
-      for (const camera_id of camera_ids) this.load(camera_id, view, width)
+      for (const camera_id of camera_ids) {
+        this.load(camera_id, view, width)
+        if (this.hasDevice(camera_id)) this.loadDevice(camera_id, view)
+      }
     }, pause)
   }
 
@@ -60,9 +75,13 @@ export class RowsLoader {
 
   row(camera_id: string): Row {
     const answer = this.loaded.get(camera_id)?.answer
+    const spans = answer?.spans ?? []
+    const recordings = this.devices.get(camera_id)?.recordings ?? []
     return {
       camera_id,
-      spans: answer?.spans ?? [],
+      spans,
+      added: answer?.added ?? [],
+      on_device: recordings.flatMap((one) => subtract(one, spans)),
       gaps: answer?.gaps ?? [],
       bookmarks: answer?.bookmarks ?? [],
       holds: this.loaded.get(camera_id)?.holds ?? [],
@@ -73,6 +92,25 @@ export class RowsLoader {
     this.closed = true
     if (this.timer !== null) clearTimeout(this.timer)
     for (const flight of this.flights.values()) flight.abort()
+  }
+
+  /** What only the device has: asked for apart, so that nobody waits for a slow one. */
+  private loadDevice(camera_id: string, view: View): void {
+    if (span(view) > DEVICE_SPAN_LIMIT_US || this.deviceFlights.has(camera_id)) return
+    const held = this.devices.get(camera_id)
+    const covers = held && held.range.start_us <= view.start_us && held.range.end_us >= view.end_us
+    if (covers && performance.now() - held.at_ms < DEVICE_KEPT_MS) return
+    const margin_us = Math.min(span(view), (DEVICE_SPAN_LIMIT_US - span(view)) / 2)
+    const range = { start_us: Math.max(0, view.start_us - margin_us), end_us: view.end_us + margin_us }
+    this.deviceFlights.add(camera_id)
+    fetchDeviceRecordings(camera_id, range)
+      .then((answer) => merge(answer.recordings))
+      .catch(() => held?.recordings ?? [])
+      .then((recordings) => this.devices.set(camera_id, { range, at_ms: performance.now(), recordings }))
+      .finally(() => {
+        this.deviceFlights.delete(camera_id)
+        if (!this.closed) this.onChange()
+      })
   }
 
   private load(camera_id: string, view: View, width: number): void {
