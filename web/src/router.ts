@@ -28,6 +28,7 @@ export const router = createRouter({
     { path: '/platforms/register', name: 'register', component: () => import('@/wizard/WizardPage.vue'), meta: { rights: ['configure'], managing: true } },
     { path: '/platforms/:id', name: 'platform', component: () => import('@/platforms/PlatformPage.vue'), meta: { rights: ['configure'], managing: true } },
     { path: '/evidence/:view(cases|holds|exports)?', name: 'evidence', component: () => import('@/evidence/EvidencePage.vue') },
+    { path: '/alarms/:view(open|events|switches)?', name: 'alarms', component: () => import('@/alarms/AlarmsPage.vue'), meta: { rights: ['live'] } },
     { path: '/cases/:id', name: 'case', component: () => import('@/evidence/CasePage.vue') },
     { path: '/cameras/:id/masks', name: 'masks', component: () => import('@/privacy/MasksPage.vue'), meta: { managing: true } },
     ...MANAGING.map(({ name, rights, component }) => ({

@@ -7,6 +7,9 @@ import { ptz as api, type Ptz } from '@/api/ptz'
 import { useEvents } from './events'
 import { useSession } from './session'
 
+/** What the events leave out, until it is read. */
+const UNREAD = { supported: true, home: null, move_timeout_ms: 1000, idle_s: 0 }
+
 export const usePtz = defineStore('ptz', () => {
   const byId = reactive(new Map<string, Ptz>())
 
@@ -16,8 +19,8 @@ export const usePtz = defineStore('ptz', () => {
 
   useEvents().listen((event) => {
     if (event.type !== 'ptz') return
-    const { type: _type, ...ptz } = event
-    keep(ptz)
+    const { type: _type, ...news } = event
+    keep({ ...(byId.get(news.camera_id) ?? UNREAD), ...news })
   })
 
   /** @throws ApiError */

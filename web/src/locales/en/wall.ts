@@ -33,6 +33,7 @@ export default {
     soundOn: 'Sound on',
     soundOff: 'Sound off',
     steer: 'Steer',
+    diagnose: 'Diagnose',
     bookmark: 'Bookmark',
     mark_in: 'Mark in',
     mark_out: 'Mark out and download',

@@ -33,6 +33,7 @@ export default {
     soundOn: '打开声音',
     soundOff: '关闭声音',
     steer: '云台控制',
+    diagnose: '诊断',
     bookmark: '添加书签',
     mark_in: '标记入点',
     mark_out: '标记出点并下载',
