@@ -72,8 +72,10 @@ async def check(
     settle_s: float = 600.0,
     verify: bool = False,
     rows: RowWriter | None = None,
+    others: Sequence[str] = (),
 ) -> AsyncIterator[Difference]:
     """Yield every difference, as it is found. With ``verify`` all objects are read and hashed.
+    Keys that begin with one of ``others`` are somebody else's and not looked at.
 
     With ``rows`` what can be repaired without loss is repaired. Raises StoreError when the store
     is out of reach as a whole.
@@ -87,7 +89,8 @@ async def check(
     }
     async for difference in _check_index(engine, rows):
         yield difference
-    async for difference in _check_objects(engine, store, settled_us, spooled, verify, rows):
+    looked_at = _check_objects(engine, store, settled_us, spooled, verify, rows, tuple(others))
+    async for difference in looked_at:
         yield difference
     async for difference in _check_spool(engine, spool_directories, settled_us):
         yield difference
@@ -191,6 +194,7 @@ async def _check_objects(
     spooled: set[str],
     verify: bool,
     rows: RowWriter | None,
+    others: tuple[str, ...],
 ) -> AsyncIterator[Difference]:
     """Walk rows and objects of each source side by side."""
     async with engine.connect() as connection:
@@ -232,7 +236,8 @@ async def _check_objects(
             if difference is not None:
                 yield difference
     async for item in store.list(""):
-        if not any(item.key.startswith(prefix) for prefix in known_prefixes):
+        known = item.key.startswith((*known_prefixes, *others))
+        if not known:
             difference = await _unindexed(engine, store, item.key, settled_us, spooled, rows)
             if difference is not None:
                 yield difference

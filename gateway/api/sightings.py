@@ -125,7 +125,7 @@ async def search_sightings(
         "vehicle_type": vehicle_type, "page": cursor,
     }  # fmt: skip
     records = audit_records(
-        request, caller, "sighting.search", start_us=start_us, end_us=end_us, reason=given,
+        request, caller, "search.sightings", start_us=start_us, end_us=end_us, reason=given,
         area=area if area is not None else (paths[0] if len(paths) == 1 else ""),
         detail={"filters": {name: value for name, value in filters.items() if value}},
     )  # fmt: skip

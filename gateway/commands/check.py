@@ -9,6 +9,8 @@ from gateway.commands.rows import open_rows
 from gateway.database.engine import create_reader_engine
 from gateway.identifiers import now_us
 from gateway.settings import Settings
+from gateway.sightings.check import check_sightings
+from gateway.sightings.keys import STORE_PREFIX
 from gateway.store import open_configured_store
 from recorder.check import check
 
@@ -32,9 +34,13 @@ async def check_footage(
             now_us=now_us(),
             verify=verify,
             rows=rows if repair else None,
+            others=(STORE_PREFIX,),
         )
         async for difference in differences:
             repaired = " (repaired)" if difference.repaired else ""
             left += not difference.repaired
             say(f"{difference.kind}  {difference.subject}  {difference.message}{repaired}")
+        async for difference in check_sightings(engine, store):
+            left += 1
+            say(f"{difference.kind}  {difference.subject}  {difference.message}")
     return left

@@ -1,4 +1,6 @@
-"""Deleting footage whose time is over, and the bookmarks on it. One shard does it for everybody."""
+"""Deleting footage whose time is over, the bookmarks on it, and what others have seen. One shard
+does it for everybody.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from gateway.database.tables import bookmarks, cameras
 from gateway.identifiers import now_us
 from gateway.retention import camera_policies, default_policy, overdue_bookmarks
 from gateway.settings import Settings
+from gateway.sightings.expiry import SightingExpiry
 from recorder.retention import DAY_US, Retention, RetentionReport
 from recorder.rows import RowError, RowWriter
 from recorder.stores import Store, StoreError
@@ -36,6 +39,7 @@ class Housekeeping:
         self._reader = reader
         self._rows = rows
         self._recorded_day = -1
+        self._sightings = SightingExpiry(settings, reader, rows, store)
         self._retention = Retention(
             reader,
             rows,
@@ -70,6 +74,7 @@ class Housekeeping:
             folder = self._settings.store_directory
             self._retention.reserve_bytes = await asyncio.to_thread(_reserve_bytes, folder)
         self.last_report = await self._retention.run(now_us())
+        await self._sightings.run(now_us())
         await self._delete_bookmarks()
         today = now_us() // DAY_US
         if today != self._recorded_day:

@@ -1,13 +1,14 @@
 """Taking sightings in: pictures into the store, then the rows, and only then is it acknowledged.
 
-A crash in between leaves an object without a row; the other side, which heard no answer, tells
-again, and the same object is written over.
+A crash in between leaves an object without a row, and a file in the staging folder that names it.
+The other side, which heard no answer, tells again, and the same object is written over; if it does
+not, the next start takes the object away.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,11 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.gat1400.objects import Sighting
 from gateway.database.sighting_tables import sightings
-from gateway.identifiers import new_id
 from gateway.sightings.keys import own_key, store_key
 from recorder.retention import DAY_US
 from recorder.rows import RowWriter
-from recorder.stores import Store
+from recorder.stores import Store, StoreError
 
 _log = structlog.get_logger(__name__)
 
@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 AHEAD_US = 600_000_000
 OLD_DAYS_LIMIT = 400
 _OBJECTS_AT_ONCE = 8
+# After these the store does not have the object; after others it may.
+_SURELY_NOT = frozenset({"unreachable", "denied", "no_bucket", "full"})
 # What has a column, or says nothing to people.
 _NOT_FACTS = frozenset(
     {"id", "device_id", "plate", "plate_color", "vehicle_color", "coat_color", "trousers_color"}
@@ -57,8 +59,20 @@ class Intake:
         self._slots = asyncio.Semaphore(_OBJECTS_AT_ONCE)
 
     async def open(self) -> None:
-        """Clear away what a killed process left half written."""
-        await asyncio.to_thread(_clear, self._staging)
+        """Take away what a killed process stored and never had a row for."""
+        for name in await asyncio.to_thread(_names, self._staging):
+            try:
+                platform_id, at_us, key, _ = name.split("~")
+                own = bytes.fromhex(key)
+                if not await self._known([own]):
+                    await self._store.delete([store_key(platform_id, int(at_us), own)])
+            except ValueError:
+                _log.warning("a foreign file in the folder of sightings", name=name)
+                continue
+            except StoreError as error:
+                _log.warning("left for the next start", name=name, why=str(error))
+                continue
+            await asyncio.to_thread((self._staging / name).unlink, missing_ok=True)
 
     async def take(
         self, platform_id: str, found: Sequence[Sighting], fallback_code: str, now_us: int
@@ -74,6 +88,7 @@ class Intake:
         taken: list[Taken] = []
         seen: set[bytes] = set(known)
         uploads = []
+        staged: list[Path] = []
         for one, key in zip(found, keys, strict=True):
             at_us, doubtful = believed(one.at_us, now_us)
             new = key not in seen
@@ -84,11 +99,23 @@ class Intake:
             row = row_of(one, key, fallback_code, at_us, now_us, doubtful=doubtful)
             rows.append(row)
             if one.pictures:
-                uploads.append(self._put(store_key(platform_id, at_us, key), one))
-        if uploads:
-            await asyncio.gather(*uploads)
-        if rows:
-            await self._rows.write("sightings.add", platform_id=platform_id, items=rows)
+                # Told twice at the same time, each has its own.
+                name = f"{platform_id}~{at_us}~{key.hex()}~{secrets.token_hex(4)}"
+                path = self._staging / name
+                staged.append(path)
+                uploads.append(self._put(store_key(platform_id, at_us, key), path, one))
+        done = await asyncio.gather(*uploads, return_exceptions=True)
+        failed = next((one for one in done if isinstance(one, BaseException)), None)
+        try:
+            if failed is not None:
+                raise failed
+            if rows:
+                await self._rows.write("sightings.add", platform_id=platform_id, items=rows)
+        except BaseException:
+            # What may be in the store without a row: its name stays, its bytes need not.
+            await asyncio.shield(asyncio.to_thread(_settle, staged, done))
+            raise
+        await asyncio.to_thread(_unlink, staged)
         return taken
 
     async def _known(self, keys: Sequence[bytes]) -> set[bytes]:
@@ -96,14 +123,10 @@ class Intake:
         async with self._reader.connect() as connection:
             return set(await connection.scalars(statement))
 
-    async def _put(self, key: str, one: Sighting) -> None:
+    async def _put(self, key: str, path: Path, one: Sighting) -> None:
         async with self._slots:
-            path = self._staging / new_id("sight")
-            try:
-                await asyncio.to_thread(_write, path, [picture.data for picture in one.pictures])
-                await self._store.put(key, path)
-            finally:
-                await asyncio.to_thread(path.unlink, missing_ok=True)
+            await asyncio.to_thread(_write, path, [picture.data for picture in one.pictures])
+            await self._store.put(key, path)
 
 
 def believed(at_us: int | None, now_us: int) -> tuple[int, bool]:
@@ -152,8 +175,18 @@ def _write(path: Path, pieces: Sequence[bytes]) -> None:
             file.write(piece)
 
 
-def _clear(folder: Path) -> None:
+def _unlink(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _settle(paths: Sequence[Path], outcomes: Sequence[object]) -> None:
+    for path, outcome in zip(paths, outcomes, strict=True):
+        path.unlink(missing_ok=True)
+        if not (isinstance(outcome, StoreError) and outcome.code in _SURELY_NOT):
+            path.touch()
+
+
+def _names(folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+    return sorted(path.name for path in folder.iterdir())

@@ -133,7 +133,7 @@ async def test_pictures_are_shown_and_each_look_is_on_record(passes: County) -> 
         assert [one.content for one in shown] == [jpeg(), jpeg(20, 8)]
         assert shown[0].headers["content-type"] == "image/jpeg"
         assert shown[0].headers["cache-control"] == "no-store"
-    (searched,) = await records(passes, "sighting.search")
+    (searched,) = await records(passes, "search.sightings")
     assert json.loads(searched.detail)["filters"] == {"plate": "鄂H12345"}
     looks = await records(passes, "sighting.picture")
     assert len(looks) == 2
@@ -162,7 +162,7 @@ async def test_no_look_without_a_reason(passes: County) -> None:
         assert no_case.json()["error"]["code"] == "case_required"
         await search(client, purpose_code="incident", case_id="A-7")
         assert client.cookies[SESSION_COOKIE] != cookie
-    searched = await records(passes, "sighting.search")
+    searched = await records(passes, "search.sightings")
     assert [(one.reason_code, one.case_id) for one in searched] == [
         ("incident", None), ("incident", "A-7"),
     ]  # fmt: skip
