@@ -10,7 +10,7 @@ from camera_adapters.sip.messages import Headers, MessageError
 DEFAULT_PORT = 5060
 
 _URI = re.compile(
-    r"(?P<scheme>sips?):(?:(?P<user>[^@;?>\s]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:;?>\s\[\]]+)"
+    r"(?P<scheme>sips?):(?:(?P<user>[^@;?>\s]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:;?@>\s\[\]]+)"
     r"(?::(?P<port>\d{1,5}))?(?P<rest>[;?][^>\s]*)?",
     re.IGNORECASE,
 )
@@ -75,7 +75,7 @@ class Via:
 
 def parse_uri(text: str) -> SipUri:
     """Raises MessageError for what is no ``sip:`` URI. A ``sips:`` URI is read as ``sip:``."""
-    match = _URI.match(text.strip())
+    match = _URI.fullmatch(text.strip())
     if match is None:
         raise MessageError(f"not a SIP URI: {text[:60]!r}")
     port = match["port"]

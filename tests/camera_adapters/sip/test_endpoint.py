@@ -82,12 +82,12 @@ async def test_challenge_is_answered_once() -> None:
     verdicts: list[str] = []
 
     def registrar(incoming: IncomingRequest) -> None:
-        proof = verify(guard, incoming.request, lambda username: "secret", 0.0)
+        proof = verify(guard, incoming.request, lambda username: "secret", 1000.0)
         verdicts.append(proof.verdict)
         if proof.accepted:
             incoming.respond(200)
         else:
-            challenges = [("WWW-Authenticate", value) for value in guard.challenges(0.0)]
+            challenges = [("WWW-Authenticate", value) for value in guard.challenges(1000.0)]
             incoming.respond(401, headers=challenges)
 
     async def register(password: str) -> int:
