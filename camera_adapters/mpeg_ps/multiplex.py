@@ -50,17 +50,21 @@ class PsMultiplexer:
         }
         self._head = self._system_header() + self._map()
 
-    def multiplex(self, unit: AccessUnit) -> bytes:
-        """The pack of one access unit. Raises CodecError when the unit's lengths are wrong."""
+    def multiplex(self, unit: AccessUnit, *, with_map: bool = False) -> bytes:
+        """The pack of one access unit; with system header and map for a keyframe, or where asked.
+
+        Raises CodecError when the unit's lengths are wrong.
+        """
         stream_id = self._ids.get(unit.track_index)
         if stream_id is None:
             return b""
         track = self._tracks[unit.track_index]
         pts, dts = unit.pts_90k + self._base_90k, unit.dts_90k + self._base_90k
+        is_video = track.kind == "video"
         pieces = [_pack_header(dts)]
-        if track.kind == "video":
-            if unit.keyframe:
-                pieces.append(self._head)
+        if with_map or (is_video and unit.keyframe):
+            pieces.append(self._head)
+        if is_video:
             data = _DELIMITERS[track.codec] + to_annex_b(track, unit.payload, unit.keyframe)
         elif track.codec is Codec.AAC:
             data = _adts_head(track, len(unit.payload)) + unit.payload

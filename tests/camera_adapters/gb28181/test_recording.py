@@ -130,7 +130,7 @@ async def test_a_bye_near_the_end_is_the_end_and_before_it_is_not(pedestrians_h2
         writer = await device.connect()
         writer.write(data)
         await writer.drain()
-        while device.recording.position_us < START_US + 19_500_000:
+        while device.recording.position_us < START_US + 19_500_000:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         device.dialog.events.put_nowait(SessionEnded("device_ended", "the device ended it"))
         end = await asyncio.wait_for(running, 20)
