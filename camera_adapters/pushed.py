@@ -60,6 +60,9 @@ class Publication(Protocol):
     def tick(self, now_us: int) -> None:
         """Give up waiting for what is late."""
 
+    def want_keyframe(self) -> None:
+        """Ask for one, where the protocol has a word for it."""
+
     def end(self, why: str) -> None:
         """Disconnect. Does not come back to the slot."""
 
@@ -152,6 +155,11 @@ class PushedSource:
                 interruption or Interruption(GapCause.GATEWAY_STOPPED, "the source was stopped")
             )
         self._set_state(SourceState("idle", self._clock.now_us()))
+
+    def want_keyframe(self) -> None:
+        """Ask the publisher for one."""
+        if self._publication is not None:
+            self._publication.want_keyframe()
 
     def published(self, publication: Publication) -> None:
         """Somebody publishes, from now on."""

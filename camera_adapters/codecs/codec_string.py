@@ -27,6 +27,8 @@ def codec_string(track: Track) -> str:
             return "alaw"
         case Codec.PCMU:
             return "ulaw"
+        case Codec.JPEG:
+            return "jpeg"
 
 
 def _h265(sps: h265.SequenceParameters) -> str:

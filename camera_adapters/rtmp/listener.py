@@ -116,6 +116,9 @@ class _Publisher(asyncio.Protocol):
         if self._ingest is not None and not self._ingest.settled:
             self._ingest.expire(now_us)
 
+    def want_keyframe(self) -> None:
+        """See :class:`~camera_adapters.pushed.Publication`: RTMP has no word for it."""
+
     def end(self, why: str) -> None:
         """See :class:`~camera_adapters.pushed.Publication`."""
         if self._transport is None or self._transport.is_closing():

@@ -42,6 +42,13 @@ class EarlyPackets:
         """How many packets lie between ``expected`` and the nearest one here."""
         return min((sequence - expected) & 0xFFFF for sequence in self._packets)
 
+    def missing_from(self, expected: int) -> list[int]:
+        """The numbers from ``expected`` up to the furthest one here that are not here."""
+        packets = self._packets
+        furthest = max((sequence - expected) & 0xFFFF for sequence in packets)
+        numbers = ((expected + ahead) & 0xFFFF for ahead in range(furthest))
+        return [number for number in numbers if number not in packets]
+
     def pop(self, sequence: int) -> bytes | None:
         """The packet of this number, if it is here; those that stay have waited since they came."""
         held = self._packets.pop(sequence, None)

@@ -296,6 +296,10 @@ class RtpReceiver:
         while self._early.is_overdue(now_us):
             self._skip_to_early(now_us)
 
+    def missing(self) -> list[int]:
+        """The numbers of packets that are waited for, in rising order."""
+        return self._early.missing_from(self._expected) if self._early else []
+
     def note_sender_report(self, ntp: int, now_us: int) -> None:
         """Remember when the last sender report came, for :meth:`report_block`."""
         self._last_report = ntp >> 16 & 0xFFFF_FFFF

@@ -44,6 +44,8 @@ def _encoding(track: Track) -> str:
         case Codec.PCMA | Codec.PCMU:
             channels = f"/{track.channels}" if track.channels > 1 else ""
             return f"{track.codec.upper()}/{track.clock_rate}{channels}"
+        case Codec.JPEG:
+            return "JPEG/90000"  # RFC 2435 §3; no Stream has it
 
 
 def _format_parameters(track: Track) -> list[str]:

@@ -207,6 +207,36 @@ def goodbye(ssrcs: list[int]) -> bytes:
     )
 
 
+def nack(ssrc: int, media_ssrc: int, numbers: list[int]) -> bytes:
+    """A request for packets by number (RFC 4585 §6.2.1), in rising order."""
+    items = bytearray()
+    index = 0
+    while index < len(numbers):
+        first, following = numbers[index], 0
+        index += 1
+        while index < len(numbers) and 1 <= (numbers[index] - first) & 0xFFFF <= 16:
+            following |= 1 << ((numbers[index] - first) & 0xFFFF) - 1
+            index += 1
+        items += _NACK_ITEM.pack(first, following)
+    head = _HEADER.pack(0x80 | _NACK, _RTPFB, 2 + len(items) // 4)
+    return head + struct.pack("!II", ssrc, media_ssrc) + items
+
+
+def picture_loss(ssrc: int, media_ssrc: int) -> bytes:
+    """A wish for a keyframe (RFC 4585 §6.3.1)."""
+    return _HEADER.pack(0x80 | _PLI, _PSFB, 2) + struct.pack("!II", ssrc, media_ssrc)
+
+
+def receiver_estimate(ssrc: int, media_ssrcs: list[int], bits_per_second: int) -> bytes:
+    """REMB: how much these sources together may send (draft-alvestrand-rmcat-remb-03 §2.2)."""
+    exponent = max(0, bits_per_second.bit_length() - 18)
+    value = exponent << 18 | bits_per_second >> exponent
+    body = struct.pack("!II", ssrc, 0) + b"REMB"
+    body += bytes((len(media_ssrcs),)) + value.to_bytes(3, "big")
+    body += b"".join(one.to_bytes(4, "big") for one in media_ssrcs)
+    return _HEADER.pack(0x80 | _APPLICATION, _PSFB, len(body) // 4) + body
+
+
 def middle_of_ntp(wall_us: int) -> int:
     """The 32 bits that a reception report gives back as ``last_report``."""
     return us_to_ntp(wall_us) >> 16 & 0xFFFFFFFF

@@ -84,6 +84,16 @@ class WebRtcOutput:
         return cls(UdpMux.open(udp_port, advertise_addresses))
 
     @property
+    def mux(self) -> UdpMux:
+        """The port, which those who send share with those who watch."""
+        return self._mux
+
+    @property
+    def identity(self) -> DtlsIdentity:
+        """The certificate of this shard."""
+        return self._identity
+
+    @property
     def udp_port(self) -> int:
         """The port in use."""
         return self._mux.port

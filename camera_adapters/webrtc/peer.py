@@ -28,6 +28,9 @@ class PeerEvents(Protocol):
     def on_moved(self) -> None:
         """``path`` has changed."""
 
+    def on_rtp(self, datagram: bytes) -> None:
+        """An RTP packet, still encrypted."""
+
     def on_rtcp(self, packet: bytes) -> None:
         """An authentic RTCP packet."""
 
@@ -78,8 +81,12 @@ class Transport:
         """See :class:`~camera_adapters.webrtc.udp_mux.Peer`."""
         first = datagram[0]
         if 127 < first < 192:
-            # Only RTCP is of interest (RFC 5761 §4: types 192 to 223); viewers send no media.
-            if self.srtp is not None and len(datagram) > 1 and 192 <= datagram[1] <= 223:
+            # RFC 5761 §4: types 192 to 223 are RTCP.
+            if self.srtp is None or len(datagram) < 2:
+                return
+            if not 192 <= datagram[1] <= 223:
+                self._events.on_rtp(datagram)
+            else:
                 try:
                     packet = self.srtp.unprotect_rtcp(datagram)
                 except SrtpError:

@@ -130,7 +130,7 @@ def write_answer(offer: Offer, chosen: dict[int, _Chosen], local: LocalTransport
         lines.append("a=group:BUNDLE " + " ".join(mids))
     for position, media in enumerate(offer.media):
         one = chosen.get(position)
-        lines += _refused(media) if one is None else _accepted(media, one, local)
+        lines += refused_section(media) if one is None else _accepted(media, one, local)
     tracks = tuple(chosen[position].negotiated for position in sorted(chosen))
     return Answer("\r\n".join(lines) + "\r\n", tracks)
 
@@ -257,7 +257,8 @@ def _why_not(track: Track) -> str:
     return f"the camera sends {name}, which the offer does not have in a section to receive"
 
 
-def _refused(media: OfferedMedia) -> list[str]:
+def refused_section(media: OfferedMedia) -> list[str]:
+    """The lines of a section that is not taken."""
     lines = [
         f"m={media.kind} 0 {media.protocol} {media.payload_types[0]}",
         "c=IN IP4 0.0.0.0",

@@ -88,13 +88,14 @@ class SrtpKeys:
 class SrtpSession:
     """Both directions of one peer. Not usable after :meth:`close`."""
 
-    __slots__ = ("_inbound", "_outbound", "handle", "tag_size")
+    __slots__ = ("_inbound", "_outbound", "handle", "inbound_handle", "tag_size")
 
     def __init__(self, keys: SrtpKeys) -> None:
         self.tag_size = keys.profile.tag_size
         self._outbound = _session(keys.ours, Policy.SSRC_ANY_OUTBOUND, keys.profile)
         self._inbound = _session(keys.theirs, Policy.SSRC_ANY_INBOUND, keys.profile)
         self.handle = self._outbound._srtp[0]
+        self.inbound_handle = self._inbound._srtp[0]
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """An SRTCP packet (RFC 3711 §3.4). Raises SrtpError."""

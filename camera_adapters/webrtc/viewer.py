@@ -208,6 +208,9 @@ class Viewer:
         """See PeerEvents."""
         self.close(reason)
 
+    def on_rtp(self, datagram: bytes) -> None:
+        """See PeerEvents: who watches sends no media."""
+
     def on_rtcp(self, packet: bytes) -> None:
         """See PeerEvents: answer what the viewer asks for, note what it reports."""
         try:

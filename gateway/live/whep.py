@@ -13,19 +13,26 @@ from typing import Protocol
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from camera_adapters.stream import Stream
 from camera_adapters.webrtc.output import OfferRefused, WebRtcOutput
 from camera_adapters.webrtc.viewer import Viewer
+from gateway.live.sdp_exchange import (
+    ALL_METHODS,
+    OFFER_BYTES_LIMIT,
+    SDP,
+    BodyTooLarge,
+    failure,
+    media_type,
+    method_not_allowed,
+    read_body,
+)
 from gateway.live.waiting import run_begins
 from gateway.settings import IceServer
 
 _log = structlog.get_logger(__name__)
-
-_OFFER_BYTES_LIMIT = 64 * 1024
-_SDP = "application/sdp"
 
 
 class SessionHandle(Protocol):
@@ -91,8 +98,8 @@ class WhepEndpoint:
     def routes(self, path: str = "/whep") -> list[BaseRoute]:
         """The routes to mount; ``Location`` is relative to ``path``, so any prefix will do."""
         return [
-            Route(path, self._endpoint, methods=_ALL_METHODS),
-            Route(path + "/{resource_id}", self._resource, methods=_ALL_METHODS),
+            Route(path, self._endpoint, methods=ALL_METHODS),
+            Route(path + "/{resource_id}", self._resource, methods=ALL_METHODS),
         ]
 
     @property
@@ -122,38 +129,38 @@ class WhepEndpoint:
 
     async def _endpoint(self, request: Request) -> Response:
         if request.method == "OPTIONS":
-            return Response(
-                status_code=204, headers={"Accept-Post": _SDP, "Allow": "POST, OPTIONS"}
-            )
+            return Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
         if request.method != "POST":
-            return _method_not_allowed("POST, OPTIONS")
-        if _media_type(request) != _SDP:
-            return _error(
+            return method_not_allowed("POST, OPTIONS")
+        if media_type(request) != SDP:
+            return failure(
                 415,
                 "unsupported_media_type",
-                f"send the SDP offer as Content-Type: {_SDP}",
-                {"Accept-Post": _SDP},
+                f"send the SDP offer as Content-Type: {SDP}",
+                {"Accept-Post": SDP},
             )
         ticket = _ticket(request)
         if ticket is None:
-            return _error(
+            return failure(
                 401,
                 "ticket_required",
                 "no ticket: ask POST /api/live for a WHEP address",
                 {"WWW-Authenticate": "Bearer"},
             )
         try:
-            offer = await _body(request)
-        except _BodyTooLarge:
-            return _error(
-                413, "offer_too_large", f"an offer has {_OFFER_BYTES_LIMIT} bytes at most"
+            offer = await read_body(request)
+        except BodyTooLarge:
+            return failure(
+                413, "offer_too_large", f"an offer has {OFFER_BYTES_LIMIT} bytes at most"
             )
         except (UnicodeDecodeError, ClientDisconnect):
-            return _error(400, "offer_malformed", "the offer is not UTF-8 text")
+            return failure(400, "offer_malformed", "the offer is not UTF-8 text")
         try:
             stream, session = await self._open_session(ticket)
         except SessionRefused as refusal:
-            return _error(refusal.status, refusal.code, str(refusal), _retry(refusal.retry_after_s))
+            return failure(
+                refusal.status, refusal.code, str(refusal), _retry(refusal.retry_after_s)
+            )
         try:
             return await self._open_viewer(request, stream, session, offer)
         except BaseException:
@@ -170,11 +177,11 @@ class WhepEndpoint:
             revoked = self._opening.pop(id(session), None) is None
         if revoked:
             session.ended("revoked")
-            return _error(403, "session_revoked", "the session was revoked meanwhile")
+            return failure(403, "session_revoked", "the session was revoked meanwhile")
         if not begun:
             session.ended("no_media")
             why = stream.interruption.detail if stream.interruption else "the camera sends nothing"
-            return _error(409, "no_media", f"no live picture yet: {why}", _retry(2))
+            return failure(409, "no_media", f"no live picture yet: {why}", _retry(2))
         resource_id = secrets.token_urlsafe(18)
 
         def closed(reason: str) -> None:
@@ -187,13 +194,13 @@ class WhepEndpoint:
             viewer, answer = self._output.answer(stream, offer, on_closed=closed)
         except OfferRefused as refusal:
             session.ended(refusal.code)
-            return _error(refusal.status, refusal.code, str(refusal))
+            return failure(refusal.status, refusal.code, str(refusal))
         self._resources[resource_id] = _Resource(viewer, session)
         last_step = request.url.path.rstrip("/").rpartition("/")[2]
         response = Response(
             answer,
             status_code=201,
-            media_type=_SDP,
+            media_type=SDP,
             headers={
                 "Location": f"{last_step}/{resource_id}",
                 "ETag": f'"{viewer.ice_session}"',
@@ -211,32 +218,12 @@ class WhepEndpoint:
         # PATCH too: every candidate is in the answer, and ICE restarts are a new POST
         # (RFC 9725 §4.3: a server without trickle and restart answers 405).
         if request.method != "DELETE":
-            return _method_not_allowed("DELETE, OPTIONS")
+            return method_not_allowed("DELETE, OPTIONS")
         resource = self._resources.get(resource_id)
         if resource is None:
-            return _error(404, "not_found", "no such WHEP session: it may have ended already")
+            return failure(404, "not_found", "no such WHEP session: it may have ended already")
         resource.viewer.close("ended_by_viewer")
         return Response(status_code=200)
-
-
-_ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
-
-class _BodyTooLarge(Exception):
-    pass
-
-
-async def _body(request: Request) -> str:
-    received = bytearray()
-    async for piece in request.stream():
-        received += piece
-        if len(received) > _OFFER_BYTES_LIMIT:
-            raise _BodyTooLarge
-    return received.decode("utf-8")
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _ticket(request: Request) -> str | None:
@@ -264,14 +251,3 @@ def _quoted(text: str) -> str:
 
 def _retry(seconds: int | None) -> Mapping[str, str]:
     return {} if seconds is None else {"Retry-After": str(seconds)}
-
-
-def _method_not_allowed(allowed: str) -> Response:
-    return _error(405, "method_not_allowed", f"allowed here: {allowed}", {"Allow": allowed})
-
-
-def _error(
-    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
-    body = {"error": {"code": code, "message": message, "detail": {}}}
-    return JSONResponse(body, status_code=status, headers=dict(headers or {}))

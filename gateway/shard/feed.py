@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
+from camera_adapters.pushed import PushedSource
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.source import Source, SourceState
 from camera_adapters.stream import GapCause, Interruption, Stream
@@ -153,7 +154,10 @@ class Feed:
             self._idle.unused()
 
     def _on_keyframe_wanted(self, _: Stream) -> None:
-        self.keyframes.want(self.desired)
+        if isinstance(self._source, PushedSource):
+            self._source.want_keyframe()
+        else:
+            self.keyframes.want(self.desired)
 
     def _on_idle(self) -> None:
         self._wanted = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from camera_adapters.codecs import h264, h265
+from camera_adapters.codecs import CodecError, h264, h265
 from camera_adapters.stream import Codec, Track
 
 
@@ -34,6 +34,8 @@ def sample_entry(track: Track) -> bytes:
             return _audio(b"alaw", track)
         case Codec.PCMU:
             return _audio(b"ulaw", track)
+        case Codec.JPEG:
+            raise CodecError("no Stream has JPEG")
 
 
 def _visual(kind: bytes, track: Track, configuration: bytes) -> bytes:

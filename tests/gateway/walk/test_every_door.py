@@ -39,6 +39,7 @@ WAYS_IN = {
     "gateway/footage/routes.py",
     "gateway/live/mse.py",
     "gateway/live/whep.py",
+    "gateway/live/whip.py",  # by the camera's key: tests/gateway/live/test_whip.py
     "gateway/shard/web.py",
     "gateway/transport/trust_page.py",  # one page for everybody: tests/gateway/transport
     "camera_adapters/rtsp/server_transport.py",  # restreams and the demo's cameras
