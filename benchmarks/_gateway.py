@@ -39,6 +39,7 @@ class RunningGateway:
     url: str
     api: httpx.Client
     process: subprocess.Popen[str]
+    data_directory: Path
     storage_state: dict[str, Any] = field(default_factory=dict)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
@@ -49,8 +50,11 @@ class RunningGateway:
 
 
 @contextlib.contextmanager
-def running_gateway() -> Iterator[RunningGateway]:
-    """Start ``gridsight serve`` on a free port, sign in; stop it and forget its data at the end."""
+def running_gateway(**variables: str) -> Iterator[RunningGateway]:
+    """Start ``gridsight serve`` on a free port, sign in; stop it and forget its data at the end.
+
+    ``variables``: further settings, without their prefix.
+    """
     with tempfile.TemporaryDirectory(prefix="gridsight-benchmark-") as folder:
         environment = {
             **os.environ,
@@ -59,6 +63,7 @@ def running_gateway() -> Iterator[RunningGateway]:
             "GRIDSIGHT_ACCOUNTABILITY__LIVE_PURPOSE": "false",
             "GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON": "false",
             "GRIDSIGHT_LOG__LEVEL": "error",
+            **{f"GRIDSIGHT_{name}": value for name, value in variables.items()},
         }
         process = subprocess.Popen(
             [str(Path(sys.executable).with_name("gridsight")), "serve"],
@@ -67,13 +72,13 @@ def running_gateway() -> Iterator[RunningGateway]:
             text=True,
         )
         try:
-            yield _sign_in(process)
+            yield _sign_in(process, Path(folder) / "data")
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _sign_in(process: subprocess.Popen[str]) -> RunningGateway:
+def _sign_in(process: subprocess.Popen[str], data_directory: Path) -> RunningGateway:
     assert process.stdout is not None
     watchdog = threading.Timer(_START_LIMIT_S, process.kill)
     watchdog.daemon = True
@@ -105,4 +110,5 @@ def _sign_in(process: subprocess.Popen[str]) -> RunningGateway:
         }
         for cookie in api.cookies.jar
     ]
-    return RunningGateway(url, api, process, {"cookies": cookies, "origins": []})
+    state = {"cookies": cookies, "origins": []}
+    return RunningGateway(url, api, process, data_directory, state)
