@@ -22,6 +22,7 @@ export const router = createRouter({
     { path: '/sign-in', name: 'sign-in', component: () => import('@/sign-in/SignInPage.vue'), meta: { open: true } },
     { path: '/wall', name: 'wall', component: () => import('@/wall/WallPage.vue') },
     { path: '/playback', name: 'playback', component: () => import('@/playback/PlaybackPage.vue') },
+    { path: '/sightings', name: 'sightings', component: () => import('@/sightings/SightingsPage.vue'), meta: { rights: ['search'] } },
     { path: '/account', name: 'account', component: () => import('@/account/AccountPage.vue') },
     { path: '/shift', name: 'shift', component: () => import('@/shift/ShiftPage.vue') },
     { path: '/users/:id', name: 'user', component: () => import('@/users/UserPage.vue'), meta: { rights: ['users', 'grant'], managing: true } },

@@ -2,6 +2,7 @@ export default {
   product: 'Video gateway',
   wall: 'Live',
   playback: 'Playback',
+  sightings: 'Passes',
   cameras: 'Cameras',
   manage: 'Manage',
   platforms: 'Devices',

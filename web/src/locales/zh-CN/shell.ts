@@ -2,6 +2,7 @@ export default {
   product: '视频网关',
   wall: '实时预览',
   playback: '录像回放',
+  sightings: '过车记录',
   cameras: '摄像机',
   manage: '管理',
   platforms: '设备',
