@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 
 from camera_adapters.sip.peer import Peer
 
+_FLOODING_LIMIT = 100
+
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -38,13 +40,14 @@ class AdmissionLimits:
 class Admission:
     """Counts messages by source. ``refused`` is how many were turned away."""
 
-    __slots__ = ("_hosts", "_known", "_limits", "_strangers", "refused")
+    __slots__ = ("_flooding", "_hosts", "_known", "_limits", "_strangers", "refused")
 
     def __init__(self, limits: AdmissionLimits | None = None) -> None:
         self._limits = limits or AdmissionLimits()
         self._strangers: _Buckets[Peer] = _Buckets(self._limits.stranger, self._limits.sources)
         self._hosts: _Buckets[str] = _Buckets(self._limits.host, self._limits.sources)
         self._known: dict[Peer, list[float]] = {}
+        self._flooding: set[Peer] = set()
         self.refused = 0
 
     def know(self, peer: Peer) -> None:
@@ -67,8 +70,16 @@ class Admission:
             admitted = _take(bucket, self._limits.known, now)
         else:
             admitted = self._strangers.take(peer, now) and self._hosts.take(peer.host, now)
-        self.refused += not admitted
+        if not admitted:
+            self.refused += 1
+            if len(self._flooding) < _FLOODING_LIMIT:
+                self._flooding.add(peer)
         return admitted
+
+    def flooding(self) -> set[Peer]:
+        """Who was turned away since the last call: some of them, when there are very many."""
+        found, self._flooding = self._flooding, set()
+        return found
 
 
 class _Buckets(Generic[_Key]):

@@ -49,6 +49,7 @@ from camera_adapters.sip.transactions import (
     Transactions,
 )
 
+CALL_ID_LIMIT = 256
 ALLOWED = "REGISTER, INVITE, ACK, CANCEL, BYE, INFO, MESSAGE, SUBSCRIBE, NOTIFY, OPTIONS"
 _WITHIN_DIALOG_ONLY = frozenset({"BYE", "INFO", "UPDATE", "PRACK", "REFER"})
 _KNOWN_METHODS = frozenset(ALLOWED.split(", "))
@@ -56,7 +57,10 @@ _KNOWN_METHODS = frozenset(ALLOWED.split(", "))
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that the user answers with :meth:`SipCore.respond` or :meth:`SipCore.accept`."""
+    """A request that the user answers with :meth:`SipCore.respond` or :meth:`SipCore.accept`.
+
+    ``peer`` is where it came from, ``transaction.reply_to`` where the sender is to be met.
+    """
 
     transaction: ServerTransaction
     request: SipRequest
@@ -437,7 +441,9 @@ class SipCore:
 def _unanswerable(request: SipRequest) -> int:
     """The status that refuses a request which nobody needs to look at; 0: none."""
     headers = request.headers
-    if not headers.get("call-id") or not headers.get("from") or not headers.get("to"):
+    if not headers.get("from") or not headers.get("to"):
+        return 400
+    if not 0 < len(headers.get("call-id")) <= CALL_ID_LIMIT:
         return 400
     if parse_cseq(headers.get("cseq"))[1] != request.method:
         return 400

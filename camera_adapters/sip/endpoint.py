@@ -14,10 +14,8 @@ a task for what takes time.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -35,6 +33,7 @@ from camera_adapters.sip.core import (
 from camera_adapters.sip.dialogs import Dialog, DialogId
 from camera_adapters.sip.digest import answer_challenge
 from camera_adapters.sip.fields import SipUri, parse_cseq, parse_name_address
+from camera_adapters.sip.incoming import IncomingRequest
 from camera_adapters.sip.messages import (
     Headers,
     Message,
@@ -44,6 +43,7 @@ from camera_adapters.sip.messages import (
     parse_datagram,
 )
 from camera_adapters.sip.peer import Peer
+from camera_adapters.sip.requests import bracketed, limited, opening_request, route_source
 from camera_adapters.sip.session import (
     EndCause,
     HeaderFields,
@@ -82,59 +82,14 @@ class Credentials:
     password: str = field(repr=False)
 
 
-class IncomingRequest:
-    """A request that waits for its answer. Retransmissions of it are answered by the endpoint.
-
-    ``session`` is the dialog that it belongs to; BYE and INFO come only within one (others were
-    answered with 481), and only from the dialog's own peer. A BYE is already answered and ends the
-    session; see :attr:`SipSession.on_end`.
-    """
-
-    __slots__ = ("_endpoint", "_transaction", "peer", "request", "session")
-
-    def __init__(self, endpoint: SipEndpoint, asked: Asked, session: SipSession | None) -> None:
-        self._endpoint = endpoint
-        self._transaction = asked.transaction
-        self.request = asked.request
-        self.peer = asked.peer
-        self.session = session
-
-    def respond(
-        self,
-        status: int,
-        reason: str = "",
-        *,
-        headers: HeaderFields = (),
-        body: bytes = b"",
-        content_type: str = "",
-    ) -> None:
-        """Answer: any provisional (1xx), then one final; what comes later is left."""
-        fields = _fields(headers, content_type)
-        self._endpoint.answer(self._transaction, self.request, status, reason, fields, body)
-
-    def accept(
-        self, *, headers: HeaderFields = (), body: bytes = b"", content_type: str = ""
-    ) -> SipSession | None:
-        """Answer INVITE or SUBSCRIBE with 200 and keep the dialog of it (RFC 3261 §12.1.1).
-
-        The 200 to an INVITE is repeated until its ACK comes; without one the session ends with
-        cause ``no_ack``. None when it was cancelled or answered before.
-        """
-        fields = _fields(headers, content_type)
-        return self._endpoint.accept(self._transaction, self.request, self.peer, fields, body)
-
-    def on_cancel(self, callback: Callable[[], None]) -> None:
-        """Call this when an INVITE that has no final answer yet is cancelled; 487 was answered."""
-        self._endpoint.watch_cancel(self._transaction, callback)
-
-
 class SipEndpoint:
     """A UDP socket, a TCP listener on the same port, and the TCP connections made from here.
 
     ``on_request`` is given what belongs to no session: REGISTER, MESSAGE, NOTIFY, SUBSCRIBE,
     OPTIONS, INVITE (100 is already on its way). What is never answered is forgotten after 32 s.
     ``advertise`` is our address as peers know it, where that is not the one that the route to them
-    starts from. ``admission`` bounds what is read of each source.
+    starts from. ``admission`` bounds what is read of each source; ``on_malformed`` is told who sent
+    what is no SIP, and why it is none.
     """
 
     def __init__(
@@ -144,8 +99,10 @@ class SipEndpoint:
         user_agent: str = "gridsight",
         advertise: str = "",
         limits: AdmissionLimits | None = None,
+        on_malformed: Callable[[Peer, str], None] | None = None,
     ) -> None:
         self._on_request = on_request
+        self._on_malformed = on_malformed
         self._advertise = advertise
         self.admission = Admission(limits)
         self._core = SipCore(self._sent_by, user_agent=user_agent)
@@ -184,7 +141,7 @@ class SipEndpoint:
         if udp:
             self._udp = UdpPort(host, port, self._datagrams)
             port = self._udp.port
-        self._tcp = TcpConnections(self._stream_message, self._lost)
+        self._tcp = TcpConnections(self._stream_message, self._lost, self._cannot_read)
         if tcp:
             if not port:
                 with socket.socket() as probe:
@@ -235,21 +192,19 @@ class SipEndpoint:
         if known is None:
             if len(self._routes) >= _ROUTES_LIMIT:
                 self._routes.clear()
-            known = self._routes[peer.host] = _route_source(peer)
+            known = self._routes[peer.host] = route_source(peer)
         return known
 
     def contact(self, peer: Peer, user: str) -> str:
         """The Contact that this peer is given."""
-        return f"<sip:{user}@{_bracketed(self.contact_host(peer))}:{self._port}>"
+        return f"<sip:{user}@{bracketed(self.contact_host(peer))}:{self._port}>"
 
     def figures(self) -> dict[str, int]:
         """Counts since the start: what was dropped or refused, and why; and what is open now."""
         core, inbox, tcp = self._core, self._inbox, self._tcp
         return {
             **core.counters,
-            "malformed": core.counters["malformed"]
-            + self._malformed
-            + (tcp.malformed if tcp else 0),
+            "malformed": core.counters["malformed"] + self._malformed,
             "flooded": self.admission.refused,
             "overflowed": inbox.dropped if inbox else 0,
             "transactions": len(core),
@@ -282,9 +237,9 @@ class SipEndpoint:
         series, as refreshing REGISTERs do (RFC 3261 §10.2.4): count up by two. Raises SipTimeout,
         SipUnreachable.
         """
-        opening = _opening(method, uri, local, remote, headers, content_type, call_id, cseq)
+        opening = opening_request(method, uri, local, remote, headers, content_type, call_id, cseq)
         contact = self.contact(peer, local.user) if method in ("REGISTER", "SUBSCRIBE") else ""
-        async with _limited(timeout_s):
+        async with limited(timeout_s):
             answered = await self._authenticated(opening, peer, contact, body, credentials)
         return answered.response
 
@@ -306,9 +261,9 @@ class SipEndpoint:
         When the caller is cancelled or the time is over the INVITE is cancelled, and a late 200 is
         acknowledged and ended with BYE. Raises SipRefused, SipTimeout, SipUnreachable.
         """
-        opening = _opening("INVITE", uri, local, remote, headers, content_type)
+        opening = opening_request("INVITE", uri, local, remote, headers, content_type)
         contact = self.contact(peer, local.user)
-        async with _limited(timeout_s):
+        async with limited(timeout_s):
             answered = await self._authenticated(opening, peer, contact, body, credentials)
         return self._session_of(answered)
 
@@ -331,9 +286,9 @@ class SipEndpoint:
         Raises SipRefused, SipTimeout, SipUnreachable.
         """
         fields = [("Event", event), ("Expires", str(expires_s)), *headers]
-        opening = _opening("SUBSCRIBE", uri, local, remote, fields, content_type)
+        opening = opening_request("SUBSCRIBE", uri, local, remote, fields, content_type)
         contact = self.contact(peer, local.user)
-        async with _limited(timeout_s):
+        async with limited(timeout_s):
             answered = await self._authenticated(opening, peer, contact, body, None)
         return self._session_of(answered)
 
@@ -497,13 +452,18 @@ class SipEndpoint:
         if self.admission.admit(peer, self._loop.time()):
             self._inbox.put(message, peer)
 
+    def _cannot_read(self, peer: Peer, error: MessageError) -> None:
+        self._malformed += 1
+        if self._on_malformed is not None:
+            self._on_malformed(peer, str(error))
+
     def _take(self, item: bytes | Message, peer: Peer) -> None:
         message: Message | None
         if isinstance(item, bytes):
             try:
                 message = parse_datagram(item)
-            except MessageError:
-                self._malformed += 1
+            except MessageError as error:
+                self._cannot_read(peer, error)
                 return
             if message is None:
                 return
@@ -614,60 +574,4 @@ class SipEndpoint:
         self._flush()
 
     def _sent_by(self, peer: Peer) -> str:
-        return f"{_bracketed(self.contact_host(peer))}:{self._port}"
-
-
-@contextlib.asynccontextmanager
-async def _limited(timeout_s: float | None) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(timeout_s):
-            yield
-    except TimeoutError:
-        raise SipTimeout(f"no answer within {timeout_s} s") from None
-
-
-def _opening(
-    method: str,
-    uri: str,
-    local: SipUri,
-    remote: SipUri | None,
-    headers: HeaderFields,
-    content_type: str,
-    call_id: str = "",
-    cseq: int = 1,
-) -> SipRequest:
-    """A request that begins something: From with a new tag, To without."""
-    fields = Headers(
-        [
-            ("From", f"<{local}>;tag={secrets.token_hex(8)}"),
-            ("To", f"<{remote or uri}>"),
-            ("Call-ID", call_id or secrets.token_hex(16)),
-            ("CSeq", f"{cseq} {method}"),
-            *headers,
-        ]
-    )
-    if content_type:
-        fields.set("Content-Type", content_type)
-    return SipRequest(method, uri, fields)
-
-
-def _fields(headers: HeaderFields, content_type: str) -> Headers:
-    fields = Headers(headers)
-    if content_type:
-        fields.set("Content-Type", content_type)
-    return fields
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _route_source(peer: Peer) -> str:
-    family = socket.AF_INET6 if ":" in peer.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            # Connecting a UDP socket sends nothing; it only asks the routing table.
-            probe.connect((peer.host, peer.port or 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
+        return f"{bracketed(self.contact_host(peer))}:{self._port}"

@@ -10,7 +10,7 @@ from camera_adapters.sip.messages import Headers, SipResponse
 from camera_adapters.sip.peer import Peer
 
 if TYPE_CHECKING:
-    from camera_adapters.sip.endpoint import IncomingRequest
+    from camera_adapters.sip.incoming import IncomingRequest
 
 HeaderFields = Iterable[tuple[str, str]]
 

@@ -92,6 +92,7 @@ class TcpConnections:
         self,
         on_message: Callable[[Message, Peer], None],
         on_lost: Callable[[Peer], None],
+        on_malformed: Callable[[Peer, MessageError], None],
         *,
         limit: int = 12_000,
         per_host: int = 6_000,
@@ -99,6 +100,7 @@ class TcpConnections:
     ) -> None:
         self._on_message = on_message
         self._on_lost = on_lost
+        self._on_malformed = on_malformed
         self._limit = limit
         self._per_host = per_host
         self._idle_s = idle_s
@@ -108,7 +110,6 @@ class TcpConnections:
         self._opening: dict[Peer, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
-        self.malformed = 0
         self.refused = 0
 
     def __len__(self) -> int:
@@ -185,6 +186,10 @@ class TcpConnections:
     def message(self, message: Message, connection: _Connection) -> None:
         self._on_message(message, connection.peer)
 
+    def malformed(self, error: MessageError, connection: _Connection) -> None:
+        self._on_malformed(connection.peer, error)
+        connection.abort()
+
     def _close_idle(self) -> None:
         loop = asyncio.get_running_loop()
         oldest = loop.time() - self._idle_s
@@ -217,9 +222,8 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             messages = self._parser.receive(data)
-        except MessageError:
-            self._owner.malformed += 1
-            self.abort()
+        except MessageError as error:
+            self._owner.malformed(error, self)
             return
         for message in messages:
             self.heard_at = self.loop.time()

@@ -89,8 +89,10 @@ class Device:
 
     def blemish(self, fault: str, detail: str, until_s: float) -> None:
         """Something is wrong, though it is online; shown until then."""
+        news = (fault, detail) != (self.fault, self.detail)
         self.fault, self.detail, self.fault_until_s = fault, detail, until_s
-        self.tell()
+        if news:
+            self.tell()
 
     def tell(self) -> None:
         """Report how it stands."""

@@ -36,6 +36,7 @@ _AT_A_TIME = 128
 _CATALOG_PAUSE_S = 60.0
 _RENEW_S = SUBSCRIPTION_S * 0.8
 _SUBSCRIBE_AGAIN_S = 600.0
+_SUBSCRIPTION = "subscribe "
 
 OnNotify = Callable[[Device, IncomingRequest], None]
 
@@ -91,12 +92,10 @@ class Fetching:
             async with self._turns:
                 with contextlib.suppress(DeviceRefused):
                     await self.fetch_catalog(device)
+        for name in [name for name in device.tasks if name.startswith(_SUBSCRIPTION)]:
+            device.tasks.pop(name).cancel()
         for name, event, document in self._wanted(device):
-            task_name = f"subscribe {name}"
-            running = device.tasks.get(task_name)
-            if running is not None:
-                running.cancel()
-            device.tasks[task_name] = asyncio.create_task(
+            device.tasks[_SUBSCRIPTION + name] = asyncio.create_task(
                 self._subscribed(device, name, event, document)
             )
 

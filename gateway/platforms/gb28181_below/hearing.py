@@ -96,8 +96,8 @@ class Hearing:
     def notified(self, device: Device, incoming: IncomingRequest) -> None:
         """A NOTIFY within one of our subscriptions, or a MESSAGE within a media session."""
         now_s = asyncio.get_running_loop().time()
-        self._registrar.heard(device.code, incoming.peer, now_s)
-        device.heard(incoming.peer, now_s)
+        self._registrar.heard(device.code, incoming.reply_peer, now_s)
+        device.heard(incoming.reply_peer, now_s)
         self._document(device, incoming)
 
     def _device_of(self, sender: str, incoming: IncomingRequest) -> Device | None:
@@ -105,11 +105,11 @@ class Hearing:
         now_s = asyncio.get_running_loop().time()
         device = self._devices.get(sender)
         if device is None:
-            there = self._registrar.at(incoming.peer)
+            there = self._registrar.at(incoming.reply_peer)
             device = None if there is None else self._devices.get(there.code)
         if device is None:
             return None
-        registration = self._registrar.heard(device.code, incoming.peer, now_s)
+        registration = self._registrar.heard(device.code, incoming.reply_peer, now_s)
         if registration is None:
             return None
         device.heard(registration.peer, now_s)

@@ -27,6 +27,7 @@ from camera_adapters.gb28181.registrar import (
 )
 from camera_adapters.sip.endpoint import IncomingRequest, SipEndpoint
 from camera_adapters.sip.peer import Peer
+from gateway.cluster.child import ConfigurationError
 from gateway.control.channel import ControlError
 from gateway.database.gb28181_tables import gb28181_dialogs
 from gateway.database.platform_tables import platform_channels, platform_states
@@ -76,6 +77,7 @@ class Gb28181Below:
             self._on_request,
             user_agent="gridsight",
             advertise=settings.advertise_address or "",
+            on_malformed=self._on_malformed,
         )
         self._registrar = Registrar(
             settings.effective_domain,
@@ -111,12 +113,18 @@ class Gb28181Below:
         self._media.on_document = self._hearing.notified
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the address or port cannot be had."""
-        await self.endpoint.open(self._settings.address, self._settings.port)
+        """Listen. Raises ConfigurationError when the address or port cannot be had."""
+        address, port = self._settings.address, self._settings.port
+        try:
+            await self.endpoint.open(address, port)
+        except OSError as error:
+            raise ConfigurationError(
+                f"gb28181.address {address} and gb28181.port {port} cannot be listened on: {error}"
+            ) from None
         self._polling = asyncio.create_task(self._poll())
         _log.info(
             "GB/T 28181 devices can register",
-            address=self._settings.address,
+            address=address,
             port=self.endpoint.port,
         )
 
@@ -204,9 +212,11 @@ class Gb28181Below:
                 device.fault, device.detail = row.fault, row.detail
 
     def _change(self, device: Device, platform: DesiredPlatform) -> None:
-        before = device.platform
+        before, options = device.platform, device.options
         device.platform = platform
         device.options = _options_of(platform)
+        if device.options != options and device.state == "online":
+            self._fetching.greet(device)
         if (before.password, before.username) != (platform.password, platform.username):
             self._registrar.remove(device.code)
 
@@ -352,12 +362,23 @@ class Gb28181Below:
         if incoming.request.method == "REGISTER":
             now_s = asyncio.get_running_loop().time()
             answer = self._registrar.register(
-                incoming.request, incoming.peer, now_s, datetime.now(self._zone)
+                incoming.request, incoming.reply_peer, now_s, datetime.now(self._zone)
             )
             incoming.respond(answer.status, headers=answer.headers)
         else:
             self._hearing.heard(incoming)
         self._handle_events()
+
+    def _on_malformed(self, peer: Peer, why: str) -> None:
+        """What is no SIP is dropped; where it comes from a device, its page says so."""
+        self._blemish_at(peer, "bad_message", f"it sends what is no SIP: {why}")
+
+    def _blemish_at(self, peer: Peer, fault: str, detail: str) -> None:
+        registration = self._registrar.at(peer)
+        device = None if registration is None else self._by_code.get(registration.code)
+        if device is not None and device.state == "online":
+            until_s = asyncio.get_running_loop().time() + 3.0 * self._settings.keepalive_s
+            device.blemish(fault, detail, until_s)
 
     def _handle_events(self, forgotten: str = "") -> None:
         for event in self._registrar.events():
@@ -435,6 +456,10 @@ class Gb28181Below:
             now_s = loop.time()
             self._registrar.poll(now_s)
             self._handle_events()
+            for peer in self.endpoint.admission.flooding():
+                self._blemish_at(
+                    peer, "flooding", "it sends far too much: some of it is not read any more"
+                )
             for device in self._devices.values():
                 if device.fault_until_s is not None and now_s >= device.fault_until_s:
                     device.fault, device.detail, device.fault_until_s = "", "", None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -178,7 +179,8 @@ class MediaSessions:
                 "unsupported",
                 f"the device wants its voice over {'TCP' if over_tcp else 'UDP'}",
             )
-        ssrc = offered.ssrc if offered.ssrc is not None else self._ssrcs.take("talk")
+        # The receiver chooses; one that does not is content with any.
+        ssrc = offered.ssrc if offered.ssrc is not None else secrets.randbelow(10**9)
         if over_tcp and not offered.setup:
             incoming.respond(488)
             raise DeviceRefused("unsupported", "the device does not say who connects")
@@ -276,7 +278,8 @@ class MediaSessions:
         session.received = False
         # A steady count is not known; devices only look that it grows.
         session.number = 1000
-        self._ssrcs.hold(session.ssrc)
+        if wanted.purpose != "talk":
+            self._ssrcs.hold(session.ssrc)
         self._attach(session)
         session.farewell = asyncio.create_task(self._say_goodbye(session, RESUME_WITHIN_S))
 
@@ -307,7 +310,8 @@ class MediaSessions:
 
     def _ended(self, session: MediaSession, cause: str) -> None:
         self._sessions.pop(session.name, None)
-        self._ssrcs.release(session.ssrc)
+        if session.wanted.purpose != "talk":
+            self._ssrcs.release(session.ssrc)
         if cause == "closed":
             return
         self._forget_row(session.name)

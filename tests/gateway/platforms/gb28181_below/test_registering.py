@@ -217,3 +217,52 @@ async def test_unreadable_document_is_a_state_of_its_device(tmp_path: Path) -> N
         assert await device.tell_bytes(bomb) == 400
         assert upper.state(platform_id).fault == "bad_document"
         assert upper.state(platform_id).state == "online"
+
+
+async def test_flood_of_a_device_is_a_state_of_it_and_harms_no_other(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        other_id = await upper.add("34020000001320000002")
+        device = await upper.device()
+        other = await upper.device("34020000001320000002", host="127.0.0.2")
+        await device.register()
+        await other.register()
+        limit = round(upper.kind.endpoint.admission._limits.known.burst)
+        for number in range(limit + 2000):
+            device.endpoint._udp.send(  # type: ignore[union-attr]
+                b"\r\n\r\n" if number % 2 else b"garbage\r\n\r\n", device.platform
+            )
+            if number % 200 == 0:
+                await asyncio.sleep(0)
+        state = await upper.until(platform_id, lambda s: s.fault == "flooding")
+        assert state.state == "online"
+        assert await other.keepalive() == 200
+        assert upper.state(other_id).fault == ""
+
+
+async def test_message_of_a_hundred_megabytes_is_cut_off_and_shown(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(transport="tcp")
+        await device.register()
+        (connection,) = device.endpoint._tcp._connections.values()  # type: ignore[union-attr]
+        connection.send(b"MESSAGE sip:a SIP/2.0\r\nContent-Length: 104857600\r\n\r\n<xml>")
+        state = await upper.until(platform_id, lambda s: s.fault == "bad_message")
+        assert "104857600" in state.detail
+
+
+async def test_changed_subscriptions_are_made_and_ended(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add(subscribe_catalog=False, subscribe_alarm=False)
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        assert device.subscriptions == {}
+        options = {"subscribe_catalog": False, "subscribe_alarm": True}
+        await upper.rows.write(
+            "platforms.change", platform_id=platform_id, columns={"options": options}
+        )
+        assert upper.running is not None
+        await upper.running.held.reconcile()
+        await device.subscribed.wait()
+        assert set(device.subscriptions) == {"Alarm"}
