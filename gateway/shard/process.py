@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from camera_adapters.rtmp.listener import RtmpListener
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.stream import Stream, Variant
+from camera_adapters.webrtc.input import WebRtcInput
 from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.audit import AuditRecord, append
 from gateway.audit.watching import WatchedLog
@@ -31,11 +32,13 @@ from gateway.live.restream import Permission, Restreams
 from gateway.live.snapshot import Snapshots
 from gateway.live.waiting import run_begins
 from gateway.live.whep import WhepEndpoint
+from gateway.live.whip import WhipEndpoint
 from gateway.masks import Polygons
 from gateway.refused_tickets import RefusedTickets
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.calls import clock_calls, footage_calls, live_calls, media_calls
+from gateway.shard.cascade import CascadeSending
 from gateway.shard.clock_watch import ClockWatch
 from gateway.shard.derived import DerivedVariants
 from gateway.shard.desired import DesiredReader
@@ -47,7 +50,7 @@ from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
 from gateway.shard.web import serve_http
 from gateway.sources.gb28181 import media_place
-from gateway.sources.push_door import PushDoor
+from gateway.sources.push_door import APPLICATION, PushDoor
 from gateway.sources.registry import SourceContext
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
@@ -92,6 +95,7 @@ class ShardProcess:
             lambda why: self._refused.note(why),
         )
         self._whep: WhepEndpoint
+        self._cascade: CascadeSending
         self._mse: MseEndpoint
         self._restreams: Restreams | None = None
         self._push: PushDoor
@@ -163,6 +167,7 @@ class ShardProcess:
         stack.push_async_callback(self._shard.close)
         self._clocks = ClockWatch(self._shard, self._recorder, clock, self._accepted_offset)
 
+        self._cascade = CascadeSending(self._shard, settings.cascade.address)
         door = LiveDoor(self._shard, self._sessions)
         output = self._open_webrtc()
         stack.callback(output.close)
@@ -173,10 +178,14 @@ class ShardProcess:
             run_wait_s=1.0,  # the door has waited already
         )
         self._mse = MseEndpoint(door.for_mse, transcoder=transcoder)
+        incoming = WebRtcInput(output.mux, output.identity, clock.now_us)
+        stack.callback(incoming.close)
         await self._start_restreams(stack)
         await self._start_push(stack)
 
         routes = [*self._whep.routes(), *self._mse.routes()]
+        if settings.push.enabled:
+            routes += WhipEndpoint(incoming, self._push.admit, APPLICATION).routes()
         port = await stack.enter_async_context(serve_http(self._name, routes))
         stack.callback(self._whep.close)
         stack.callback(self._mse.close)
@@ -187,6 +196,7 @@ class ShardProcess:
             {
                 **footage_calls(self._recorder),
                 **media_calls(self._shard, Snapshots(transcoder)),
+                **self._cascade.calls(),
                 **live_calls(self._reconcile, self._revoke, self._sessions.hand_over),
                 **clock_calls(self._clocks),
                 **sampling_calls(self._shard),
@@ -305,6 +315,7 @@ class ShardProcess:
         """Whoever sees more than the masks of now let them see begins anew, masked."""
         if not self._shard.derived.cover(masks):
             return
+        self._cascade.cover()
         for session in self._sessions.seeing_all_of(masks.__contains__):
             self._whep.revoke(session.session_id, "masks_changed")
             self._mse.revoke(session.session_id, "masks_changed")
@@ -391,6 +402,7 @@ class ShardProcess:
             "mse_viewers": self._mse.viewer_count,
             "mse_pictures_skipped": self._mse.pictures_skipped,
             "rtmp_publishers": len(self._push_listener.connections) if self._push_listener else 0,
+            "cascade_sessions": len(self._cascade),
             "restream_readers": self._restreams.session_count if self._restreams else 0,
             **self._fetching.figures(),
         }
