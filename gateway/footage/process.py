@@ -18,6 +18,7 @@ from gateway.database.writer_process import RemoteRowWriter
 from gateway.evidence.keys import KeyFault, PackageSigner
 from gateway.evidence.making import Workshop
 from gateway.evidence.worker import ExportWorker
+from gateway.footage.cascade import CascadePlayback
 from gateway.footage.export_rights import Exports
 from gateway.footage.fragments import FragmentMaker
 from gateway.footage.frames import FrameMaker
@@ -28,6 +29,7 @@ from gateway.footage.routes import footage_server
 from gateway.footage.sessions import PlaybackSessions
 from gateway.footage.transcoding import PlaybackTranscoding
 from gateway.identifiers import US_PER_S
+from gateway.masks import MaskReader
 from gateway.refused_tickets import RefusedTickets
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
@@ -89,6 +91,7 @@ async def serve(settings: Settings, name: str) -> None:
         transcoding = PlaybackTranscoding(reader, maker, transcoder)
         stack.push_async_callback(transcoding.close)
         privacy = Privacy(engine)
+        cascade = CascadePlayback(reader, transcoding, MaskReader(engine), settings.cascade.address)
         sessions = PlaybackSessions(secret, engine, RefusedTickets(rows, name).note)
         server = footage_server(
             name,
@@ -116,6 +119,7 @@ async def serve(settings: Settings, name: str) -> None:
 
         async def masks_changed(camera_id: str) -> None:
             privacy.changed(camera_id)
+            cascade.masks_changed(camera_id)
 
         async def exports_wake() -> None:
             exporting.wake()
@@ -124,6 +128,7 @@ async def serve(settings: Settings, name: str) -> None:
             control_path(settings, name),
             secret,
             {
+                **cascade.calls(),
                 "playback.revoke": server.revoke,
                 "masks.changed": masks_changed,
                 "footage.status": status,
