@@ -126,8 +126,9 @@ class RtspClient:
 
     ``tcp`` asks for packets inside the connection, else by UDP. Packets go to the takers given to
     :meth:`connect_channel`; garbage between messages is skipped and counted in ``garbage_bytes``.
-    ``setup_headers`` and ``play_headers`` go out with each SETUP and PLAY. No method raises for
-    anything that the camera sends.
+    ``describe_headers``, ``setup_headers`` and ``play_headers`` go out with each request of that
+    name; ``choose`` says what to set up of what is described. No method raises for anything that
+    the camera sends.
     """
 
     url: str
@@ -136,6 +137,8 @@ class RtspClient:
     garbage_bytes: int = 0
     setup_headers: tuple[tuple[str, str], ...] = ()
     play_headers: tuple[tuple[str, str], ...] = (("Range", "npt=0.000-"),)
+    describe_headers: tuple[tuple[str, str], ...] = ()
+    choose: Callable[[sdp.SessionDescription], list[TrackPlan]] = choose_tracks
     session_id: str = ""
     plans: list[TrackPlan] = field(default_factory=list)
     finished: bool = False
@@ -375,12 +378,13 @@ class RtspClient:
         # Some cameras do not know OPTIONS; what they say to DESCRIBE counts.
         if "GET_PARAMETER" in response.headers.get("Public").upper():
             self._keepalive_method = "GET_PARAMETER"
-        self._send("DESCRIBE", self.url, self._on_describe, headers=[("Accept", "application/sdp")])
+        headers = [("Accept", "application/sdp"), *self.describe_headers]
+        self._send("DESCRIBE", self.url, self._on_describe, headers=headers)
 
     def _on_describe(self, response: Response) -> None:
         try:
             session = sdp.parse(response.body)
-            self.plans = choose_tracks(session)
+            self.plans = self.choose(session)
         except sdp.SdpError as error:
             self._fail(FailureCode.PROTOCOL, f"the camera's description is unreadable: {error}")
             return
