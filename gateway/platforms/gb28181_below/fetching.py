@@ -37,6 +37,7 @@ _CATALOG_PAUSE_S = 60.0
 _RENEW_S = SUBSCRIPTION_S * 0.8
 _SUBSCRIBE_AGAIN_S = 600.0
 _SUBSCRIPTION = "subscribe "
+_SUBSCRIBED_S = 5.0
 
 OnNotify = Callable[[Device, IncomingRequest], None]
 
@@ -86,18 +87,30 @@ class Fetching:
         async with self._turns:
             with contextlib.suppress(DeviceRefused):
                 await self._facts(device)
+        await self._subscribe(device)
         loop = asyncio.get_running_loop()
         last = self._fetched_s.get(device.id)
         if last is None or loop.time() - last > _CATALOG_PAUSE_S:
             async with self._turns:
                 with contextlib.suppress(DeviceRefused):
                     await self.fetch_catalog(device)
+
+    async def _subscribe(self, device: Device) -> None:
+        """Begin to subscribe. Returns when changes of the catalogue are told from now on, or will
+        not be: what changes while it is fetched must not be missed.
+        """
         for name in [name for name in device.tasks if name.startswith(_SUBSCRIPTION)]:
             device.tasks.pop(name).cancel()
+        decided = asyncio.Event()
         for name, event, document in self._wanted(device):
+            told = decided if name == "catalog" else asyncio.Event()
             device.tasks[_SUBSCRIPTION + name] = asyncio.create_task(
-                self._subscribed(device, name, event, document)
+                self._subscribed(device, name, event, document, told)
             )
+        if device.options.subscribe_catalog:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SUBSCRIBED_S):
+                    await decided.wait()
 
     async def _fetch_later(self, device: Device) -> None:
         last = self._fetched_s.get(device.id, 0.0)
@@ -220,9 +233,11 @@ class Fetching:
             wanted.append(("position", mobile_position.EVENT_PACKAGE, document))
         return wanted
 
-    async def _subscribed(self, device: Device, name: str, event: str, document: Element) -> None:
+    async def _subscribed(
+        self, device: Device, name: str, event: str, document: Element, decided: asyncio.Event
+    ) -> None:
         """Keep a subscription while the device is online; one that it does not know is tried
-        again only when it registers anew.
+        again only when it registers anew. ``decided`` is set after the first answer.
         """
         while True:
             try:
@@ -231,12 +246,14 @@ class Fetching:
                         device.code, device.reach(), event, document
                     )
             except DeviceRefused as error:
+                decided.set()
                 _log.info("a subscription was refused", platform=device.id, to=name, why=str(error))
                 if error.code in ("unsupported", "device_error", "not_found", "refused"):
                     return
                 await asyncio.sleep(_SUBSCRIBE_AGAIN_S)
                 continue
             device.subscriptions[name] = session
+            decided.set()
             session.on_request = lambda incoming: self._on_notify(device, incoming)
             try:
                 await self._renewed(session, event)

@@ -172,6 +172,9 @@ class Hearing:
             if self.fetching is not None:
                 self.fetching.fetch_catalog_soon(device)
             return
+        if device.catalog.get("state") == "fetching" and self.fetching is not None:
+            # The pages on their way may be older than this, and would undo it.
+            self.fetching.fetch_catalog_soon(device)
         changes = changes_of(notification.events)
         if not changes["channels"] and not changes["gone"]:
             device.sink.channel_status(device.id, changes["status"])
