@@ -87,6 +87,11 @@ class _Reply:
     why: str
 
 
+def is_secure_port(port: int) -> bool:
+    """Whether HTTPS is spoken on a port by custom; a device is asked in that way then."""
+    return port in (443, 8443)
+
+
 def create_session() -> aiohttp.ClientSession:
     """One for all devices; close it at the end. Their certificates are not checked: they are of
     their own making, and the password never goes out but as a digest.
@@ -235,7 +240,7 @@ class OnvifClient:
     async def _ask(self, request: Request, address: str, timeout_s: float) -> Node:
         url = self._url(request, address)
         signed = request.secured and bool(self.username)
-        clock_read = False
+        clock_read = challenge_is_fresh = sent_again = False
         while True:
             if signed:
                 self._require_try()
@@ -243,7 +248,14 @@ class OnvifClient:
             credentials = self._credentials if signed else None
             digest = credentials is not None and credentials.challenge is not None
             token = self._token(offset_us) if signed and not digest else None
-            reply = await self._post(url, request, token, credentials, timeout_s)
+            try:
+                reply = await self._post(url, request, token, credentials, timeout_s)
+            except OnvifError as error:
+                # A connection that was kept, and that the device had just closed.
+                if error.code is not OnvifFault.LOST or sent_again or _is_once(request):
+                    raise
+                sent_again = True
+                continue
             if 300 <= reply.status < 400 and self._moved_to(reply.location):
                 url = self._url(request, "")
                 continue
@@ -270,10 +282,11 @@ class OnvifClient:
             if challenged and not digest and self._accept(reply.challenges):
                 # The signature may have been read and refused, so it counts as a try.
                 self._note_refused()
+                challenge_is_fresh = True
                 continue
-            if challenged and digest and _is_stale(reply.challenges):
-                assert credentials is not None
-                credentials.accept(parse_challenges(reply.challenges))
+            # Devices let their nonces run out, and few say that this is why they refuse.
+            if challenged and digest and not challenge_is_fresh and self._accept(reply.challenges):
+                challenge_is_fresh = True
                 continue
             self._note_refused()
             if not digest and not clock_read:
@@ -484,8 +497,9 @@ def _failure(request: Request, reply: _Reply, fault: SoapFault | None) -> OnvifE
     )
 
 
-def _is_stale(challenges: list[str]) -> bool:
-    return any(one.stale for one in parse_challenges(challenges))
+def _is_once(request: Request) -> bool:
+    """Whether doing it twice is not the same as doing it once."""
+    return request.operation in ("SystemReboot", "SetPreset", "CreatePresetTour", "RelativeMove")
 
 
 def _http_date_us(value: str) -> int | None:

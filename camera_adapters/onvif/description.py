@@ -143,6 +143,8 @@ async def _channel(
 
 async def _stream_url(client: OnvifClient, profile: Profile) -> str:
     answer = await _optional(client, media.get_stream_uri(profile))
+    if answer is None and profile.service is Service.MEDIA2:
+        answer = await _optional(client, media.get_stream_uri(profile, "RtspUnicast"))
     return _reached(media.parse_uri(answer), client.host) if answer is not None else ""
 
 

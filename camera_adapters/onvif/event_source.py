@@ -30,6 +30,7 @@ _RENEW_SHARE = 0.5
 _ANSWER_S = 15.0
 # Devices that do not wait are not asked without end.
 _LEAST_PULL_S = 1.0
+_SHORT_PULL_S = 4.0
 _STATES_LIMIT = 512
 
 
@@ -107,6 +108,7 @@ class EventSource:
         self._on_alive = on_alive
         self._changes = StateChanges()
         self._subscription: Subscription | None = None
+        self._pull_limit_s = PULL_S
 
     async def run(self) -> None:
         """Subscribe and take events until the device is lost or its subscription is: raises
@@ -152,7 +154,7 @@ class EventSource:
     async def _pull(self, subscription: Subscription) -> None:
         lifetime_s = subscription.lifetime_s or LIFETIME_S
         ends = time.monotonic() + lifetime_s
-        pull_s = max(min(PULL_S, lifetime_s * _RENEW_SHARE / 2), _LEAST_PULL_S)
+        pull_s = max(min(self._pull_limit_s, lifetime_s * _RENEW_SHARE / 2), _LEAST_PULL_S)
         renews = True
         while True:
             began = time.monotonic()
@@ -164,11 +166,17 @@ class EventSource:
                     renews = False
                     if ends - began <= pull_s:
                         raise OnvifError(OnvifFault.LOST, "the subscription ends")
-            answer = await self._client.call(
-                events.pull_messages(subscription, pull_s, _MESSAGES_AT_ONCE),
-                address=subscription.address,
-                timeout_s=pull_s + _ANSWER_S,
-            )
+            try:
+                answer = await self._client.call(
+                    events.pull_messages(subscription, pull_s, _MESSAGES_AT_ONCE),
+                    address=subscription.address,
+                    timeout_s=pull_s + _ANSWER_S,
+                )
+            except OnvifError as error:
+                # Some devices do not wait so long, and say so by a fault, or not at all.
+                if error.code in (OnvifFault.DEVICE_ERROR, OnvifFault.TIMED_OUT):
+                    self._pull_limit_s = max(self._pull_limit_s / 4, min(_SHORT_PULL_S, PULL_S))
+                raise
             pulled = events.parse_pulled(answer)
             if pulled.current_us is not None and pulled.termination_us is not None:
                 # Some devices prolong with each pull, and say so.

@@ -124,11 +124,14 @@ def choose_streams(
     return chosen
 
 
-def get_stream_uri(profile: Profile) -> Request:
-    """RTSP, unicast (Media §5.15.1, Media 2 §5.3.1)."""
+def get_stream_uri(profile: Profile, protocol: str = "RTSP") -> Request:
+    """RTSP, unicast (Media §5.15.1, Media 2 §5.3.1). ``protocol`` is Media 2's: ``RTSP`` is by TCP,
+    ``RtspUnicast`` by UDP; the address is the same, but some devices know one word alone.
+    """
     if profile.service is Service.MEDIA2:
         body = (
-            f"<m:Protocol>RTSP</m:Protocol><m:ProfileToken>{text(profile.token)}</m:ProfileToken>"
+            f"<m:Protocol>{text(protocol)}</m:Protocol>"
+            f"<m:ProfileToken>{text(profile.token)}</m:ProfileToken>"
         )
     else:
         body = (

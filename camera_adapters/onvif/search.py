@@ -20,7 +20,7 @@ import structlog
 
 from camera_adapters.onvif import device, discovery
 from camera_adapters.onvif.addresses import addresses_in, count_addresses
-from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault
+from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault, is_secure_port
 from camera_adapters.onvif.device import DeviceInformation
 from camera_adapters.onvif.discovery import MULTICAST_ADDRESS, PORT, TYPES, Match
 
@@ -293,7 +293,7 @@ async def _ask_address(
 
 async def _ask_port(session: aiohttp.ClientSession, host: str, port: int) -> FoundDevice | None:
     """Does ONVIF answer there? Asked without a password, so that nothing is ever locked."""
-    client = OnvifClient(session, host, port)
+    client = OnvifClient(session, host, port, secure=is_secure_port(port))
     try:
         async with asyncio.timeout(_CONNECT_S):
             _, writer = await asyncio.open_connection(host, port)

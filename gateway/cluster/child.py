@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import sys
 from importlib import import_module
@@ -28,6 +29,8 @@ SUPERVISOR_VARIABLE = "GRIDSIGHT_SUPERVISOR"
 EXIT_CONFIGURATION = 78
 
 _PR_SET_PDEATHSIG = 1
+# Thousands of cameras are thousands of connections; systemd's default for a service is 1024.
+_DESCRIPTORS = 65_536
 
 PROCESS_MODULES = {
     "writer": "gateway.database.writer_process",
@@ -63,9 +66,18 @@ def hold_name(run_directory: Path, name: str) -> IO[bytes]:
     return lock
 
 
+def raise_descriptor_limit() -> None:
+    """Allow this process as many open files and sockets as the system does, up to 65,536."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main(arguments: list[str]) -> None:
     """Run one process to its end."""
     kind, name = arguments
+    raise_descriptor_limit()
     settings = Settings.from_json(Path(os.environ[SETTINGS_FILE_VARIABLE]).read_text())
     configure_logging(settings.log, name)
     # Not for the processes that this one may start.

@@ -48,13 +48,16 @@ REALM = "onvif-device"
 class Habits:
     """How it behaves. ``sign_in``: ``token`` (WS-Security), ``http`` (digest), ``none``.
 
-    ``told_host`` is what it puts into addresses; ``broken`` maps operations to whole answers;
-    ``unknown`` are operations that it does not have.
+    ``nonce_uses`` is how often one of its nonces is good, which it does not say when it refuses.
+    ``pull_limit_s`` is the longest pull that it takes. ``told_host`` is what it tells as its own;
+    ``broken`` maps operations to whole answers; ``unknown`` are operations that it does not have.
     """
 
     username: str = "admin"
     password: str = "right 密码"
     sign_in: str = "token"
+    nonce_uses: int = 1000
+    pull_limit_s: float = 3600.0
     clock_needs_password: bool = False
     skew_s: float = 0.0
     zone: str = "CST-8"
@@ -69,6 +72,8 @@ class Habits:
     broken: dict[str, bytes] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     forbidden: set[str] = field(default_factory=set)
+    # Closes the connection instead of an answer, once for each.
+    hangs_up: list[str] = field(default_factory=list)
     # (start_us, end_us) of footage on its own storage, by channel number.
     recordings: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     find_events: bool = True
@@ -112,7 +117,7 @@ class OnvifDevice:
         self.set_times: list[ElementTree.Element] = []
         self.searches: set[str] = set()
         self.news = asyncio.Event()
-        self._nonces: set[str] = set()
+        self._nonces: Counter[str] = Counter()
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         for channel in range(1, self.habits.channels + 1):
@@ -206,16 +211,21 @@ class OnvifDevice:
         if not open_to_all and not self._is_signed(request, root):
             if self.habits.sign_in == "http":
                 nonce = secrets.token_hex(8)
-                self._nonces.add(nonce)
+                self._nonces[nonce] = self.habits.nonce_uses
                 challenge = f'Digest realm="{REALM}", nonce="{nonce}", qop="auth", algorithm=MD5'
                 return web.Response(status=401, headers={"WWW-Authenticate": challenge})
             return _fault("ter:NotAuthorized", "Sender not Authorized", 400)
+        if operation in self.habits.hangs_up:
+            self.habits.hangs_up.remove(operation)
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
         if operation in self.habits.broken:
             return web.Response(
                 body=self.habits.broken[operation], content_type="application/soap+xml"
             )
         handler = _HANDLERS.get(name)
-        if handler is None or operation in self.habits.unknown:
+        if handler is None or {operation, name} & self.habits.unknown:
             return _fault("ter:ActionNotSupported", "Optional Action Not Implemented", 500)
         if operation in self.habits.forbidden:
             return _fault("ter:NotAuthorized", "Sender not Authorized", 400)
@@ -243,9 +253,10 @@ class OnvifDevice:
             right = _md5(
                 f"{first}:{told['nonce']}:{told['nc']}:{told['cnonce']}:{told['qop']}:{second}"
             )
-            good = told["response"] == right and told["nonce"] in self._nonces
-            self.wrong_passwords += not good
-            return good
+            right_password = told["response"] == right
+            self.wrong_passwords += not right_password
+            self._nonces[told["nonce"]] -= 1
+            return right_password and self._nonces[told["nonce"]] >= 0
         token = root.find(f".//{_WSSE}UsernameToken")
         if token is None:
             return False
@@ -597,6 +608,8 @@ class OnvifDevice:
         one = await self._subscription(request)
         limit = int(asked.findtext("tev:MessageLimit", "1", NAMES))
         seconds = _seconds(asked.findtext("tev:Timeout", "PT1S", NAMES))
+        if seconds > self.habits.pull_limit_s:
+            raise Fault("ter:InvalidArgVal", "the timeout is too long", 400)
         messages = []
         try:
             async with asyncio.timeout(seconds):

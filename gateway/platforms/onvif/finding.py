@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from camera_adapters.onvif.addresses import base_of
-from camera_adapters.onvif.client import OnvifClient, OnvifError
+from camera_adapters.onvif.client import OnvifClient, OnvifError, is_secure_port
 from camera_adapters.onvif.description import describe
 from camera_adapters.onvif.search import FoundDevice, search
 from gateway.control.channel import ControlError
@@ -112,7 +112,15 @@ class Finding:
 
     async def _describe(self, host: str, port: int, username: str, password: str) -> dict[str, Any]:
         shared = self._shared
-        client = OnvifClient(shared.session, host, port, username, password, tries=shared.tries)
+        client = OnvifClient(
+            shared.session,
+            host,
+            port,
+            username,
+            password,
+            secure=is_secure_port(port),
+            tries=shared.tries,
+        )
         async with shared.describing:
             try:
                 description = await describe(client, {})

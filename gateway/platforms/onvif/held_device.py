@@ -15,7 +15,12 @@ import structlog
 
 from camera_adapters.device_events import DeviceEvent, DeviceEventKind, DeviceEventState
 from camera_adapters.onvif import device
-from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault
+from camera_adapters.onvif.client import (
+    OnvifClient,
+    OnvifError,
+    OnvifFault,
+    is_secure_port,
+)
 from camera_adapters.onvif.description import DescribedChannel, DeviceDescription, describe
 from camera_adapters.onvif.event_source import ChannelNames, EventSource
 from camera_adapters.onvif.notifications import NotificationServer
@@ -66,6 +71,7 @@ class HeldDevice:
             platform.port or 80,
             platform.username or "",
             platform.password or "",
+            secure=is_secure_port(platform.port or 80),
             tries=shared.tries,
             now_us=now_us,
         )

@@ -138,15 +138,33 @@ async def test_a_device_older_than_getservices_tells_its_capabilities(
 
 
 async def test_a_media2_that_fails_is_replaced_by_media1(session: aiohttp.ClientSession) -> None:
-    habits = Habits(media2=True, broken={})
-    async with OnvifDevice(habits) as peer:
+    async with OnvifDevice(Habits(media2=True, unknown={"tr2:GetProfiles"})) as peer:
+        (channel,) = (await describe(client_of(peer, session), {})).channels
+        assert channel.main.service is Service.MEDIA
+        assert channel.main_url.endswith("/ch1/main")
+
+
+async def test_a_nonce_that_ran_out_is_no_wrong_password(session: aiohttp.ClientSession) -> None:
+    async with OnvifDevice(Habits(sign_in="http", nonce_uses=2)) as peer:
         client = client_of(peer, session)
-        await client.read_clock()
-        await client.read_services()
-        client.services[Service.MEDIA2] = f"http://127.0.0.1:{peer.port}/onvif/tr2"
-        habits.unknown.add("GetStreamUri")
-        description = await describe(client, {})
-        assert description.channels[0].main_url == ""
+        await describe(client, {})
+        for _ in range(8):
+            await client.call(device.get_scopes())
+        assert peer.wrong_passwords == 0
+
+
+async def test_a_connection_that_was_just_closed_is_made_anew(
+    session: aiohttp.ClientSession,
+) -> None:
+    async with OnvifDevice(Habits(hangs_up=["Stop", "SystemReboot"])) as peer:
+        client = client_of(peer, session)
+        await describe(client, {})
+        await client.call(ptz.stop("prof_1_main"))
+        assert [one.split()[0] for one in peer.moves] == ["Stop"]
+        with pytest.raises(OnvifError) as caught:
+            await client.call(device.system_reboot())
+        assert caught.value.code is OnvifFault.LOST
+        assert peer.rebooted == 0
 
 
 @pytest.mark.parametrize("media2", [False, True])

@@ -149,6 +149,18 @@ async def test_a_subscription_that_the_device_forgot_is_made_anew(held: Gateway)
         assert held.reporting.states[platform_id].state == "online"
 
 
+async def test_a_device_that_takes_short_pulls_alone_is_pulled_so(
+    held: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_source, "PULL_S", 60.0)
+    monkeypatch.setattr(event_source, "_SHORT_PULL_S", 1.0)
+    async with OnvifDevice(Habits(pull_limit_s=5)) as device:
+        platform_id = await held.add(device)
+        await held.until(platform_id, lambda one: one.facts.get("events") == "pulled")
+        device.fire("tns1:RuleEngine/TamperDetector/Tamper", data={"IsTamper": "true"})
+        await held.until_event(lambda one: one.kind is DeviceEventKind.TAMPER)
+
+
 async def test_a_device_without_pull_points_posts_its_events(tmp_path: Path) -> None:
     habits = Habits(pull_points=False, lifetime_s=2)
     async with (
