@@ -330,7 +330,8 @@ class Gb28181Below:
         wanted = Wanted(
             channel,
             purpose,  # type: ignore[arg-type]
-            address,
+            # A receiver on every address leaves it to us which one the device can reach.
+            address or self.endpoint.contact_host(device.reach()),
             port,
             transport,  # type: ignore[arg-type]
             start_s=(start_us or 0) // US_PER_S,

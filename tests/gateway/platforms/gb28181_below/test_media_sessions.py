@@ -91,6 +91,15 @@ async def test_live_over_tcp_in_both_directions(tmp_path: Path, transport: str, 
         assert (answer["transport"], answer["port"]) == (transport, 15_060)
 
 
+async def test_receiver_without_an_address_is_given_that_of_the_route(tmp_path: Path) -> None:
+    async with (
+        registered(tmp_path) as pair,
+        pair.upper.session(pair.platform_id, address="") as session,
+    ):
+        await anext(session)
+        assert pair.device.offers[0].address == "127.0.0.1"
+
+
 async def test_device_that_says_no_ssrc_sends_ours(tmp_path: Path) -> None:
     async with registered(tmp_path) as pair:
         pair.device.answer_ssrc = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 from camera_adapters.gb28181.catalog import CatalogItem
 from camera_adapters.gb28181.local_time import CHINA
 from camera_adapters.sip.peer import Transport
+from gateway.cluster.child import ConfigurationError
+from gateway.platforms.gb28181_below.kind import Gb28181Below
 from gateway.platforms.operations import DeviceRefused
+from gateway.settings import Gb28181Settings
 from tests.gateway.platforms.gb28181_below.upper import CODE, PASSWORD, upper_gateway
 
 GATE = "34020000001310000001"
@@ -266,3 +270,12 @@ async def test_changed_subscriptions_are_made_and_ended(tmp_path: Path) -> None:
         await upper.running.held.reconcile()
         await device.subscribed.wait()
         assert set(device.subscriptions) == {"Alarm"}
+
+
+async def test_port_that_is_taken_is_a_fault_of_the_settings(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path / "one") as upper:
+        taken = Gb28181Settings(code="34020000002000000001", port=upper.port)
+        settings = upper.settings.model_copy(update={"gb28181": taken})
+        other = Gb28181Below(dataclasses.replace(upper.kind._context, settings=settings))
+        with pytest.raises(ConfigurationError, match=r"gb28181\.port"):
+            await other.start()
