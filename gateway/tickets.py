@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from gateway.identifiers import now_us
 from gateway.secrets import derive_key
 
-Action = Literal["live", "playback", "export", "restream"]
+Action = Literal["live", "playback", "export", "restream", "talk"]
 
 TICKET_BYTES_LIMIT = 8192
 _ACTIONS = frozenset(get_args(Action))
@@ -33,7 +33,7 @@ class Ticket:
 
     ``variant`` is the rendering that was decided ("main", "sub", "h264", "masked"), ``made_from``
     the stream that "masked" is made from. ``package`` is what an export opens: a package by its id,
-    or one file of it (``{id}/{path}``).
+    or one file of it (``{id}/{path}``). ``priority`` is a talker's, as in steering.
     """
 
     session_id: str
@@ -50,6 +50,8 @@ class Ticket:
     # Why: code, words, case, as ReasonGiven has them. Playback carries it, for its downloads.
     reason: tuple[str | None, str | None, str | None] = (None, None, None)
     package: str | None = None
+    # Who talks gives way to a higher one.
+    priority: int = 0
 
 
 class TicketSigner:

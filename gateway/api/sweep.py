@@ -100,7 +100,7 @@ async def _over(
     held: set[str] = set()
     live = defaultdict(list)
     for row in rows:
-        if row.action == "live":
+        if row.action in ("live", "talk"):
             if row.opened_us < at_us - _OPENING_US:
                 live[row.process].append(row.id)
         elif row.opened_us < at_us - _PLAYBACK_US:

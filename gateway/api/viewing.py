@@ -42,6 +42,7 @@ async def open_viewing(
     may_lift_masks: bool,
     made_from: str = "main",
     package: str | None = None,
+    priority: int = 0,
 ) -> tuple[str, str]:
     """Write the register, remember the session (in one commit), then sign its ticket; gives
     (session id, ticket).
@@ -75,6 +76,7 @@ async def open_viewing(
         made_from=made_from,
         reason=_reason(records[0]) if action == "playback" else (None, None, None),
         package=package,
+        priority=priority,
     )
     return session_id, services.signer.sign(ticket)
 
@@ -128,7 +130,7 @@ async def revoke_sessions(services: Services, rows: Sequence[sa.Row[tuple[object
     calls: dict[tuple[str, str], list[str]] = defaultdict(list)
     owners: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        call = "live.revoke" if row.action == "live" else "playback.revoke"
+        call = "live.revoke" if row.action in ("live", "talk") else "playback.revoke"
         calls[row.process, call].append(row.id)
         owners[row.user_id].append(row.id)
     await services.rows.write("viewing.ended", session_ids=[row.id for row in rows])

@@ -38,7 +38,12 @@ _log = structlog.get_logger(__name__)
 
 INTERVAL_S = 1.5
 
-_RIGHTS = {"live": Right.LIVE, "playback": Right.PLAYBACK, "export": Right.EXPORT}
+_RIGHTS = {
+    "live": Right.LIVE,
+    "playback": Right.PLAYBACK,
+    "export": Right.EXPORT,
+    "talk": Right.TALK,
+}
 
 Row = sa.Row[Any]
 

@@ -75,7 +75,7 @@ def lost(connection: sa.Connection, session_ids: list[str]) -> None:
     rows = connection.execute(
         sa.select(viewing_sessions).where(
             table.id.in_(session_ids),
-            table.action == "live",
+            table.action.in_(["live", "talk"]),
             table.seen_us.is_not(None),
             sa.or_(table.reported_us.is_(None), table.reported_us < table.seen_us),
         )
@@ -85,7 +85,7 @@ def lost(connection: sa.Connection, session_ids: list[str]) -> None:
         [
             {
                 "report_id": f"{row.id}-lost",
-                "action": "live",
+                "action": row.action,
                 "session_id": row.id,
                 "user_id": row.user_id,
                 "camera_id": camera_id,
@@ -108,7 +108,7 @@ def _written(connection: sa.Connection, report_ids: list[str]) -> set[str]:
         return set()
     table = audit_log.c
     lately = sa.and_(
-        table.action.in_(["live.watched", "playback.watched", "restream.watched"]),
+        table.action.in_(["live.watched", "playback.watched", "restream.watched", "talk.watched"]),
         table.at_us > now_us() - _REPEATED_US,
     )
     return {

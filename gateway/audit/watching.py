@@ -31,7 +31,7 @@ RANGES_LIMIT = 50
 class Watched:
     """Somebody saw these minutes: of the footage for playback, of the clock for all else."""
 
-    action: Literal["live", "playback", "restream"]
+    action: Literal["live", "playback", "restream", "talk"]
     session_id: str
     user_id: str
     camera_id: str
@@ -166,12 +166,18 @@ class FootageWatched:
 
 
 def watched_live(
-    session_id: str, user_id: str, camera_id: str, opened_us: int, variant: str, why: str
+    session_id: str,
+    user_id: str,
+    camera_id: str,
+    opened_us: int,
+    variant: str,
+    why: str,
+    action: Literal["live", "talk"] = "live",
 ) -> Watched:
-    """A live view that ends now."""
+    """A live view, or a talk, that ends now."""
     end_us = max(opened_us, now_us())
     return Watched(
-        "live",
+        action,
         session_id,
         user_id,
         camera_id,

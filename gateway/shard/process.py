@@ -30,6 +30,7 @@ from gateway.fetching.for_shard import ShardFetching
 from gateway.live.mse import MseEndpoint
 from gateway.live.restream import Permission, Restreams
 from gateway.live.snapshot import Snapshots
+from gateway.live.talk import Loudspeaker, LoudspeakerRefused, TalkEndpoint
 from gateway.live.waiting import run_begins
 from gateway.live.whep import WhepEndpoint
 from gateway.live.whip import WhipEndpoint
@@ -44,6 +45,7 @@ from gateway.shard.derived import DerivedVariants
 from gateway.shard.desired import DesiredReader
 from gateway.shard.housekeeping import Housekeeping
 from gateway.shard.live import FIRST_RUN_WAIT_S, LiveDoor
+from gateway.shard.loudspeakers import open_loudspeaker
 from gateway.shard.report import Report
 from gateway.shard.sampling import sampling_calls
 from gateway.shard.sessions import LiveSessions
@@ -97,6 +99,8 @@ class ShardProcess:
         self._whep: WhepEndpoint
         self._cascade: CascadeSending
         self._mse: MseEndpoint
+        self._talks: TalkEndpoint
+        self._context = SourceContext()
         self._restreams: Restreams | None = None
         self._push: PushDoor
         self._push_listener: RtmpListener | None = None
@@ -135,15 +139,16 @@ class ShardProcess:
         clock = SteadyClock()
         signalling = ControlClient(control_path(settings, "signalling"), self._secret)
         stack.push_async_callback(signalling.close)
-        context = SourceContext(
+        self._push = PushDoor(self._refused.note)
+        stack.callback(self._push.close)
+        context = self._context = SourceContext(
             settings,
             signalling,
             transcoder,
+            self._push,
             media=media_place(settings, self._name),
             reader=self._reader,
         )
-        self._push = PushDoor(self._refused.note)
-        stack.callback(self._push.close)
         self._shard = MediaShard(
             self._recorder,
             derived,
@@ -180,15 +185,20 @@ class ShardProcess:
         self._mse = MseEndpoint(door.for_mse, transcoder=transcoder)
         incoming = WebRtcInput(output.mux, output.identity, clock.now_us)
         stack.callback(incoming.close)
+        self._talks = TalkEndpoint(
+            incoming, lambda ticket: self._sessions.open(ticket, "talk"), self._loudspeaker
+        )
         await self._start_restreams(stack)
         await self._start_push(stack)
 
         routes = [*self._whep.routes(), *self._mse.routes()]
+        routes += self._talks.routes()
         if settings.push.enabled:
             routes += WhipEndpoint(incoming, self._push.admit, APPLICATION).routes()
         port = await stack.enter_async_context(serve_http(self._name, routes))
         stack.callback(self._whep.close)
         stack.callback(self._mse.close)
+        stack.callback(self._talks.close)
 
         server = ControlServer(
             control_path(settings, self._name),
@@ -260,6 +270,14 @@ class ShardProcess:
             ) from None
         stack.push_async_callback(restreams.stop)
         self._restreams = restreams
+
+    async def _loudspeaker(self, camera_id: str) -> Loudspeaker:
+        """See :data:`gateway.live.talk.OpenLoudspeaker`."""
+        try:
+            source = self._shard.feed(camera_id, Variant.MAIN).desired
+        except LookupError:
+            raise LoudspeakerRefused("not_found", "this camera is not held here") from None
+        return await open_loudspeaker(source, self._context)
 
     async def _start_push(self, stack: contextlib.AsyncExitStack) -> None:
         configured = self._settings.push
@@ -370,6 +388,7 @@ class ShardProcess:
         for session_id in session_ids:
             ended += self._whep.revoke(session_id)
             ended += self._mse.revoke(session_id)
+            ended += self._talks.revoke(session_id)
             if self._restreams is not None:
                 ended += self._restreams.revoke(session_id)
         return ended
@@ -402,6 +421,7 @@ class ShardProcess:
             "mse_viewers": self._mse.viewer_count,
             "mse_pictures_skipped": self._mse.pictures_skipped,
             "rtmp_publishers": len(self._push_listener.connections) if self._push_listener else 0,
+            "talks": len(self._talks),
             "cascade_sessions": len(self._cascade),
             "restream_readers": self._restreams.session_count if self._restreams else 0,
             **self._fetching.figures(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 
@@ -33,6 +34,9 @@ class LiveSession:
     may_lift_masks: bool
     opened_us: int
     forget: Callable[[LiveSession, str, bool], None]
+    action: Literal["live", "talk"] = "live"
+    user_name: str = ""
+    priority: int = 0
 
     def ended(self, reason: str, *, watched: bool = False) -> None:
         """See :class:`gateway.live.whep.SessionHandle`."""
@@ -58,7 +62,7 @@ class LiveSessions:
         self._revoked: dict[str, int] = {}
         self._handed_over: dict[str, tuple[str, int]] = {}
 
-    def open(self, ticket_text: str) -> LiveSession:
+    def open(self, ticket_text: str, action: Literal["live", "talk"] = "live") -> LiveSession:
         """Verify the ticket and open its session. Raises SessionRefused."""
         try:
             ticket = self._signer.verify(ticket_text)
@@ -66,10 +70,11 @@ class LiveSessions:
             if self._on_refused is not None:
                 self._on_refused(str(error))
             raise SessionRefused(401, "ticket_refused", str(error)) from None
-        if ticket.action != "live" or len(ticket.camera_ids) != 1:
-            raise SessionRefused(403, "not_allowed", "the ticket is not for live viewing")
+        if ticket.action != action or len(ticket.camera_ids) != 1:
+            what = "live viewing" if action == "live" else "talking"
+            raise SessionRefused(403, "not_allowed", f"the ticket is not for {what}")
         self.require_unrevoked(ticket.session_id)
-        return self._add(ticket)
+        return self._add(ticket, action)
 
     def require_unrevoked(self, session_id: str) -> None:
         """Raises SessionRefused when the right was withdrawn, as it may be while one waits."""
@@ -103,14 +108,17 @@ class LiveSessions:
 
     def viewers(self) -> Counter[tuple[str, Variant]]:
         """How many sessions each camera and variant has."""
-        return Counter((one.camera_id, one.variant) for one in self._sessions)
+        return Counter(
+            (one.camera_id, one.variant) for one in self._sessions if one.action == "live"
+        )
 
     def seeing_all_of(self, is_masked: Callable[[str], bool]) -> list[LiveSession]:
         """The sessions that see a picture beneath its masks, and may not."""
         return [
             one
             for one in self._sessions
-            if not one.may_lift_masks
+            if one.action == "live"
+            and not one.may_lift_masks
             and one.variant is not Variant.MASKED
             and is_masked(one.camera_id)
         ]
@@ -122,7 +130,7 @@ class LiveSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def _add(self, ticket: Ticket) -> LiveSession:
+    def _add(self, ticket: Ticket, action: Literal["live", "talk"]) -> LiveSession:
         user_id, _ = self._handed_over.get(ticket.session_id, (ticket.user_id, 0))
         session = LiveSession(
             ticket.session_id,
@@ -133,6 +141,9 @@ class LiveSessions:
             ticket.may_lift_masks,
             now_us(),
             self._forget,
+            action,
+            ticket.user_name,
+            ticket.priority,
         )
         self._sessions.add(session)
         return session
@@ -152,5 +163,6 @@ class LiveSessions:
                     session.opened_us,
                     str(session.variant),
                     reason,
+                    session.action,
                 )
             )

@@ -323,6 +323,7 @@ LOOKING: dict[tuple[str, str], Access] = {
     ("POST", "/api/live"): Access(
         "camera", Right.LIVE, {"camera_id": "{camera}"}, allowed=NO_PROCESS
     ),
+    ("POST", "/api/cameras/{camera_id}/talk"): Access("camera", Right.TALK, {}, allowed=NO_PROCESS),
     ("GET", "/api/cameras/{camera_id}/snapshot.jpg"): Access(
         "camera", Right.LIVE, allowed=NO_PROCESS
     ),

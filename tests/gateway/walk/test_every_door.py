@@ -23,6 +23,7 @@ from gateway.footage.packages import PackageServer
 from gateway.footage.routes import FootageServer
 from gateway.identifiers import US_PER_S, now_us
 from gateway.live.mse import MseEndpoint
+from gateway.live.talk import TalkEndpoint
 from gateway.live.whep import WhepEndpoint
 from gateway.secrets import cluster_secret
 from gateway.tickets import Action, Ticket, TicketSigner
@@ -38,6 +39,7 @@ WAYS_IN = {
     "gateway/footage/packages.py",
     "gateway/footage/routes.py",
     "gateway/live/mse.py",
+    "gateway/live/talk.py",
     "gateway/live/whep.py",
     "gateway/live/whip.py",  # by the camera's key: tests/gateway/live/test_whip.py
     "gateway/shard/web.py",
@@ -46,6 +48,7 @@ WAYS_IN = {
     # Devices and platforms, each off until configured, and asked for their digest or key.
     "camera_adapters/sip/transports.py",
     "camera_adapters/gb28181/media_reception.py",
+    "camera_adapters/gb28181/media_sending.py",
     "camera_adapters/rtmp/listener.py",
     "gateway/platforms/gat1400/listener.py",
 }
@@ -74,7 +77,13 @@ FOOTAGE: dict[str, Action] = {
     "/packages/{export_id}/package.zip": "export",
     "/packages/{export_id}/files/{path:path}": "export",
 }
-SHARD: dict[str, Action] = {"/whep": "live", "/whep/{resource_id}": "live", "/mse": "live"}
+SHARD: dict[str, Action] = {
+    "/whep": "live",
+    "/whep/{resource_id}": "live",
+    "/mse": "live",
+    "/talk": "talk",
+    "/talk/{resource_id}": "talk",
+}
 # What is filled in where nothing is recorded under that name.
 FILLED = {
     "{run_id}": "1", "{segment_id}": "1", "{first:int}": "0", "{last:int}": "0",
@@ -96,7 +105,11 @@ def test_every_route_of_shards_and_footage_servers_is_known_here() -> None:
     footage = FootageServer("footage-1", *[nothing] * 9, {})
     packages = PackageServer("footage-1", nothing, nothing, Path())
     assert _paths([*footage.routes(), *packages.routes()]) == set(FOOTAGE)
-    shard = [*WhepEndpoint(nothing, nothing).routes(), *MseEndpoint(nothing).routes()]
+    shard = [
+        *WhepEndpoint(nothing, nothing).routes(),
+        *MseEndpoint(nothing).routes(),
+        *TalkEndpoint(nothing, nothing, nothing).routes(),
+    ]
     assert _paths(shard) == set(SHARD)
 
 
@@ -164,7 +177,7 @@ def _wrong_tickets(gateway: Gateway, camera: str, other: str, action: Action) ->
     yield _ticket(gateway, camera, action, session_id="ses_old", expires_us=now_us() - US_PER_S)
     foreign: Action = "playback" if action == "live" else "live"
     yield _ticket(gateway, camera, foreign, session_id="ses_foreign")
-    if action != "live":
+    if action not in ("live", "talk"):
         if other != camera:
             yield _ticket(gateway, other, action, session_id="ses_other")
         yield _ticket(gateway, camera, action, session_id="ses_empty", start_us=None)
@@ -192,7 +205,7 @@ async def test_nobody_gets_in_without_the_right_ticket(gateway: Gateway, data: P
                 if said not in (401, 403, 404, 4401, 4403, 4404):
                     wrong.append((process, path, ticket[:30], said))
             # And the right one gets further, or this would say nothing.
-            if path not in ("/whep/{resource_id}",) and "packages" not in path:
+            if not path.endswith("/{resource_id}") and "packages" not in path:
                 said = await _knock(url, path, _ticket(gateway, camera, action, admin))
                 if said in (401, 403, 4401, 4403):
                     wrong.append((process, path, "the right one", said))
@@ -215,7 +228,7 @@ async def _knock(url: str, path: str, ticket: str) -> int:
                 return int(closing.data)
         if path == "/sessions":
             request = client.post(url, json={"ticket": ticket})
-        elif path.startswith("/whep"):
+        elif path.startswith(("/whep", "/talk")):
             method = "DELETE" if "{" in path else "POST"
             request = client.request(
                 method, url, params={"ticket": ticket}, data="v=0",
