@@ -76,7 +76,7 @@ export interface ClientAbilities {
 
 export const live = {
   open: (
-    body: { camera_id: string; quality: Quality; client: ClientAbilities },
+    body: { camera_id: string; quality: Quality; height_px?: number; client: ClientAbilities },
     signal?: AbortSignal,
   ): Promise<LiveSession> =>
     livePurpose.open((purpose) => post('/api/live', { ...body, purpose }, signal)),

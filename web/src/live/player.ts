@@ -10,6 +10,7 @@ import { ApiError, isAbort } from '@/api/errors'
 import type { LiveSession, Quality, QueuePlace } from '@/api/types'
 
 import { BackOff } from './back_off'
+import { betterStream, type Sizes } from './size'
 import type { LiveStatistics } from './statistics'
 import { abilitiesHere, LiveTransport, type TransportFailure } from './transport'
 
@@ -41,6 +42,8 @@ export interface LivePlayerOptions {
   video: HTMLVideoElement
   camera_id: string
   quality: Quality
+  /** How high the picture is shown, in device pixels; by it the gateway chooses what `auto` means. */
+  height_px?(): number
   onState(state: LiveState): void
   /** Whether the gateway says that the camera delivers; null when not known. */
   cameraDelivers?(): boolean | null
@@ -96,6 +99,8 @@ export class LivePlayer {
   private connectedAt_ms = 0
   /** When the gateway last said that the camera does not deliver. */
   private lastAway_ms = 0
+  /** What the gateway was last asked for. */
+  private asked_px = 0
   private running = false
   private disposed = false
 
@@ -139,6 +144,13 @@ export class LivePlayer {
     if (this.options.quality === quality) return
     this.options.quality = quality
     if (this.running) void this.attempt(true)
+  }
+
+  /** The height has changed: the other stream, if it fits better. What plays stays until that one stands. */
+  fitHeight(sizes: Pick<Sizes, 'main_px' | 'sub_px' | 'has_sub'>): void {
+    const shown_px = this.options.height_px?.() ?? 0
+    if (!this.running || this.options.quality !== 'auto' || this.state.phase !== 'playing' || this.pending !== null) return
+    if (betterStream({ ...sizes, variant: this.state.variant, shown_px, asked_px: this.asked_px }) !== null) void this.attempt(true)
   }
 
   async statistics(): Promise<LiveStatistics | null> {
@@ -210,8 +222,10 @@ export class LivePlayer {
     }
     try {
       const able = abilitiesHere()
+      this.asked_px = Math.round(this.options.height_px?.() ?? 0)
+      const height = this.options.quality === 'auto' && this.asked_px > 0 ? { height_px: this.asked_px } : {}
       const session = await api.open(
-        { camera_id: this.options.camera_id, quality: this.options.quality, client: able },
+        { camera_id: this.options.camera_id, quality: this.options.quality, ...height, client: able },
         abort.signal,
       )
       if (abort.signal.aborted) return

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import { fitted, readLayout, readScreen, regrid, swapped } from './document'
 import { ARRANGEMENTS, GRIDS, neighbour, tileCount } from './grids'
 import { commandOf, KEY_HELP } from './keyboard'
-import { askedQuality } from './quality'
 import { advance, startOfTour, stepBy } from './tour'
 
 const tile = (camera_id: string) => ({ camera_id, quality: 'auto' as const })
@@ -85,17 +84,6 @@ describe('another grid', () => {
 
   it('swaps two tiles', () => {
     expect(swapped([tile('a'), null], 0, 1)).toEqual([null, tile('a')])
-  })
-})
-
-describe('the stream asked for', () => {
-  it('is the main one where the picture is large, else left to the gateway', () => {
-    expect(askedQuality('auto', '2x2', 3, false)).toBe('main')
-    expect(askedQuality('auto', '4x4', 3, false)).toBe('auto')
-    expect(askedQuality('auto', '4x4', 3, true)).toBe('main')
-    expect(askedQuality('auto', '1+5', 0, false)).toBe('main')
-    expect(askedQuality('auto', '1+5', 1, false)).toBe('auto')
-    expect(askedQuality('sub', '1x1', 0, true)).toBe('sub')
   })
 })
 
