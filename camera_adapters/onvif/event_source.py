@@ -63,6 +63,11 @@ class StateChanges:
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[str, str, str, str], None] = OrderedDict()
 
+    @property
+    def has_open(self) -> bool:
+        """Whether a state has begun, and its end was not told."""
+        return bool(self._open)
+
     def is_news(self, event: DeviceEvent) -> bool:
         """Whether ``event`` is to be told."""
         if event.state is DeviceEventState.PULSE:
@@ -127,9 +132,12 @@ class EventSource:
                 ) from None
             posted = await self._subscribe(events.subscribe(self._consumer_url, LIFETIME_S))
             self.how = "posted"
+            await self._ask_for_states(posted)
             await self._keep_posted(posted)
         else:
             self.how = "pulled"
+            if self._changes.has_open:
+                await self._ask_for_states(pull_point)
             await self._pull(pull_point)
 
     async def stop(self) -> None:
@@ -150,6 +158,15 @@ class EventSource:
         subscription = events.parse_subscription(answer)
         self._subscription = subscription
         return subscription
+
+    async def _ask_for_states(self, subscription: Subscription) -> None:
+        """What began before the subscription was lost may have ended meanwhile. Not every device
+        can say so, and those that cannot have told all states already.
+        """
+        with contextlib.suppress(OnvifError):
+            await self._client.call(
+                events.set_synchronization_point(subscription), address=subscription.address
+            )
 
     async def _pull(self, subscription: Subscription) -> None:
         lifetime_s = subscription.lifetime_s or LIFETIME_S

@@ -116,6 +116,8 @@ class OnvifDevice:
         self.tours: dict[str, str] = {}
         self.set_times: list[ElementTree.Element] = []
         self.searches: set[str] = set()
+        # Told when somebody asks for a synchronization point.
+        self.states: list[str] = []
         self.news = asyncio.Event()
         self._nonces: Counter[str] = Counter()
         self._session: aiohttp.ClientSession | None = None
@@ -632,6 +634,12 @@ class OnvifDevice:
             f"<wsnt:CurrentTime>{_stamp(self.now_s)}</wsnt:CurrentTime>"
         )
 
+    async def _tell_states(self, _: ElementTree.Element, request: web.Request) -> str:
+        one = await self._subscription(request)
+        for message in self.states:
+            one.waiting.put_nowait(message)
+        return ""
+
     async def _unsubscribe(self, _: ElementTree.Element, request: web.Request) -> str:
         one = await self._subscription(request)
         token = next(token for token, other in self.subscriptions.items() if other is one)
@@ -757,6 +765,7 @@ _HANDLERS: dict[str, Callable[..., object]] = {
     "timg:Stop": OnvifDevice._moved,
     "tev:CreatePullPointSubscription": OnvifDevice._create_pull_point,
     "tev:PullMessages": OnvifDevice._pull,
+    "tev:SetSynchronizationPoint": OnvifDevice._tell_states,
     "wsnt:Subscribe": OnvifDevice._subscribe,
     "wsnt:Renew": OnvifDevice._renew,
     "wsnt:Unsubscribe": OnvifDevice._unsubscribe,

@@ -149,6 +149,20 @@ async def test_a_subscription_that_the_device_forgot_is_made_anew(held: Gateway)
         assert held.reporting.states[platform_id].state == "online"
 
 
+async def test_what_ended_while_nobody_listened_is_asked_for(held: Gateway) -> None:
+    async with OnvifDevice() as device:
+        platform_id = await held.add(device)
+        await held.online(platform_id)
+        await device.until(lambda one: one.asked["PullMessages"])
+        topic, source = "tns1:RuleEngine/TamperDetector/Tamper", {"Rule": "r"}
+        device.fire(topic, source=source, data={"IsTamper": "true"})
+        await held.until_event(lambda one: one.state is DeviceEventState.BEGIN)
+        device.states = [device.notification(topic, source, {"IsTamper": "false"}, "Initialized")]
+        device.subscriptions.clear()
+        _, ended = await held.until_event(lambda one: one.state is DeviceEventState.END)
+        assert (ended.kind, ended.channel) == (DeviceEventKind.TAMPER, "vs_1")
+
+
 async def test_a_device_that_takes_short_pulls_alone_is_pulled_so(
     held: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
