@@ -112,7 +112,8 @@ class PsFeed:
         self._map: ProgramMap | None = None
         self._early_report: tuple[int, int] | None = None
         self._last_timestamp = -1
-        self._last_us = 0
+        # RTP timestamp and arrival of the newest group.
+        self._last = (0, 0)
         self._line_less_rtp_90k: int | None = None
         self._track: Track | None = None
 
@@ -133,8 +134,8 @@ class PsFeed:
         """Nothing more comes: what is held, and whole, goes out."""
         made = self._pictures.flush()
         if made:
-            timestamp = max(self._last_timestamp, 0)
-            self._show(made, Group(0, [], [], timestamp, True, False, False, False, self._last_us))
+            for one in made:
+                self._show_one(one, *self._last, after_gap=False)
 
     def _on_group(self, group: Group) -> None:
         if group.restarted:
@@ -147,11 +148,16 @@ class PsFeed:
         if group.after_gap and not self._goes_on_behind_gap(data, group):
             return
         demultiplexer = self._demultiplexer
+        earlier = self._last if self._pictures.pending else None
+        self._last = (group.timestamp, group.arrival_us)
         begins = group.after_gap or group.timestamp != self._last_timestamp
         self._last_timestamp = group.timestamp
         self._pictures.same_timestamp = not begins
         made = self._take(demultiplexer.receive(data, begins_packet=begins), group)
         made += self._take(demultiplexer.flush(), group)
+        if earlier is not None and made:
+            # Only now is it known that it ended with what came before.
+            self._show_one(made.pop(0), *earlier, after_gap=False)
         if not demultiplexer.inside_packet:
             made += self._pictures.end_of_picture()
         if self._pictures.marker_lied:
@@ -173,16 +179,21 @@ class PsFeed:
 
     def _on_hole(self, data: bytes, group: Group) -> None:
         """Packets inside this picture are missing: it is of no use, nor is what was open."""
-        if self._pictures.pending_is_whole:
-            self._show(self._pictures.flush(), group)
+        self._show_pending()
         self._forget()
         self._drop(self._pictures.is_keyframe_part(data), group)
 
+    def _show_pending(self) -> bool:
+        """What came whole before a gap is shown; whether there was any."""
+        if not self._pictures.pending_is_whole:
+            return False
+        for one in self._pictures.flush():
+            self._show_one(one, *self._last, after_gap=False)
+        return True
+
     def _goes_on_behind_gap(self, data: bytes, group: Group) -> bool:
         """Packets before this picture are missing; False when they were its own first ones."""
-        if self._pictures.pending_is_whole:
-            self._show(self._pictures.flush(), group)
-        elif self._pictures.pending:
+        if not self._show_pending() and self._pictures.pending:
             self._drop(False, group)
         self._forget()
         if begins_with_packet(data):
@@ -226,20 +237,23 @@ class PsFeed:
             self._sound.declare(kind)
 
     def _show(self, made: list[TimedPicture], group: Group) -> None:
-        self._last_us = group.arrival_us
-        codec = self._pictures.codec or Codec.H264
         for one in made:
-            picture = one.picture
-            timestamp = self._times.timestamp(one.pts, group.timestamp)
-            self._line_less_rtp_90k = timestamp - group.timestamp
-            if self._early_report is not None:
-                report, self._early_report = self._early_report, None
-                self.note_report(*report)
-            if group.after_gap and picture.order == 0 and picture.continues:
-                picture.damaged = True
-            self._ingest.coded(codec, picture, timestamp, group.arrival_us)
-        self.facts.codec_guessed = self._pictures.guessed
-        self.facts.times_by_rtp = self._times.by_rtp
+            self._show_one(one, group.timestamp, group.arrival_us, after_gap=group.after_gap)
+
+    def _show_one(
+        self, one: TimedPicture, rtp_timestamp: int, arrival_us: int, *, after_gap: bool
+    ) -> None:
+        picture, facts = one.picture, self.facts
+        timestamp = self._times.timestamp(one.pts, rtp_timestamp)
+        self._line_less_rtp_90k = timestamp - rtp_timestamp
+        if self._early_report is not None:
+            report, self._early_report = self._early_report, None
+            self.note_report(*report)
+        if after_gap and picture.order == 0 and picture.continues:
+            picture.damaged = True
+        self._ingest.coded(self._pictures.codec or Codec.H264, picture, timestamp, arrival_us)
+        facts.codec_guessed = self._pictures.guessed
+        facts.times_by_rtp = self._times.by_rtp
         if self._ingest.video_track is not self._track:
             self._note_format(self._ingest.video_track)
 

@@ -175,18 +175,18 @@ def _mpeg1_header(data: bytes, start: int, end: int) -> tuple[int, int | None, i
     position = start
     while position < end and data[position] == 0xFF and position - start <= 16:
         position += 1
-    if end - position < 2 * _TIME_BYTES + 2:
-        return INCOMPLETE, None, None
-    if data[position] & 0xC0 == 0x40:
+    if position < end and data[position] & 0xC0 == 0x40:
         position += 2
-    match data[position] >> 4:
-        case 2:
-            return position + 5, _time(data, position), None
-        case 3:
-            return position + 10, _time(data, position), _time(data, position + 5)
-        case 0 if data[position] == 0x0F:
-            return position + 1, None, None
-    return None
+    if position >= end:
+        return INCOMPLETE, None, None
+    kind = data[position] >> 4
+    if kind in (2, 3):
+        following = position + _TIME_BYTES * (kind - 1)
+        if following > end:
+            return INCOMPLETE, None, None
+        dts = _time(data, position + _TIME_BYTES) if kind == 3 else None
+        return following, _time(data, position), dts
+    return (position + 1, None, None) if data[position] == 0x0F else None
 
 
 def _time(data: bytes, at: int) -> int:
