@@ -81,6 +81,7 @@ class HeldDevice:
         self._settings = shared.context.settings.onvif
         self._task: asyncio.Task[None] | None = None
         self._describing = asyncio.Lock()
+        self._wake = asyncio.Event()
         self._clock_set_s = -_SET_CLOCK_AGAIN_S
         self._consumer_url = ""
         if shared.notifications is not None:
@@ -140,12 +141,16 @@ class HeldDevice:
 
     async def refresh(self) -> None:
         """Describe it now. Raises DeviceRefused."""
+        was_online = self.state.state == "online"
         try:
             await self._describe()
         except OnvifError as error:
             if error.is_about_the_way or error.code in (OnvifFault.REFUSED, OnvifFault.WAITING):
                 self._set_failed(error, 0.0)
             raise refusal(error) from None
+        if not was_online:
+            # It was waited for: its events need not wait, too.
+            self._wake.set()
 
     async def compare_clock(self) -> None:
         """Read its clock, and set it where that is wanted and needed."""
@@ -204,7 +209,9 @@ class HeldDevice:
                 again_s = _LONGEST_WAIT_S
                 _log.exception("a device cannot be held", platform=self.platform.id)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
-            await asyncio.sleep(again_s)
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), again_s)
 
     async def _describe(self) -> None:
         async with self._describing, self._shared.describing:

@@ -27,6 +27,8 @@ _R = TypeVar("_R")
 
 # Each device's clock is compared once in so many seconds, all of them one after the other.
 CLOCK_ROUND_S = 600.0
+_CLOCKS_AT_ONCE = 16
+_NOBODY_S = 10.0
 _BEGIN_EVERY_S = 0.02
 
 
@@ -90,7 +92,9 @@ class OnvifPlatforms:
         shared = self._with()
         for platform_id, held in tuple(self._held.items()):
             platform = platforms.get(platform_id)
-            if platform == held.platform:
+            if platform is not None and _reached(platform) == _reached(held.platform):
+                # Another name or area is no reason to leave the device.
+                held.platform = platform
                 continue
             del self._held[platform_id]
             if platform is not None and _account(platform) != _account(held.platform):
@@ -183,13 +187,28 @@ class OnvifPlatforms:
         return self._shared
 
     async def _compare_clocks(self) -> None:
-        while True:
-            held = list(self._held.values())
-            for one in held:
-                await one.compare_clock()
-                await asyncio.sleep(CLOCK_ROUND_S / len(held))
-            if not held:
-                await asyncio.sleep(10.0)
+        """One device after the other; those that are slow to answer hold nobody up."""
+        asking: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                held = list(self._held.values())
+                for one in held:
+                    if len(asking) >= _CLOCKS_AT_ONCE:
+                        await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                    task = asyncio.create_task(one.compare_clock())
+                    asking.add(task)
+                    task.add_done_callback(asking.discard)
+                    await asyncio.sleep(CLOCK_ROUND_S / len(held))
+                if not held:
+                    await asyncio.sleep(_NOBODY_S)
+        finally:
+            for task in tuple(asking):
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+
+def _reached(platform: DesiredPlatform) -> tuple[object, ...]:
+    return platform.host, platform.port, _account(platform), dict(platform.options)
 
 
 def _account(platform: DesiredPlatform) -> tuple[str | None, str | None]:

@@ -13,7 +13,7 @@ from camera_adapters.device_events import DeviceEventKind, DeviceEventState
 from camera_adapters.onvif import event_source
 from camera_adapters.rtsp.replay_reference import ReplayReference
 from gateway.identifiers import US_PER_S, now_us
-from gateway.platforms.onvif import held_device
+from gateway.platforms.onvif import held_device, kind
 from gateway.platforms.operations import DeviceRefused, SteerCommand
 from tests.gateway.platforms.onvif.held import Gateway, gateway
 from tests.peers.onvif_device import NAMES, Habits, OnvifDevice
@@ -24,6 +24,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become hundredths, so that a test takes milliseconds."""
     monkeypatch.setattr(held_device, "_FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(held_device, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(kind, "_NOBODY_S", 0.01)
     monkeypatch.setattr(event_source, "PULL_S", 1.0)
     monkeypatch.setattr(event_source, "_LEAST_PULL_S", 0.05)
 
@@ -94,6 +95,52 @@ async def test_a_device_that_goes_away_is_offline_and_comes_back(held: Gateway) 
     async with OnvifDevice(Habits(), port=port):
         await held.until(platform_id, lambda one: one.state == "online")
         assert [row.status for row in await held.channels(platform_id)] == ["on"]
+
+
+async def test_a_device_that_is_asked_for_again_by_hand_is_held_at_once(
+    held: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_device, "_FIRST_WAIT_S", 600.0)
+    async with OnvifDevice() as device:
+        port = device.port
+    gone = OnvifDevice(port=port)
+    platform_id = await held.add(gone)
+    await held.until(platform_id, lambda one: one.state == "offline")
+    async with gone:
+        await held.kind.refresh(platform_id)
+        assert held.reporting.states[platform_id].state == "online"
+        await gone.until(lambda one: one.asked["PullMessages"])
+
+
+async def test_another_name_does_not_interrupt_a_device(held: Gateway) -> None:
+    async with OnvifDevice() as device:
+        platform_id = await held.add(device)
+        await held.online(platform_id)
+        await device.until(lambda one: one.asked["PullMessages"])
+        await held.rows.write("platforms.change", platform_id=platform_id, columns={"name": "桥头"})
+        await held.reconcile()
+        assert held.reporting.states[platform_id].state == "online"
+        assert device.asked["CreatePullPointSubscription"] == 1
+        # Another option is one: from now on it is asked for no events.
+        options = {"events": False, "time_sync": None}
+        await held.rows.write(
+            "platforms.change", platform_id=platform_id, columns={"options": options}
+        )
+        await held.reconcile()
+        await device.until(lambda one: one.asked["Unsubscribe"])
+
+
+async def test_clocks_are_compared_again_and_again(
+    held: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind, "CLOCK_ROUND_S", 0.05)
+    async with OnvifDevice() as device:
+        platform_id = await held.add(device, events=False)
+        await held.online(platform_id)
+        device.habits.skew_s = 3600
+        await held.until(
+            platform_id, lambda one: one.facts.get("clock_offset_us", 0) > 3500 * US_PER_S
+        )
 
 
 async def test_events_are_pulled_and_only_changes_are_told(held: Gateway) -> None:
