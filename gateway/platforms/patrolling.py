@@ -65,14 +65,18 @@ class Patrolling:
     async def read(self) -> None:
         """Look whether rows have changed. Raises DBAPIError."""
         async with self._reader.connect() as connection:
+            living = sa.select(cameras.c.id).where(cameras.c.deleted_us.is_(None))
             stamp = (
                 await connection.execute(
-                    sa.select(sa.func.count(), sum_of_times(patrols.c.changed_us))
+                    sa.select(sa.func.count(), sum_of_times(patrols.c.changed_us)).where(
+                        patrols.c.camera_id.in_(living)
+                    )
                 )
             ).one()
-            homes = await connection.execute(sa.select(ptz_homes))
+            homes = await connection.execute(
+                sa.select(ptz_homes).where(ptz_homes.c.camera_id.in_(living))
+            )
             self._homes = {row.camera_id: (row.preset, row.after_s) for row in homes}
-            living = sa.select(cameras.c.id).where(cameras.c.deleted_us.is_(None))
             if tuple(stamp) == self._stamp:
                 return
             rows = await connection.execute(

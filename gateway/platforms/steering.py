@@ -104,6 +104,9 @@ class CameraSteering:
         and then nothing is done.
         """
         await self._require(camera_id, holder)
+        if self.holding(camera_id) is None:
+            # Of what cannot be steered nobody is told that he holds it.
+            await self._device_of(camera_id)
         line = self._line(camera_id)
         ticket = line.newest = object()
         async with line.lock:
@@ -114,7 +117,6 @@ class CameraSteering:
     async def take(self, camera_id: str, holder: Holder, hold_us: int = 0) -> None:
         """Hold the camera without moving it. Raises as :meth:`command`."""
         await self._require(camera_id, holder)
-        # Of what cannot be steered nobody is told that he holds it.
         await self._device_of(camera_id)
         async with self._line(camera_id).lock:
             await self._run(self._core.take(camera_id, holder, now_us(), hold_us=hold_us))

@@ -16,6 +16,10 @@ OTHER_ANSWERS = {
     "/api/evidence/verifier.html": None,
     "/api/sheets/{kind}.{form}": None,
     "/api/imports/{import_id}/passwords.csv": None,
+    "/api/sightings/{sighting_id}/pictures/{number}": None,
+    # Line by line.
+    "/api/cameras/{camera_id}/diagnosis": "application/x-ndjson",
+    "/api/platforms/discovery": "application/x-ndjson",
 }
 
 

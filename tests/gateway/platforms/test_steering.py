@@ -254,6 +254,38 @@ async def test_a_patrol_goes_round_gives_way_and_goes_on(desk: Desk) -> None:
     assert desk.steering.holding(desk.camera) is None
 
 
+async def test_a_deleted_camera_patrols_no_more(desk: Desk) -> None:
+    patrol = await _patrol(desk)
+    patrolling = Patrolling(desk.steering, desk.county.services.reader)
+    await desk.county.write("patrols.start", patrol_id=patrol, by="wang")
+    await patrolling.read()
+    await patrolling.turn(2**60)
+    await asyncio.gather(*patrolling._busy.values())
+    assert desk.steering.holding(desk.camera) is not None
+    await desk.county.write("cameras.delete", camera_id=desk.camera)
+    await patrolling.read()
+    await patrolling.turn(2**60)
+    assert patrolling.runs == {}
+    assert desk.steering.holding(desk.camera) is None
+
+
+async def test_nobody_holds_what_cannot_be_steered(county: County) -> None:  # noqa: F811
+    async def device_of(camera_id: str) -> tuple[DeviceOperations, str]:
+        raise DeviceRefused("unsupported", "this camera is known by its stream alone")
+
+    services = county.services
+    steering = CameraSteering(
+        services.rows, services.reader, device_of, idle_s=60, move_timeout_s=10
+    )
+    for work in (
+        steering.command(county.camera, WANG, MOVE),
+        steering.take(county.camera, WANG),
+    ):
+        with pytest.raises(DeviceRefused):
+            await work
+    assert steering.holding(county.camera) is None
+
+
 async def test_a_camera_goes_home_once_when_it_was_let_go(desk: Desk) -> None:
     await desk.county.write("ptz.home", camera_id=desk.camera, preset="7", after_s=60)
     patrolling = Patrolling(desk.steering, desk.county.services.reader)
