@@ -18,9 +18,9 @@ ControlAction = Literal["pause", "resume", "seek", "scale"]
 
 class SessionRefused(Exception):
     """No session came about. ``code`` is stable (see :class:`~camera_adapters.retrying.Ending`):
-    ``platform_offline``, ``declined``, ``busy``, ``not_found``, ``timed_out``, ``device_error``,
-    ``unsupported``, ``signalling_away``; the message is one English line. ``retry_s``: when to try
-    again, where that is known better than by the back-off.
+    ``platform_offline``, ``declined``, ``busy``, ``channel_not_found``, ``no_answer``,
+    ``device_error``, ``unsupported``, ``signalling_away``; the message is one English line.
+    ``retry_s``: when to try again, where that is known better than by the back-off.
     """
 
     def __init__(self, code: str, line: str, retry_s: float | None = None) -> None:

@@ -41,6 +41,8 @@ _AWAY_RETRY_S = 2.0
 _CODES = {
     "offline": "platform_offline",
     "refused": "declined",
+    "not_found": "channel_not_found",
+    "timed_out": "no_answer",
     "unknown_call": "signalling_away",
     "failed": "signalling_away",
     "cancelled": "signalling_away",
@@ -93,7 +95,7 @@ async def platform_transport(reader: AsyncEngine, platform_id: str) -> MediaTran
         )
         options: Mapping[str, Any] | None = row.scalar_one_or_none()
     if options is None:
-        raise SessionRefused("not_found", "the platform of this camera has been removed")
+        raise SessionRefused("platform_offline", "the platform of this camera has been removed")
     match options.get("media_transport"):
         case "udp":
             return "udp"
@@ -147,7 +149,7 @@ class SignallingDialog:
         except ControlError as error:
             raise SessionRefused(_CODES.get(error.code, error.code), str(error)) from None
         except TimeoutError:
-            raise SessionRefused("timed_out", "the device does not answer the INVITE") from None
+            raise SessionRefused("no_answer", "the device does not answer the INVITE") from None
         except (ConnectionError, StopAsyncIteration):
             raise SessionRefused(
                 "signalling_away", "signalling is just being restarted", _AWAY_RETRY_S

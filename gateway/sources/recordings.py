@@ -21,7 +21,7 @@ from gateway.sources.registry import SourceContext
 
 # How much faster than time devices are asked to send a download.
 _DOWNLOAD_SPEED = 4.0
-_NO_DOWNLOAD = frozenset({"declined", "unsupported", "not_found", "device_error"})
+_NO_DOWNLOAD = frozenset({"declined", "unsupported", "channel_not_found", "device_error"})
 
 
 @dataclass(frozen=True, slots=True)
