@@ -91,7 +91,7 @@ async def test_every_source_is_recorded(place: Place) -> None:
         for arguments in (
             ("-listen", "1", flv),
             ("-listen", "1", played),
-            (f"{rtmp}/gate?key={KEY}",),
+            (pushed,),
         ):
             await peers.enter_async_context(ffmpeg(*made, *arguments))
         flv_id, played_id = await add(gateway, flv), await add(gateway, played)
