@@ -63,14 +63,19 @@ class Gateway:
         return sum(state["state"] == "live" and state["recording"] for state in mains)
 
 
-async def start(data: Path, **variables: str) -> tuple[asyncio.subprocess.Process, str, str]:
-    """Start it; gives the process, its URL, and the administrator's one-time password, "" when
-    there is an administrator already. ``variables``: settings, without their prefix.
+async def start(
+    data: Path, *, namespace: str | None = None, **variables: str
+) -> tuple[asyncio.subprocess.Process, str, str]:
+    """Start it, in a network namespace if one is given; gives the process, its URL, and the
+    administrator's one-time password, "" when there is an administrator already. ``variables``:
+    settings, without their prefix.
     """
+    inside = () if namespace is None else ("ip", "netns", "exec", namespace)
     environment = {name: value for name, value in os.environ.items() if "GRIDSIGHT" not in name}
     environment["GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON"] = "false"
     environment |= {f"GRIDSIGHT_{name}": value for name, value in variables.items()}
     process = await asyncio.create_subprocess_exec(
+        *inside,
         sys.executable,
         "-m",
         "gateway.cli",
@@ -119,9 +124,11 @@ async def command(data: Path, *arguments: str) -> tuple[int, str]:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(data: Path, **variables: str) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    data: Path, *, namespace: str | None = None, **variables: str
+) -> AsyncIterator[Gateway]:
     """A gateway of its own on ``data``; its administrator has a password and is signed in."""
-    process, url, password = await start(data, **variables)
+    process, url, password = await start(data, namespace=namespace, **variables)
     # The address is an IP: its cookies are kept only when that is said to be meant.
     jar = aiohttp.CookieJar(unsafe=True)
     try:
