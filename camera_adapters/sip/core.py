@@ -281,6 +281,8 @@ class SipCore:
             made.add(name, value)
         if status in (405, 501):
             made.set("Allow", ALLOWED)
+        if status == 420:
+            made.set("Unsupported", request.headers.get("require"))
         made.set("User-Agent", self._user_agent)
         return self._transactions.respond(transaction, SipResponse(status, reason, made, body), now)
 

@@ -36,6 +36,13 @@ _AT_A_TIME = 128
 _CATALOG_PAUSE_S = 60.0
 _RENEW_S = SUBSCRIPTION_S * 0.8
 _SUBSCRIBE_AGAIN_S = 600.0
+_SUBSCRIBE_PAUSE_S = 30.0
+# A page that was lost, a device that was just starting: tried again so many times, so long after.
+_TRIES = 3
+_TRY_AGAIN_S = 15.0
+# For those that cannot be subscribed to, or whose notices were lost.
+_CATALOG_AGAIN_S = 6 * 3600.0
+_CATALOG = "catalog"
 _SUBSCRIPTION = "subscribe "
 _SUBSCRIBED_S = 5.0
 
@@ -58,10 +65,10 @@ class Fetching:
 
     def fetch_catalog_soon(self, device: Device) -> None:
         """Fetch the catalogue, because it changed; many changes are one fetch."""
-        self._start(device, "catalog", self._fetch_later)
+        self._start(device, "changed catalog", self._fetch_later)
 
     def forget(self, device: Device) -> None:
-        """It is not held any more."""
+        """It is gone: when it comes back everything is asked anew."""
         self._fetched_s.pop(device.id, None)
 
     async def refresh(self, device: Device) -> None:
@@ -91,9 +98,10 @@ class Fetching:
         loop = asyncio.get_running_loop()
         last = self._fetched_s.get(device.id)
         if last is None or loop.time() - last > _CATALOG_PAUSE_S:
-            async with self._turns:
-                with contextlib.suppress(DeviceRefused):
-                    await self.fetch_catalog(device)
+            earlier = device.tasks.pop(_CATALOG, None)
+            if earlier is not None:
+                earlier.cancel()
+            self._start(device, _CATALOG, self._fetch_whole)
 
     async def _subscribe(self, device: Device) -> None:
         """Begin to subscribe. Returns when changes of the catalogue are told from now on, or will
@@ -111,6 +119,17 @@ class Fetching:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_SUBSCRIBED_S):
                     await decided.wait()
+
+    async def _fetch_whole(self, device: Device) -> None:
+        """Fetch until it was complete once, and again from time to time."""
+        while True:
+            for _ in range(_TRIES):
+                async with self._turns:
+                    await self._guarded(device, self.fetch_catalog)
+                if device.catalog["state"] == "complete":
+                    break
+                await asyncio.sleep(_TRY_AGAIN_S)
+            await asyncio.sleep(_CATALOG_AGAIN_S)
 
     async def _fetch_later(self, device: Device) -> None:
         last = self._fetched_s.get(device.id, 0.0)
@@ -259,6 +278,8 @@ class Fetching:
                 await self._renewed(session, event)
             finally:
                 device.subscriptions.pop(name, None)
+            # One that ends it each time is not asked without pause.
+            await asyncio.sleep(_SUBSCRIBE_PAUSE_S)
 
     async def _renewed(self, session: SipSession, event: str) -> None:
         """Renew it until it ends."""

@@ -96,9 +96,13 @@ class Hearing:
     def notified(self, device: Device, incoming: IncomingRequest) -> None:
         """A NOTIFY within one of our subscriptions, or a MESSAGE within a media session."""
         now_s = asyncio.get_running_loop().time()
-        self._registrar.heard(device.code, incoming.reply_peer, now_s)
-        device.heard(incoming.reply_peer, now_s)
+        registration = self._registrar.heard(device.code, incoming.reply_peer, now_s)
+        if registration is not None:
+            device.heard(registration.peer, now_s)
         self._document(device, incoming)
+        state = incoming.request.headers.get("subscription-state").strip().lower()
+        if state.startswith("terminated") and incoming.session is not None:
+            incoming.session.finish("lost")
 
     def _device_of(self, sender: str, incoming: IncomingRequest) -> Device | None:
         """Who speaks: by the code in From, which some platforms set to that of a channel."""
@@ -143,7 +147,7 @@ class Hearing:
             case "keepalive":
                 self._keepalive(device, document)
             case "alarm":
-                self._alarm(device, document)
+                self._alarm(device, document, incoming.request.method)
             case "mobileposition":
                 position = MobilePosition.read(document)
                 if position is not None:
@@ -161,10 +165,11 @@ class Hearing:
         if faulty:
             device.sink.channel_status(device.id, dict.fromkeys(faulty, "off"))
 
-    def _alarm(self, device: Device, document: Envelope) -> None:
+    def _alarm(self, device: Device, document: Envelope, method: str) -> None:
         notice = Alarm.read(document)
         self._on_event(device.id, event_of_alarm(notice, device.code, now_us()))
-        if device.peer is not None:
+        # §9.4.1: a notice by MESSAGE is answered by one; a subscribed one by its 200 alone.
+        if method == "MESSAGE" and device.peer is not None:
             self._start(self._speaker.tell(device.code, device.peer, notice.accepted()))
 
     def _catalog_changed(self, device: Device, notification: CatalogNotification) -> None:

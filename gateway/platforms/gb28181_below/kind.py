@@ -421,6 +421,7 @@ class Gb28181Below:
                 self.endpoint.admission.forget(registration.peer)
                 device.gone(*_GONE[cause])
                 device.close()
+                self._fetching.forget(device)
                 self._channels_off(device)
             case Refused(fault=fault, detail=detail, registered=registered):
                 until_s = now_s + 3.0 * self._settings.keepalive_s

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from camera_adapters.device_events import DeviceEvent, DeviceEventKind, DeviceEventState
-from camera_adapters.gb28181 import catalog, xml_bodies
+from camera_adapters.gb28181 import catalog, catalog_assembly, xml_bodies
 from camera_adapters.gb28181.alarm import Alarm
 from camera_adapters.gb28181.catalog import (
     CatalogEvent,
@@ -31,7 +31,7 @@ from camera_adapters.gb28181.mobile_position import MobilePosition
 from camera_adapters.gb28181.record_information import RecordItem
 from camera_adapters.gb28181.steering import Auxiliary, Lens, Move, Preset
 from gateway.identifiers import now_us
-from gateway.platforms.gb28181_below import queries
+from gateway.platforms.gb28181_below import fetching, queries
 from gateway.platforms.operations import DeviceRefused, SteerCommand
 from tests.gateway.platforms.gb28181_below.upper import CODE, Upper, upper_gateway
 from tests.peers.gb28181_device import GbDevice
@@ -251,9 +251,6 @@ async def test_catalogue_that_stays_short_is_partial_and_takes_nothing_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lost page must not be read as cameras that are gone."""
-    from camera_adapters.gb28181 import catalog_assembly
-    from gateway.platforms.gb28181_below import fetching
-
     async with registered(tmp_path) as pair:
         await pair.upper.until(pair.platform_id, lambda s: s.catalog["state"] == "complete")
         short = [*catalog.pages(0, CODE, CAMERAS, 2)][:-1]
@@ -276,3 +273,44 @@ async def test_catalogue_that_stays_short_is_partial_and_takes_nothing_away(
         assert pair.upper.state(pair.platform_id).catalog["state"] == "partial"
         channels = await pair.upper.channels(pair.platform_id)
         assert [code for code, row in channels.items() if row["gone_us"] is not None] == []
+
+
+async def test_catalogue_with_a_lost_page_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hasty(*arguments: Any) -> catalog_assembly.CatalogAssembly:
+        return catalog_assembly.CatalogAssembly(*arguments, timeout_s=0.2)
+
+    monkeypatch.setattr(fetching, "CatalogAssembly", hasty)
+    monkeypatch.setattr(fetching, "_TRY_AGAIN_S", 0.05)
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        whole = device._answers
+        told: list[int] = []
+
+        def answers(asked: Any) -> list[Any]:
+            if asked.command != catalog.COMMAND or asked.category != "Query":
+                return whole(asked)
+            told.append(asked.serial_number)
+            return whole(asked)[: -1 if len(told) == 1 else None]
+
+        monkeypatch.setattr(device, "_answers", answers)
+        await device.register()
+        state = await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        assert state.catalog["received"] == len(CAMERAS)
+        assert len(told) == 2
+
+
+async def test_subscription_that_the_device_ends_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_SUBSCRIBE_PAUSE_S", 0.01)
+    async with registered(tmp_path, subscribe_catalog=False) as pair:
+        device = pair.device
+        await device.subscribed.wait()
+        first = device.subscriptions["Alarm"]
+        device.subscribed.clear()
+        await first.request("NOTIFY", headers=[("Subscription-State", "terminated")])
+        await device.subscribed.wait()
+        assert device.subscriptions["Alarm"] is not first
