@@ -1,4 +1,4 @@
-"""What is answered: ResponseStatusObject, alone or in a list (GA/T 1400.4 annex B)."""
+"""What is answered: ResponseStatusObject, alone or in a list (GA/T 1400.4)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bodies: JSON of a bounded size, depth and count, whoever sent it.
 
-``application/VIID+JSON`` (GA/T 1400.4 §5). XML, which the standard also allows, is refused with the
+``application/VIID+JSON`` (GA/T 1400.4). XML, which the standard also allows, is refused with the
 status that it has for this.
 """
 

@@ -105,15 +105,15 @@ def _document(body: bytes) -> Mapping[str, Any]:
 
 
 def register_document(own_code: str) -> dict[str, Any]:
-    """POST /VIID/System/Register (GA/T 1400.4 §6.1)."""
+    """POST /VIID/System/Register (GA/T 1400.4)."""
     return {"RegisterObject": {"DeviceID": own_code}}
 
 
 def unregister_document(own_code: str) -> dict[str, Any]:
-    """POST /VIID/System/UnRegister (§6.2)."""
+    """POST /VIID/System/UnRegister."""
     return {"UnRegisterObject": {"DeviceID": own_code}}
 
 
 def keepalive_document(own_code: str) -> dict[str, Any]:
-    """POST /VIID/System/Keepalive (§6.3)."""
+    """POST /VIID/System/Keepalive."""
     return {"KeepaliveObject": {"DeviceID": own_code}}

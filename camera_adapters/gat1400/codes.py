@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """ConfirmStatusType (GA/T 1400.3 annex B): how a request, or one object of it, went."""
+    """ConfirmStatusType (GA/T 1400.3): how a request, or one object of it, went."""
 
     OK = 0
     OTHER_ERROR = 1

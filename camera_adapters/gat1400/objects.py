@@ -1,4 +1,4 @@
-"""What a checkpoint tells of: vehicles, people, pictures, clips (GA/T 1400.3 annexes A, C, D).
+"""What a checkpoint tells of: vehicles, people, pictures, clips (GA/T 1400.3).
 
 Of a person only what may be looked for is kept: what they wear and carry, where and when. Names,
 documents, nationality, marks of the body and every judgement that the standard has fields for are
@@ -31,7 +31,7 @@ _PICTURES_LISTED = 32
 
 @dataclass(frozen=True, slots=True)
 class MotorVehicle:
-    """A vehicle's pass (GA/T 1400.3 §C.7, MotorVehicleObject)."""
+    """A vehicle's pass (GA/T 1400.3 MotorVehicleObject)."""
 
     id: str = named("MotorVehicleID", limit=64, required=True)
     device_id: str | None = named("DeviceID", limit=40)
@@ -63,7 +63,7 @@ class MotorVehicle:
 
 @dataclass(frozen=True, slots=True)
 class NonMotorVehicle:
-    """A bicycle, tricycle, electric scooter (GA/T 1400.3 §C.8, NonMotorVehicleObject)."""
+    """A bicycle, tricycle, electric scooter (GA/T 1400.3 NonMotorVehicleObject)."""
 
     id: str = named("NonMotorVehicleID", limit=64, required=True)
     device_id: str | None = named("DeviceID", limit=40)
@@ -87,7 +87,7 @@ class NonMotorVehicle:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody on foot, by their clothes (GA/T 1400.3 §C.5, PersonObject)."""
+    """Somebody on foot, by their clothes (GA/T 1400.3 PersonObject)."""
 
     id: str = named("PersonID", limit=64, required=True)
     device_id: str | None = named("DeviceID", limit=40)
@@ -115,7 +115,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture that stands for itself (GA/T 1400.3 §C.2, ImageInfoObject)."""
+    """A picture that stands for itself (GA/T 1400.3 ImageInfoObject)."""
 
     id: str = named("ImageID", limit=64, required=True)
     device_id: str | None = named("DeviceID", limit=40)
@@ -127,7 +127,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class VideoSlice:
-    """A reference to a clip that the other side keeps (GA/T 1400.3 §C.3, VideoSliceInfoObject)."""
+    """A reference to a clip that the other side keeps (GA/T 1400.3 VideoSliceInfoObject)."""
 
     id: str = named("VideoID", limit=64, required=True)
     device_id: str | None = named("DeviceID", limit=40)

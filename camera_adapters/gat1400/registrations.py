@@ -1,4 +1,4 @@
-"""Who has registered, from where, and whether they still speak (GA/T 1400.4 §§6.1–6.3).
+"""Who has registered, from where, and whether they still speak (GA/T 1400.4: System).
 
 Registration proves the password by digest; what comes after it carries ``User-Identify`` alone. So
 a registration is bound to the address that it came from: the same name from elsewhere has to prove

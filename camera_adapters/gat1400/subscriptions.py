@@ -1,4 +1,5 @@
-"""Subscriptions and what is told to who subscribed (GA/T 1400.3 annexes H and J)."""
+"""Subscriptions and what is told to who subscribed (GA/T 1400.3: SubscribeObject,
+SubscribeNotificationObject)."""
 
 from __future__ import annotations
 
@@ -90,7 +91,7 @@ def write_subscription(one: Subscription, *, utc_offset_minutes: int) -> dict[st
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A camera or checkpoint of a catalogue (GA/T 1400.3 §§C.9–C.10: APEObject, TollgateObject)."""
+    """A camera or checkpoint of a catalogue (GA/T 1400.3: APEObject, TollgateObject)."""
 
     code: str
     name: str

@@ -18,7 +18,7 @@ from camera_adapters.gat1400.subscriptions import (
 
 _VEHICLE = {"MotorVehicleID": "1" * 48, "DeviceID": "2" * 20, "PassTime": "20261122150405",
             "PlateNo": "鄂H12345", "Speed": 54.5, "LaneNo": "2", "HasPlate": "1",
-            "SubImageList": {"SubImageInfoObject": [{"Type": "1", "Data": "/9j/2Q=="}]}}  # fmt: skip
+            "SubImageList": {"SubImageInfoObject": [{"Data": "/9j/2Q=="}]}}  # fmt: skip
 SEEDS = [
     json.dumps({"MotorVehicleListObject": {"MotorVehicleObject": [_VEHICLE, _VEHICLE]}}).encode(),
     json.dumps(

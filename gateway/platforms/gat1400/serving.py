@@ -1,4 +1,4 @@
-"""What those above ask: subscriptions to what passes, and queries (GA/T 1400.4 §§6.23, 5.3)."""
+"""What those above ask: subscriptions to what passes, and queries (GA/T 1400.4)."""
 
 from __future__ import annotations
 

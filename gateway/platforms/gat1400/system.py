@@ -1,4 +1,4 @@
-"""Register, UnRegister, Keepalive, Time (GA/T 1400.4 §§6.1–6.4)."""
+"""Register, UnRegister, Keepalive, Time (GA/T 1400.4: System)."""
 
 from __future__ import annotations
 

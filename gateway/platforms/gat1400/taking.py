@@ -51,7 +51,7 @@ class Parsed:
 
 
 async def take_objects(hub: Hub, incoming: Incoming) -> Mapping[str, Any]:
-    """POST /VIID/{MotorVehicles, NonMotorVehicles, Persons, Images, VideoSlices} (§6.7 ff.)."""
+    """POST /VIID/{MotorVehicles, NonMotorVehicles, Persons, Images, VideoSlices}."""
     registration = admit_below(hub, incoming)
     name = incoming.parts[0].lower()
     interface = next(one for key, one in BY_RESOURCE.items() if key.lower() == name)
@@ -68,7 +68,7 @@ async def take_objects(hub: Hub, incoming: Incoming) -> Mapping[str, Any]:
 
 
 async def take_notifications(hub: Hub, incoming: Incoming) -> Mapping[str, Any]:
-    """POST /VIID/SubscribeNotifications (§6.24): what a library below passes on to us."""
+    """POST /VIID/SubscribeNotifications: what a library below passes on to us."""
     registration = admit_below(hub, incoming)
 
     def parse(document: dict[str, Any]) -> list[tuple[Notification, Parsed]]:
@@ -115,7 +115,7 @@ async def take_notifications(hub: Hub, incoming: Incoming) -> Mapping[str, Any]:
 
 
 async def take_devices(hub: Hub, incoming: Incoming) -> Mapping[str, Any]:
-    """POST /VIID/APEs, /VIID/Tollgates (§§6.5–6.6): names and positions of cameras, checkpoints."""
+    """POST /VIID/APEs, /VIID/Tollgates: names and positions of cameras, checkpoints."""
     registration = admit_below(hub, incoming)
     is_tollgate = incoming.parts[0].lower() == "tollgates"
     outer, inner, code_name, kind = (

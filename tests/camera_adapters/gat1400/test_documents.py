@@ -144,7 +144,8 @@ def test_no_plate_where_there_is_none() -> None:
 @pytest.mark.parametrize(
     ("code", "word"),
     [("K33", "car"), ("K31", "van"), ("K32", "suv"), ("K11", "bus"), ("H11", "truck"),
-     ("k33", "car"), ("M21", "motorcycle"), ("X99", "other"), ("?", "other"), ("", None), (None, None)],
+     ("k33", "car"), ("M21", "motorcycle"), ("X99", "other"), ("?", "other"), ("", None),
+     (None, None)],
 )  # fmt: skip
 def test_vehicle_types(code: str | None, word: str | None) -> None:
     assert vehicle_type(code) == word
@@ -171,7 +172,8 @@ def test_moments_come_back(moment: datetime, offset: int) -> None:
         ("2026-11-22T15:04:05+08:00", 1_795_331_045_000_000),
         ("2026-11-22 15:04:05", 1_795_331_045_000_000),
         ("2026-11-22T07:04:05Z", 1_795_331_045_000_000),
-        ("20261122", 1_795_276_800_000_000), ("tomorrow", None), ("00010101000000", None), ("99991231235959", None),
+        ("20261122", 1_795_276_800_000_000), ("tomorrow", None), ("00010101000000", None),
+        ("99991231235959", None),
     ],
 )  # fmt: skip
 def test_moments_as_devices_write_them(text: str, at_us: int | None) -> None:
