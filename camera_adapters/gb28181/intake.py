@@ -169,6 +169,27 @@ class MediaIntake:
             )
         return None
 
+    @property
+    def remarks(self) -> str:
+        """What is odd and yet works, in one English line; "" while nothing is."""
+        feed = self._feed
+        if isinstance(feed, PlainVideoFeed):
+            return "plain video comes where a program stream was asked for"
+        if feed is None or not feed.recognised:
+            return ""
+        facts = feed.facts
+        remarks = []
+        if facts.codec_guessed:
+            why = "the stream's map names another codec" if facts.has_map else "no stream map comes"
+            remarks.append(f"{why}: the codec was told from the pictures")
+        if facts.unsupported_sound:
+            remarks.append(f"its sound is {facts.unsupported_sound}, which is left out")
+        elif facts.sound_guessed:
+            remarks.append("the codec of its sound was told from its bytes")
+        if facts.times_by_rtp:
+            remarks.append("its pictures' times stand still: those of RTP are used")
+        return "; ".join(remarks)
+
     def _receive_interleaved(self, receiver: RtpReceiver, data: bytes, now_us: int) -> int:
         """RTSP's frames; other channels and what is too short are passed over."""
         position, end = 0, len(data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from camera_adapters.gb28181.dialogs import (
     FileEnd,
@@ -139,6 +139,7 @@ class GbSource(RetryingSource):
                 fault = intake.fault
                 if fault is not None:
                     return Ending(fault.code, fault.line, _FAULT_RETRY_S)
+                self._remark(intake.remarks)
                 now = loop.time()
                 if attempt.packets != heard:
                     heard, heard_at = attempt.packets, now
@@ -146,6 +147,11 @@ class GbSource(RetryingSource):
                     return Ending("silent", self._silence(reception))
         finally:
             event.cancel()
+
+    def _remark(self, remarks: str) -> None:
+        """What is odd about a live camera's media is part of its state."""
+        if self.state.state == "live" and self.state.detail != remarks:
+            self._set_state(replace(self.state, detail=remarks))
 
     def _silence(self, reception: MediaReception) -> str:
         line = f"no media for {self._media_silence_s:.0f} s on port {reception.port}"

@@ -1,7 +1,8 @@
 """From where media are taken: the first valid sender, and its later ports.
 
 A device behind a NAT sends from another port, often from another address, than it answered; and
-the NAT may change the port in the middle. What proves a sender is the agreed SSRC.
+the NAT may change the port in the middle. What proves a sender is the agreed SSRC, or for a change
+of port the one that it has sent until now.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class SourceLock:
     ``foreign`` counts datagrams from elsewhere, ``moved`` how often the port was changed under way.
     """
 
-    __slots__ = ("_host", "_ssrc", "foreign", "moved", "source")
+    __slots__ = ("_host", "_seen", "_ssrc", "foreign", "moved", "source")
 
     def __init__(self, host: str, ssrc: int | None) -> None:
         self.source: Address | None = None
@@ -26,6 +27,7 @@ class SourceLock:
         self.moved = 0
         self._host = host
         self._ssrc = ssrc
+        self._seen = -1
 
     def admit(self, sender: Address, head: bytes | memoryview, size: int) -> bool:
         """Whether a datagram of ``size`` bytes, beginning with ``head`` (12 bytes), is ours.
@@ -35,16 +37,18 @@ class SourceLock:
         if size < _RTP_HEADER_BYTES or head[0] >> 6 != 2:
             self.foreign += 1
             return False
-        agreed = self._ssrc is not None and int.from_bytes(head[8:12], "big") == self._ssrc
+        ssrc = int.from_bytes(head[8:12], "big")
+        agreed = ssrc == self._ssrc
         locked = self.source
         if locked is None:
             if sender[0] != self._host and not agreed:
                 self.foreign += 1
                 return False
-        elif sender[0] != locked[0] or not agreed:
+        elif sender[0] != locked[0] or not (agreed or ssrc == self._seen):
             self.foreign += 1
             return False
         else:
             self.moved += 1
         self.source = sender
+        self._seen = ssrc
         return True

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from camera_adapters import retrying
-from camera_adapters.gb28181 import source
+from camera_adapters.gb28181 import media_reception, source
 from camera_adapters.gb28181.dialogs import (
     DialogEvent,
     SessionEnded,
@@ -24,6 +24,8 @@ from camera_adapters.gb28181.dialogs import (
 from camera_adapters.gb28181.media_ports import PortPool
 from camera_adapters.gb28181.media_terms import MediaAnswer, MediaOffer, MediaTransport
 from camera_adapters.gb28181.source import GbSource, MediaPlace
+from camera_adapters.rtp import rtcp
+from camera_adapters.rtp.packetise import TrackPacketiser
 from camera_adapters.source import SourceState
 from camera_adapters.stream import AccessUnit, Codec, GapCause, Interruption, Stream, Track, Variant
 from tests.peers import program_streams
@@ -237,6 +239,8 @@ async def test_h265_is_told_from_its_bytes_where_no_map_comes(short_h265: Path) 
         await device.until(lambda one: len(one.pictures) >= len(wanted) - 1)
         assert device.tracks[0].codec is Codec.H265
         assert device.pictures == wanted[: len(device.pictures)]
+        await device.until(lambda one: "no stream map" in one.source.state.detail)
+        assert device.source.state.state == "live"
 
 
 async def test_frames_of_rtsp_are_understood_by_tcp(short_h264: Path) -> None:
@@ -351,6 +355,113 @@ async def test_a_keyframe_with_a_hole_interrupts_until_the_next(short_h264: Path
         at = len(device.units)
         await device.until(lambda one: len(one.units) > at or at > 10)
         writer.close()
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+@pytest.mark.parametrize("announced", ["H264/90000", "PS/90000"])
+@pytest.mark.parametrize("transport", ["udp", "tcp_passive"])
+async def test_plain_video_is_taken_however_it_was_announced(
+    codec: str, announced: str, transport: MediaTransport, request: pytest.FixtureRequest
+) -> None:
+    clip: Path = request.getfixturevalue(f"short_{codec}")
+    tracks, units = read_media(clip)
+    packetiser = TrackPacketiser(tracks[0], 0, SSRC, 100, 0)
+    groups = [[bytes(one) for one in packetiser.packetise(unit).datagrams()] for unit in units]
+    # A device that announces PS is doubted after 256 KiB, and then taken from a keyframe on.
+    doubted = announced.startswith("PS")
+    name = announced.replace("H264", codec.upper())
+    answer = MediaAnswer(HOST, 0, SSRC, {96: name})
+    async with Device(transport, answer=answer) as device:
+        target = await device.target()
+        if transport == "udp":
+            await send_by_udp(groups, target)
+        else:
+            writer = await connected(target)
+            for group in groups:
+                writer.write(b"".join(framed(packet) for packet in group))
+        await device.until(lambda one: len(one.pictures) >= (15 if doubted else len(units)))
+        wanted = [unit.payload for unit in units]
+        assert device.pictures == wanted[-len(device.pictures) :]
+        await device.until(lambda one: "plain video" in one.source.state.detail)
+
+
+async def test_reports_go_out_and_a_goodbye_ends_the_session(
+    short_h264: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_reception, "_REPORT_INTERVAL_S", 0.05)
+    groups = packets_of(short_h264, "gstreamer")
+    loop = asyncio.get_running_loop()
+    with contextlib.ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)
+        ]
+        media, control = _bound_pair(*sockets)
+        async with Device() as device:
+            host, port = await device.target()
+            await send_by_udp(groups, (host, port), sender=media)
+            async with asyncio.timeout(10):
+                report = await loop.sock_recv(control, 2000)
+            (told,) = [one for one in rtcp.parse(report) if isinstance(one, rtcp.ReceiverReport)]
+            assert told.blocks[0].ssrc == SSRC and told.blocks[0].lost == 0
+            control.sendto(b"\x81\xcb\x00\x01" + SSRC.to_bytes(4, "big"), (host, port + 1))
+            await device.until(lambda one: any(s.fault == "ended" for s in one.states))
+
+
+def _bound_pair(*pair: socket.socket) -> tuple[socket.socket, socket.socket]:
+    media, control = pair
+    for port in range(45_000, 46_000, 2):
+        with contextlib.suppress(OSError):
+            media.bind((HOST, port))
+            control.bind((HOST, port + 1))
+            for one in pair:
+                one.setblocking(False)
+            return media, control
+    raise AssertionError("no pair of ports")
+
+
+async def test_another_ssrc_by_tcp_is_a_fault_too(short_h264: Path) -> None:
+    groups = packets_of(short_h264, "gstreamer", ssrc=77)
+    async with Device("tcp_passive") as device:
+        writer = await connected(await device.target())
+        writer.write(b"".join(framed(packet) for group in groups[:5] for packet in group))
+        await device.until(lambda one: any(s.fault == "wrong_ssrc" for s in one.states))
+        writer.close()
+
+
+async def test_what_is_no_rtp_by_tcp_is_a_fault() -> None:
+    async with Device("tcp_passive") as device:
+        writer = await connected(await device.target())
+        writer.write(b"\x00\x08GET / HT" * 200)
+        await device.until(lambda one: any(s.fault == "bad_framing" for s in one.states))
+        writer.close()
+
+
+async def test_a_stranger_by_tcp_does_not_take_the_devices_place(short_h264: Path) -> None:
+    groups = packets_of(short_h264, "gstreamer")
+    answer = MediaAnswer("127.0.0.9", 0, SSRC, {96: "PS/90000"})
+    async with Device("tcp_passive", answer=answer) as device:
+        target = await device.target()
+        idle = [await connected(target) for _ in range(3)]
+        stranger = await connected(target)
+        stranger.write(b"\x00" * 200)
+        # The SSRC proves the device, wherever a NAT lets it come from.
+        writer = await connected(target)
+        writer.write(b"".join(framed(packet) for group in groups[:20] for packet in group))
+        await device.until(lambda one: len(one.pictures) > 10)
+        for one in (*idle, stranger, writer):
+            one.close()
+
+
+async def test_svac_is_a_fault_that_says_what_to_do() -> None:
+    pack = b"\x00\x00\x01\xba\x44\x00\x04\x00\x04\x01\x00\x10\x03\xf8"
+    psm = b"\x00\x00\x01\xbc\x00\x0e\xe1\xff\x00\x00\x00\x04\x80\xe0\x00\x00\0\0\0\0"
+    pes = b"\x00\x00\x01\xe0\x00\x0b\x80\x80\x05\x21\x00\x01\x00\x01abc"
+    groups = RtpCutter(SSRC).all_packets([pack + psm + pes] * 10)
+    async with Device() as device:
+        await send_by_udp(groups, await device.target())
+        await device.until(lambda one: any(s.fault == "unsupported_codec" for s in one.states))
+        told = next(one for one in device.states if one.fault == "unsupported_codec")
+        assert "SVAC" in told.detail and "H.264 or H.265" in told.detail
 
 
 async def test_silence_ends_the_session_and_begins_another() -> None:
