@@ -8,6 +8,7 @@ export type TileAction =
   | 'sound'
   | 'bookmark'
   | 'steer'
+  | 'talk'
   | 'diagnose'
   | 'mark_in'
   | 'mark_out'

@@ -18,6 +18,7 @@ export type WallCommand =
         | 'replay_300'
         | 'bookmark'
         | 'steer'
+        | 'talk'
         | 'mark_in'
         | 'mark_out'
         | 'statistics'
@@ -70,6 +71,7 @@ const PLAIN = {
   t: 'replay_300',
   b: 'bookmark',
   c: 'steer',
+  v: 'talk',
   i: 'mark_in',
   o: 'mark_out',
   d: 'statistics',
@@ -121,6 +123,7 @@ export const KEY_HELP: readonly { keys: readonly string[]; words: string }[] = [
   { keys: ['P'], words: 'playback' },
   { keys: ['B'], words: 'bookmark' },
   { keys: ['C'], words: 'steer' },
+  { keys: ['V'], words: 'talk' },
   { keys: ['I', 'O'], words: 'marks' },
   { keys: ['D'], words: 'statistics' },
   { keys: ['+', '−', '0'], words: 'zoom' },

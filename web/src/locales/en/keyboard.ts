@@ -31,6 +31,7 @@ export default {
   treePut: 'Put on the next free tile',
   go: 'Go to page: live, playback, cameras…',
   steering: 'Steering (while its panel is open)',
+  talk: 'Open talking, then hold to talk',
   steer: 'Open or close the steering panel',
   steerMove: 'Pan and tilt',
   steerSlowly: 'Pan and tilt slowly',

@@ -34,6 +34,7 @@ export default {
     soundOff: 'Sound off',
     steer: 'Steer',
     diagnose: 'Diagnose',
+    talk: 'Talk',
     bookmark: 'Bookmark',
     mark_in: 'Mark in',
     mark_out: 'Mark out and download',

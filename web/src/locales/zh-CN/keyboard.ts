@@ -31,6 +31,7 @@ export default {
   treePut: '放入空闲窗格',
   go: '切换页面：实时预览、录像回放、摄像机…',
   steering: '云台控制（打开云台面板后）',
+  talk: '打开对讲，之后按住说话',
   steer: '打开 / 关闭云台面板',
   steerMove: '转动',
   steerSlowly: '慢速转动',

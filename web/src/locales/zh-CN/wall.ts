@@ -34,6 +34,7 @@ export default {
     soundOff: '关闭声音',
     steer: '云台控制',
     diagnose: '诊断',
+    talk: '喊话对讲',
     bookmark: '添加书签',
     mark_in: '标记入点',
     mark_out: '标记出点并下载',
