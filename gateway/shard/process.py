@@ -102,7 +102,7 @@ class ShardProcess:
         self._talks: TalkEndpoint
         self._context = SourceContext()
         self._restreams: Restreams | None = None
-        self._push: PushDoor
+        self._push = PushDoor(lambda why, address: self._refused.note(why, address))
         self._push_listener: RtmpListener | None = None
         self._reconciling = asyncio.Lock()
 
@@ -139,7 +139,6 @@ class ShardProcess:
         clock = SteadyClock()
         signalling = ControlClient(control_path(settings, "signalling"), self._secret)
         stack.push_async_callback(signalling.close)
-        self._push = PushDoor(self._refused.note)
         stack.callback(self._push.close)
         context = self._context = SourceContext(
             settings,

@@ -162,6 +162,8 @@ export default {
     playback_open: 'Playback',
     export_download: 'Export',
     restream_open: 'Restream',
+    talk_open: 'Talked to a camera',
+    talk_watched: 'Spoken for',
     restream_create: 'Restream made',
     restream_revoke: 'Restream ended',
     camera_create: 'Camera added',

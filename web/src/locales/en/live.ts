@@ -82,6 +82,9 @@ export default {
     wrong_ssrc: 'media with another SSRC than agreed: if the device cannot do otherwise, allow any on its page',
     unsupported_codec: 'a codec that the gateway does not carry: set its encoder to H.264 or H.265',
     bad_framing: 'media by TCP that cannot be read: choose UDP for this device, or update its firmware',
+    waiting: 'nobody pushes it in: see whether the encoder runs, and its address and key',
+    queued: 'waits for a place in the transcoder',
+    transcoder: 'no video can be made of its pictures: see the transcoder on the system page',
     internal: 'an error inside the gateway: see its log',
   },
   stats: {

@@ -162,6 +162,8 @@ export default {
     playback_open: '回放',
     export_download: '导出',
     restream_open: 'RTSP 转发',
+    talk_open: '对讲',
+    talk_watched: '对讲时长',
     restream_create: '新建 RTSP 转发',
     restream_revoke: '取消 RTSP 转发',
     camera_create: '添加摄像机',

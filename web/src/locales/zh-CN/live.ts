@@ -82,6 +82,9 @@ export default {
     wrong_ssrc: '媒体的 SSRC 与约定不符：若设备无法更改，请在其页面上允许任意 SSRC',
     unsupported_codec: '网关不支持这种编码：请在摄像机上改用 H.264 或 H.265',
     bad_framing: 'TCP 媒体无法解析：请为该设备改用 UDP，或升级固件',
+    waiting: '没有推流：请检查编码器、推流地址和密钥',
+    queued: '正在等待转码资源',
+    transcoder: '无法把画面转成视频：请查看系统页的转码状态',
     internal: '网关内部出错：详见网关日志',
   },
   stats: {
