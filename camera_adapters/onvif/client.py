@@ -27,7 +27,7 @@ from camera_adapters.onvif import device
 from camera_adapters.onvif.addresses import base_of, reached_service
 from camera_adapters.onvif.password_tries import PasswordTries
 from camera_adapters.onvif.soap import Request, Service, SoapFault, Token, answer_of, envelope
-from camera_adapters.onvif.xml_tree import Node, TreeReader, XmlError
+from camera_adapters.onvif.xml_tree import BYTES_LIMIT, Node, TreeReader, XmlError
 from camera_adapters.rtsp.authentication import Credentials, parse_challenges
 
 _log = structlog.get_logger(__name__)
@@ -199,19 +199,21 @@ class OnvifClient:
         *,
         address: str = "",
         timeout_s: float = REQUEST_TIMEOUT_S,
+        bytes_limit: int = BYTES_LIMIT,
     ) -> Node:
         """Ask, signed where the request wants it; the answer's first element.
 
-        ``address`` is a subscription's own. Raises :class:`OnvifError`: ``waiting`` where the
-        password was refused twice, ``forbidden`` where the account may not do this one thing.
+        ``address`` is a subscription's own, ``bytes_limit`` how large the answer may be. Raises
+        :class:`OnvifError`: ``waiting`` where the password was refused twice, ``forbidden`` where
+        the account may not do this one thing.
         """
         if not (request.secured and self.username):
-            return await self._ask(request, address, timeout_s)
+            return await self._ask(request, address, timeout_s, bytes_limit)
         if self.accepted:
-            return await self._ask(request, address, timeout_s)
+            return await self._ask(request, address, timeout_s, bytes_limit)
         # One at a time until the password is known to be right.
         async with self._first:
-            return await self._ask(request, address, timeout_s)
+            return await self._ask(request, address, timeout_s, bytes_limit)
 
     async def picture(self, url: str) -> bytes:
         """What is at a snapshot's address. Raises :class:`OnvifError`."""
@@ -237,7 +239,9 @@ class OnvifClient:
         self._note_refused()
         raise OnvifError(OnvifFault.REFUSED, "the device refuses the password for its pictures")
 
-    async def _ask(self, request: Request, address: str, timeout_s: float) -> Node:
+    async def _ask(
+        self, request: Request, address: str, timeout_s: float, bytes_limit: int
+    ) -> Node:
         url = self._url(request, address)
         signed = request.secured and bool(self.username)
         clock_read = challenge_is_fresh = sent_again = False
@@ -249,7 +253,7 @@ class OnvifClient:
             digest = credentials is not None and credentials.challenge is not None
             token = self._token(offset_us) if signed and not digest else None
             try:
-                reply = await self._post(url, request, token, credentials, timeout_s)
+                reply = await self._post(url, request, token, credentials, timeout_s, bytes_limit)
             except OnvifError as error:
                 # A connection that was kept, and that the device had just closed.
                 if error.code is not OnvifFault.LOST or sent_again or _is_once(request):
@@ -295,7 +299,7 @@ class OnvifClient:
                     continue
             if self.accepted and request.operation != "GetDeviceInformation":
                 # Is it this operation that the account may not do, or was the password changed?
-                await self._ask(device.get_device_information(), "", REQUEST_TIMEOUT_S)
+                await self._ask(device.get_device_information(), "", REQUEST_TIMEOUT_S, BYTES_LIMIT)
                 raise OnvifError(
                     OnvifFault.FORBIDDEN,
                     f"the account {self.username!r} may not do this ({request.operation}): "
@@ -369,6 +373,7 @@ class OnvifClient:
         token: Token | None,
         credentials: Credentials | None,
         timeout_s: float,
+        bytes_limit: int = BYTES_LIMIT,
     ) -> _Reply:
         body = envelope(request, token=token, to=url, message_id=f"urn:uuid:{uuid.uuid4()}")
         headers = {
@@ -379,7 +384,7 @@ class OnvifClient:
             if authorization is not None:
                 headers["Authorization"] = authorization
         async with self._exchange("POST", url, body, headers, timeout_s) as response:
-            document, why = await _read_document(response)
+            document, why = await _read_document(response, bytes_limit)
             return _Reply(
                 response.status,
                 response.headers.getall("WWW-Authenticate", []),
@@ -460,8 +465,10 @@ class _Exchange:
         )
 
 
-async def _read_document(response: aiohttp.ClientResponse) -> tuple[Node | None, str]:
-    reader = TreeReader()
+async def _read_document(
+    response: aiohttp.ClientResponse, bytes_limit: int
+) -> tuple[Node | None, str]:
+    reader = TreeReader(bytes_limit)
     try:
         async for piece in response.content.iter_chunked(_PIECE_BYTES):
             reader.feed(piece)

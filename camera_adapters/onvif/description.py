@@ -6,6 +6,7 @@ cameras. What a device does not answer is left out; only reaching it and its pro
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from camera_adapters.onvif.media import ChosenStreams, Profile
 from camera_adapters.onvif.ptz import PtzAbilities
 from camera_adapters.onvif.soap import Request, Service
 from camera_adapters.onvif.xml_tree import Node
+
+TIME_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,21 @@ async def describe(
     """Ask for everything. ``kept``: see :func:`media.choose_streams`. Raises :class:`OnvifError`.
 
     The first question that is signed is the cheapest one, so that a wrong password costs one try.
+    A device that answers everything, and everything late, is given up after five minutes.
     """
+    try:
+        async with asyncio.timeout(TIME_LIMIT_S):
+            return await _describe(client, kept)
+    except TimeoutError:
+        raise OnvifError(
+            OnvifFault.TIMED_OUT,
+            f"the device takes more than {TIME_LIMIT_S / 60:.0f} minutes to describe itself",
+        ) from None
+
+
+async def _describe(
+    client: OnvifClient, kept: Mapping[str, tuple[str, str | None]]
+) -> DeviceDescription:
     await client.read_clock()
     information = device.parse_device_information(
         await client.call(device.get_device_information())

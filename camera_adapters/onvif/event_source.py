@@ -15,6 +15,7 @@ import structlog
 
 from camera_adapters.device_events import DeviceEvent, DeviceEventListener, DeviceEventState
 from camera_adapters.onvif import events
+from camera_adapters.onvif.allowance import Allowance
 from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault
 from camera_adapters.onvif.events import Notification, Subscription
 from camera_adapters.onvif.soap import Request, answer_of
@@ -31,6 +32,10 @@ _ANSWER_S = 15.0
 # Devices that do not wait are not asked without end.
 _LEAST_PULL_S = 1.0
 _SHORT_PULL_S = 4.0
+# Of one pull: a hundred messages are a tenth of it.
+ANSWER_BYTES_LIMIT = 512 * 1024
+# A device that has always something to tell is pulled once in so long.
+_FLOODING_S = 1.0
 _STATES_LIMIT = 512
 
 
@@ -114,6 +119,7 @@ class EventSource:
         self._changes = StateChanges()
         self._subscription: Subscription | None = None
         self._pull_limit_s = PULL_S
+        self._allowance = Allowance()
 
     async def run(self) -> None:
         """Subscribe and take events until the device is lost or its subscription is: raises
@@ -188,6 +194,7 @@ class EventSource:
                     events.pull_messages(subscription, pull_s, _MESSAGES_AT_ONCE),
                     address=subscription.address,
                     timeout_s=pull_s + _ANSWER_S,
+                    bytes_limit=ANSWER_BYTES_LIMIT,
                 )
             except OnvifError as error:
                 # Some devices do not wait so long, and say so by a fault, or not at all.
@@ -200,6 +207,8 @@ class EventSource:
                 left_s = (pulled.termination_us - pulled.current_us) / 1_000_000
                 ends = max(ends, time.monotonic() + left_s)
             self._on_alive()
+            if pulled.notifications and not self._allowance.take(time.monotonic()):
+                await asyncio.sleep(_FLOODING_S)
             self._take(pulled.notifications)
             if not pulled.notifications:
                 waited = time.monotonic() - began

@@ -1,17 +1,19 @@
 """Where devices post their events to (WS-BaseNotification 1.3 §3.2: the consumer's side).
 
 A small HTTP server of its own: it has one path a device, which nobody can guess, reads at most
-1 MiB, and answers nothing but whether it understood.
+1 MiB, and answers nothing but whether it understood. A device that floods is told to come later.
 """
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 
 import structlog
 from aiohttp import web
 
+from camera_adapters.onvif.allowance import Allowance
 from camera_adapters.onvif.soap import SoapFault
 from camera_adapters.onvif.xml_tree import Node, TreeReader, XmlError
 
@@ -28,7 +30,7 @@ class NotificationServer:
         self.port = port
         self._address = address
         self._url = url.rstrip("/")
-        self._consumers: dict[str, Callable[[Node], None]] = {}
+        self._consumers: dict[str, tuple[Callable[[Node], None], Allowance]] = {}
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -58,7 +60,7 @@ class NotificationServer:
         SoapFault.
         """
         token = secrets.token_urlsafe(24)
-        self._consumers[token] = consumer
+        self._consumers[token] = (consumer, Allowance())
         return f"{self._url}{_PATH}{token}"
 
     def forget(self, url: str) -> None:
@@ -66,9 +68,12 @@ class NotificationServer:
         self._consumers.pop(url.rpartition("/")[2], None)
 
     async def _receive(self, request: web.Request) -> web.Response:
-        consumer = self._consumers.get(request.match_info["token"])
-        if consumer is None:
+        known = self._consumers.get(request.match_info["token"])
+        if known is None:
             return web.Response(status=404)
+        consumer, allowance = known
+        if not allowance.take(time.monotonic()):
+            return web.Response(status=429, headers={"Retry-After": "1"})
         reader = TreeReader(BODY_BYTES_LIMIT)
         try:
             async for piece in request.content.iter_chunked(32 * 1024):
