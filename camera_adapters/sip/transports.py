@@ -290,9 +290,11 @@ class Inbox:
     def _run(self) -> None:
         waiting = self._waiting
         until = self._loop.time() + self._slice_s
-        while waiting and self._loop.time() < until:
+        while waiting:
             item, peer = waiting.popleft()
             self._work(item, peer)
+            if self._loop.time() >= until:
+                break
         if self._closed:
             return
         self._after_slice()

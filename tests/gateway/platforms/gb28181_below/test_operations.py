@@ -30,6 +30,7 @@ from camera_adapters.gb28181.keepalive import Keepalive
 from camera_adapters.gb28181.mobile_position import MobilePosition
 from camera_adapters.gb28181.record_information import RecordItem
 from camera_adapters.gb28181.steering import Auxiliary, Lens, Move, Preset
+from camera_adapters.sip.endpoint import IncomingRequest
 from gateway.identifiers import now_us
 from gateway.platforms.gb28181_below import fetching, queries
 from gateway.platforms.operations import DeviceRefused, SteerCommand
@@ -314,3 +315,19 @@ async def test_subscription_that_the_device_ends_is_made_again(
         await first.request("NOTIFY", headers=[("Subscription-State", "terminated")])
         await device.subscribed.wait()
         assert device.subscriptions["Alarm"] is not first
+
+
+async def test_subscription_is_renewed_before_it_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_RENEW_S", 0.05)
+    async with registered(tmp_path, subscribe_catalog=False) as pair:
+        await pair.device.subscribed.wait()
+        renewals: asyncio.Queue[IncomingRequest] = asyncio.Queue()
+        pair.device.subscriptions["Alarm"].on_request = renewals.put_nowait
+        for _ in range(2):
+            incoming = await renewals.get()
+            assert incoming.request.method == "SUBSCRIBE"
+            assert incoming.request.headers.get("expires") == "3600"
+            assert incoming.request.headers.get("event") == "presence"
+            incoming.respond(200)
