@@ -159,6 +159,11 @@ class Registrations:
             refusal = "not_registered" if proof.refusal == "unproven" else proof.refusal
             return Admission(refusal, None, proof.challenges)
         if alive.address != address:
+            # Only who proves to be of this code is a second one; all others are strangers.
+            proof = self.prove(code, address, authorization, method, uri, now_s)
+            if proof.refusal is not None:
+                refusal = "not_registered" if proof.refusal == "unproven" else proof.refusal
+                return Admission(refusal, None, proof.challenges)
             return Admission("double", alive, other_address=alive.address)
         alive.heard_s = now_s
         return Admission(None, alive)

@@ -97,6 +97,8 @@ def _require(hub: Hub, incoming: Incoming, code: str, admission: Admission) -> R
         assert admission.registration is not None
         return admission.registration
     refusal = admission.refusal
+    if not hub.unknown_rates.allows(incoming.address, now_s()):
+        raise Refused(429, Status.BUSY, "fewer requests, please")
     account = hub.below.account(code)
     if account is None and refusal != "locked":
         # Whoever asks without an answer to the challenge is asked first, as all are.
