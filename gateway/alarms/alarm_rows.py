@@ -31,17 +31,27 @@ def apply(
             (row for row in opened if row["id"] not in known),
             key=lambda row: row["folded_into"] is not None,
         )
-        for row in fresh:
-            connection.execute(sa.insert(alarms).values(**row))
-    for row in changed:
+        if fresh:
+            connection.execute(sa.insert(alarms), fresh)
+    by_id = sa.update(alarms).where(alarms.c.id == sa.bindparam("row_id"))
+    if changed:
         connection.execute(
-            sa.update(alarms)
-            .where(alarms.c.id == row["id"])
-            .values(folded_into=row["folded_into"], detail=row["detail"])
+            by_id.values(
+                folded_into=sa.bindparam("new_folded_into"), detail=sa.bindparam("new_detail")
+            ),
+            [
+                {
+                    "row_id": row["id"],
+                    "new_folded_into": row["folded_into"],
+                    "new_detail": row["detail"],
+                }
+                for row in changed
+            ],
         )
-    for row in closed:
+    if closed:
         connection.execute(
-            sa.update(alarms).where(alarms.c.id == row["id"]).values(end_us=row["end_us"])
+            by_id.values(end_us=sa.bindparam("new_end_us")),
+            [{"row_id": row["id"], "new_end_us": row["end_us"]} for row in closed],
         )
 
 

@@ -140,7 +140,18 @@ class Judge:
         for key, alarm in tuple(self.open.items()):
             if key not in seen.conditions and key[0] != NETWORK_DOWN:
                 self._calm(seen, alarm, changes)
+        self._unfold(changes)
         return changes
+
+    def _unfold(self, changes: list[Change]) -> None:
+        """What stood in an alarm that is over stands for itself again."""
+        closed = {one.alarm.id for one in changes if isinstance(one, Closed)}
+        if not closed:
+            return
+        for alarm in self.open.values():
+            if alarm.folded_into in closed:
+                alarm.folded_into = None
+                changes.append(Changed(alarm))
 
     def _groups(
         self, seen: Seen, failing: Mapping[str, Condition], changes: list[Change]
@@ -252,10 +263,6 @@ class Judge:
             return
         del self.open[alarm.key]
         changes.append(Closed(alarm, max(alarm.calm_since_us, alarm.begin_us)))
-        for other in self.open.values():
-            if other.folded_into == alarm.id:
-                other.folded_into = None
-                changes.append(Changed(other))
 
 
 def _failing(seen: Seen) -> dict[str, Condition]:

@@ -40,6 +40,9 @@ INTERVAL_S = 2.0
 _ASK_EVERY_S = 20.0
 _CONNECT_S = 3.0
 _MANAGEMENT_PORT = 80
+_MANY_CONDITIONS = 500
+# Others write, too.
+_WRITTEN_AT_ONCE = 500
 _WRITE_FAULTS = (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError)
 
 StateListener = Callable[[str, str, dict[str, Any]], None]
@@ -145,7 +148,11 @@ class AlarmWatch:
             self.cameras.unknown | connecting,
         )
         hidden = {one.id for one in self._judge.open.values() if one.folded_into is not None}
-        changes = self._judge.look(seen)
+        if len(conditions) < _MANY_CONDITIONS:
+            changes = self._judge.look(seen)
+        else:
+            # Half the county has failed: the console must be able to say so.
+            changes = await asyncio.to_thread(self._judge.look, seen)
         if changes:
             await self._write(changes)
             # Two hundred cameras of a dead switch are not news, the switch is.
@@ -185,6 +192,19 @@ class AlarmWatch:
             self.cameras.take(camera_id, state)
 
     async def _write(self, changes: Sequence[Change]) -> None:
+        # What others are folded into goes before them; what is over goes last.
+        order = sorted(
+            changes,
+            key=lambda one: (
+                isinstance(one, Closed),
+                not isinstance(one, Opened),
+                one.alarm.folded_into is not None,
+            ),
+        )
+        for at in range(0, len(order), _WRITTEN_AT_ONCE):
+            await self._write_some(order[at : at + _WRITTEN_AT_ONCE])
+
+    async def _write_some(self, changes: Sequence[Change]) -> None:
         opened: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []

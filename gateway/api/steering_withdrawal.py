@@ -49,6 +49,9 @@ async def withdraw_steering(services: Services) -> list[str]:
         # A signalling process that is away holds nothing when it is back.
         with contextlib.suppress(ConnectionError, TimeoutError, ControlError):
             await services.processes.client(SIGNALLING).call(
-                "ptz.end", camera_id=camera_id, cause="withdrawn"
+                "ptz.end",
+                camera_id=camera_id,
+                cause="withdrawn",
+                token_hash=holder["token_hash"],
             )
     return ended

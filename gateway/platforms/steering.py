@@ -120,17 +120,27 @@ class CameraSteering:
         await self._device_of(camera_id)
         async with self._line(camera_id).lock:
             await self._run(self._core.take(camera_id, holder, now_us(), hold_us=hold_us))
+        self.tell(camera_id)
 
     async def release(self, camera_id: str, holder: Holder) -> None:
         """Stop it and let go. Raises Held for what another holds with no lower priority."""
         async with self._line(camera_id).lock:
             await self._run(self._core.release(camera_id, holder, now_us()))
 
-    async def end(self, camera_id: str, cause: EndCause, holder: Holder | None = None) -> None:
-        """Stop it and let go, whoever holds it; or only if this one does."""
+    async def end(
+        self,
+        camera_id: str,
+        cause: EndCause,
+        holder: Holder | None = None,
+        token_hash: str | None = None,
+    ) -> None:
+        """Stop it and let go, whoever holds it; or only if this one does, or by this sign-in."""
         async with self._line(camera_id).lock:
             holding = self.holding(camera_id)
             if holding is None or (holder is not None and not holding.holder.is_same(holder)):
+                return
+            # Who has signed in again meanwhile holds it by another.
+            if token_hash is not None and holding.holder.token_hash != token_hash:
                 return
             await self._run(self._core.end(camera_id, now_us(), cause))
 

@@ -61,8 +61,8 @@ def steering_calls(steering: CameraSteering, patrolling: Patrolling) -> dict[str
         await steering.release(camera_id, Holder.from_message(holder))
         return state(camera_id)
 
-    async def end(camera_id: str, cause: EndCause) -> dict[str, Any]:
-        await steering.end(camera_id, cause)
+    async def end(camera_id: str, cause: EndCause, token_hash: str | None = None) -> dict[str, Any]:
+        await steering.end(camera_id, cause, token_hash=token_hash)
         return state(camera_id)
 
     async def state_now(camera_id: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.control.channel import ControlClient, control_path
+from gateway.secrets import cluster_secret
 from tests.peers.onvif_device import Habits, OnvifDevice
 from tests.peers.running_gateway import Gateway, running_gateway
 
@@ -118,6 +120,7 @@ async def test_steering_from_the_desk_to_the_device(tmp_path: Path) -> None:
             await _a_killed_process_stops_what_it_moved(gateway, device, camera, wang)
             await _a_sign_out_lets_go(gateway, device, camera, wang)
             await _diagnosis(gateway, camera)
+            await _a_keyframe_is_asked_for(gateway, device, camera)
             await _a_device_that_is_away_is_an_alarm(gateway, device, platform, chief)
 
 
@@ -301,6 +304,64 @@ async def _diagnosis(gateway: Gateway, camera: str) -> None:
     assert steps["loss"]["code"] == "none" and steps["loss"]["packets"] > 100
     assert steps["recording"]["code"] == "recording"
     assert (await register(gateway, "camera.diagnosis", camera))[0]["user_name"] == "admin"
+
+
+async def _a_keyframe_is_asked_for(gateway: Gateway, device: OnvifDevice, camera: str) -> None:
+    """As a media process does, over the control channel."""
+    path = control_path(gateway.settings, "signalling")
+    client = ControlClient(path, cluster_secret(gateway.settings))
+    await client.call("device.keyframe", camera_id=camera, variant="main")
+    await client.close()
+    assert len(device.keyframes) == 1
+
+
+@pytest.mark.timeout(240)
+async def test_cameras_of_one_network_that_fail_together_are_one_alarm(tmp_path: Path) -> None:
+    """The four demo cameras are all of one network: each is given an address where nobody is."""
+    async with (
+        running_gateway(tmp_path, **QUICK) as gateway,
+        desk(gateway, "chief", 80) as chief,
+    ):
+
+        async def are(state: str) -> bool:
+            states = [
+                one["states"].get("main", {}).get("state")
+                for one in (await gateway.get("/api/cameras"))["items"]
+            ]
+            return states == [state] * 4
+
+        await gateway.until(lambda: are("live"))
+        cameras = (await gateway.get("/api/cameras"))["items"]
+        for camera in cameras:
+            change = {"main_url": "rtsp://127.0.0.1:9/nobody", "password": None}
+            async with gateway.client.patch(
+                f"{gateway.url}/api/cameras/{camera['id']}", json=change
+            ) as response:
+                assert response.status == 200, await response.text()
+        alarm = await chief.hears(
+            lambda one: (
+                one["type"] == "alarm" and one["kind"] == "network_down" and one["state"] == "open"
+            )
+        )
+        assert alarm["network"] == "127.0.0.0/24"
+
+        async def folded() -> bool:
+            page = await gateway.get("/api/alarms", state="open")
+            return [(one["kind"], one["folded"]) for one in page["items"]] == [("network_down", 4)]
+
+        await gateway.until(folded)
+        for camera in cameras:
+            change = {"main_url": camera["main_url"], "password": None}
+            async with gateway.client.patch(
+                f"{gateway.url}/api/cameras/{camera['id']}", json=change
+            ) as response:
+                assert response.status == 200, await response.text()
+
+        async def over() -> bool:
+            page = await gateway.get("/api/alarms")
+            return bool(page["open"] == 0 and page["items"][0]["state"] == "ended")
+
+        await gateway.until(over)
 
 
 async def _a_device_that_is_away_is_an_alarm(

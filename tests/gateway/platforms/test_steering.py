@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -135,6 +135,15 @@ async def test_letting_go_stops_the_camera_though_the_register_is_away(desk: Des
     assert desk.device.actions == ["move", "stop"]
     assert desk.steering.holding(desk.camera) is None
     assert len(desk.holdings()) == 1  # its end is written when the register is back
+
+
+async def test_who_has_signed_in_again_is_not_let_go_with_the_old_sign_in(desk: Desk) -> None:
+    await desk.steering.command(desk.camera, replace(WANG, token_hash="old"), MOVE)
+    await desk.steering.command(desk.camera, replace(WANG, token_hash="new"), MOVE)
+    await desk.steering.end(desk.camera, "withdrawn", token_hash="old")
+    assert desk.steering.holding(desk.camera) is not None
+    await desk.steering.end(desk.camera, "withdrawn", token_hash="new")
+    assert desk.steering.holding(desk.camera) is None
 
 
 async def test_refusals_are_on_record_and_a_flood_of_them_is_one(desk: Desk) -> None:
