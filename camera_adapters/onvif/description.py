@@ -102,14 +102,28 @@ async def _describe(
     answer = await _optional(client, device.get_scopes())
     scopes = device.parse_scopes(answer) if answer is not None else Scopes()
     profiles = await read_profiles(client)
+    titles = await _titles(client, profiles)
     channels = []
     chosen = media.choose_streams(profiles, kept)
     for number, streams in enumerate(chosen, start=1):
         mine = tuple(one for one in profiles if one.video_source == streams.video_source)
         channels.append(
-            await _channel(client, streams, mine, _name(streams, scopes, number, len(chosen)))
+            await _channel(
+                client,
+                streams,
+                mine,
+                titles.get(streams.main.video_source_configuration)
+                or _name(streams, scopes, number, len(chosen)),
+            )
         )
     return DeviceDescription(information, scopes, tuple(client.services), tuple(channels))
+
+
+async def _titles(client: OnvifClient, profiles: list[Profile]) -> dict[str, str]:
+    if not profiles:
+        return {}
+    answer = await _optional(client, media.get_overlays(profiles[0].service))
+    return media.parse_titles(answer) if answer is not None else {}
 
 
 async def read_profiles(client: OnvifClient) -> list[Profile]:

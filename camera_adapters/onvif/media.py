@@ -7,6 +7,7 @@ H.265. Both give the same :class:`Profile`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from camera_adapters.onvif.soap import Request, Service, attribute, text
 from camera_adapters.onvif.xml_tree import Node, namespaces_around, serialise, whole_number
 
 _PLAYABLE = ("h264", "h265")
+_MAKERS_TITLE = re.compile(r"(camera|ip ?camera|ipc|channel|ch|通道)[ _-]*\d*", re.IGNORECASE)
 _PROFILES_LIMIT = 1024
 # What a sub-stream is for: a tile of sixteen, a small screen.
 _SUB_AREA = 704 * 576
@@ -155,6 +157,24 @@ def parse_uri(answer: Node) -> str:
     """The address of either; empty where there is none."""
     node = answer.find("Uri")
     return node.text.strip()[:1000] if node is not None else ""
+
+
+def get_overlays(service: Service) -> Request:
+    """The texts in all pictures (Media §5.17, Media 2 §5.8): there the title of a channel is."""
+    return Request(service, "GetOSDs")
+
+
+def parse_titles(answer: Node) -> dict[str, str]:
+    """The first plain text of each video source configuration; names that a maker gave to every
+    channel (``Camera 01``) are none.
+    """
+    titles: dict[str, str] = {}
+    for node in list(answer.each("OSDs"))[:_PROFILES_LIMIT]:
+        token = node.value("VideoSourceConfigurationToken")[:64]
+        title = " ".join(node.value("TextString/PlainText").split())[:100]
+        if token and title and not _MAKERS_TITLE.fullmatch(title):
+            titles.setdefault(token, title)
+    return titles
 
 
 def set_synchronization_point(profile: Profile) -> Request:

@@ -83,6 +83,7 @@ def target(data: bytes) -> None:
         media.set_encoder(answer, found[0], profile, wanted)
     for reading in (
         media.parse_uri,
+        media.parse_titles,
         device.parse_system_date_and_time,
         device.parse_device_information,
         device.parse_services,

@@ -74,6 +74,8 @@ class Habits:
     forbidden: set[str] = field(default_factory=set)
     # Closes the connection instead of an answer, once for each.
     hangs_up: list[str] = field(default_factory=list)
+    # Titles in the pictures, by channel number.
+    titles: dict[int, str] = field(default_factory=dict)
     # (start_us, end_us) of footage on its own storage, by channel number.
     recordings: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     find_events: bool = True
@@ -470,6 +472,19 @@ class OnvifDevice:
             return f"<tr2:Uri>{uri}</tr2:Uri>"
         return f"<trt:MediaUri><tt:Uri>{uri}</tt:Uri></trt:MediaUri>"
 
+    def _overlays(self, asked: ElementTree.Element, _: web.Request) -> str:
+        prefix = "tr2" if asked.tag.startswith("{" + NAMES["tr2"]) else "trt"
+        return "".join(
+            f'<{prefix}:OSDs token="osd_{channel}_{kind}"><tt:VideoSourceConfigurationToken>'
+            f"vsc_{channel}</tt:VideoSourceConfigurationToken><tt:Type>Text</tt:Type>"
+            f"<tt:TextString><tt:Type>{kind}</tt:Type>{text}</tt:TextString></{prefix}:OSDs>"
+            for channel, title in self.habits.titles.items()
+            for kind, text in (
+                ("DateAndTime", ""),
+                ("Plain", f"<tt:PlainText>{title}</tt:PlainText>"),
+            )
+        )
+
     def _keyframe(self, asked: ElementTree.Element, _: web.Request) -> str:
         self.keyframes.append(_text(asked, "ProfileToken"))
         return ""
@@ -736,6 +751,8 @@ _HANDLERS: dict[str, Callable[..., object]] = {
     "trt:GetVideoEncoderConfiguration": OnvifDevice._get_encoder_1,
     "trt:GetVideoEncoderConfigurationOptions": OnvifDevice._encoder_options_1,
     "trt:SetVideoEncoderConfiguration": OnvifDevice._set_encoder_1,
+    "trt:GetOSDs": OnvifDevice._overlays,
+    "tr2:GetOSDs": OnvifDevice._overlays,
     "trt:SetSynchronizationPoint": OnvifDevice._keyframe,
     "tr2:GetProfiles": OnvifDevice._profiles_2,
     "tr2:GetStreamUri": OnvifDevice._stream_uri,

@@ -128,6 +128,16 @@ async def test_a_recorder_expands_to_its_channels(
     assert third.main.service is (Service.MEDIA2 if media2 else Service.MEDIA)
 
 
+@pytest.mark.parametrize("media2", [False, True])
+async def test_channels_are_named_as_their_pictures_are(
+    session: aiohttp.ClientSession, media2: bool
+) -> None:
+    habits = Habits(channels=3, media2=media2, titles={1: "桥头 东", 2: "Camera 02"})
+    async with OnvifDevice(habits) as peer:
+        description = await describe(client_of(peer, session), {})
+    assert [one.name for one in description.channels] == ["桥头 东", "村口 2", "村口 3"]
+
+
 async def test_a_device_older_than_getservices_tells_its_capabilities(
     session: aiohttp.ClientSession,
 ) -> None:

@@ -47,6 +47,7 @@ REQUESTS: list[Request] = [
     device.get_scopes(),
     device.system_reboot(),
     media.get_profiles(Service.MEDIA),
+    media.get_overlays(Service.MEDIA),
     media.get_stream_uri(_PROFILE),
     media.get_snapshot_uri(_PROFILE),
     media.set_synchronization_point(_PROFILE),
