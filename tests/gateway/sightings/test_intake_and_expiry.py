@@ -18,15 +18,17 @@ from gateway.database.sighting_tables import (
     sightings,
 )
 from gateway.identifiers import now_us
+from gateway.shard.housekeeping import Housekeeping
 from gateway.sightings.check import check_sightings
 from gateway.sightings.expiry import SightingExpiry
 from gateway.sightings.intake import Intake
 from gateway.sightings.keys import own_key, store_key
+from recorder.check import check
 from recorder.retention import DAY_US
 from recorder.stores import StoreError
 from tests.gateway.api.conftest import County, county  # noqa: F401
 from tests.gateway.sightings.making import a_platform, link, told
-from tests.peers.gat1400_device import CHECKPOINT, PASSED_US, jpeg, motor_vehicle
+from tests.peers.gat1400_device import CHECKPOINT, PASSED_US, jpeg, local_time, motor_vehicle
 
 DAYS_LATER_US = PASSED_US + 31 * DAY_US
 
@@ -164,6 +166,35 @@ async def test_what_was_told_again_after_a_failure_survives_the_next_start(
     await told(county, platform, motor_vehicle(1))
     await Intake(services.reader, services.rows, services.storage.store, staging).open()
     assert len(await objects(county)) == 1
+
+
+async def test_housekeeping_takes_away_what_is_too_old(
+    county: County,  # noqa: F811
+    platform: str,
+) -> None:
+    services = county.services
+    old = local_time(-31 * 86_400)
+    await told(county, platform, motor_vehicle(1, PassTime=old), motor_vehicle(2))
+    keeping = Housekeeping(
+        services.settings, services.reader, services.rows, services.storage.store
+    )
+    await keeping.turn()
+    assert [row.facts["own_id"][-5:] for row in await rows(county, sightings)] == ["00002"]
+
+
+async def test_the_recorder_s_check_leaves_them_to_this_one(
+    county: County,  # noqa: F811
+    platform: str,
+) -> None:
+    await told(county, platform, motor_vehicle(1))
+    services = county.services
+
+    async def differences(*others: str) -> list[str]:
+        found = check(services.reader, services.storage.store, now_us=now_us(), others=others)
+        return [one.kind async for one in found]
+
+    assert await differences() == ["object_foreign"]
+    assert await differences("sightings/") == []
 
 
 async def test_missing_pictures_are_named(county: County, platform: str) -> None:  # noqa: F811
