@@ -195,7 +195,9 @@ class ReplaySession(CameraSession):
         # The ingest calls three methods of its Stream; the section has these.
         super().__init__(client, self.section, clock, CameraClock(), lambda: None)  # type: ignore[arg-type]
         self._start_us = start_us
+        self._end_us = end_us
         self._offset_us = offset_us
+        self._packets_at_tick = -1
         self._speed_limit = speed_limit
         self._clocks: list[RecordingClock] = []
         self._fresh_from: tuple[float, int] | None = None
@@ -212,6 +214,17 @@ class ReplaySession(CameraSession):
         if self._resume is not None:
             self._resume.cancel()
         super().end(outcome)
+
+    def _tick(self) -> None:
+        """Once a second. Most devices say nothing at the end: they just have no more to send."""
+        super()._tick()
+        if self.ended.done() or self.ingest is None:
+            return
+        packets = self.ingest.receivers[0].counters.packets
+        near_end = self.section.reached_us >= self._end_us - _END_TOLERANCE_US
+        if near_end and packets == self._packets_at_tick and self._resume is None:
+            self.end(Outcome("whole", "the stretch is over"))
+        self._packets_at_tick = packets
 
     def _gather_reads(self) -> None:
         """Rounds of reads are for cameras that are live; this one is read as it comes."""
