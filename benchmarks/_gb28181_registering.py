@@ -52,7 +52,7 @@ def _signalling(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _platform(settings: Settings) -> Iterator[tuple[BaseProcess, BaseProcess]]:
+def platform(settings: Settings) -> Iterator[tuple[BaseProcess, BaseProcess]]:
     """The writer and the signalling process."""
     spawn = multiprocessing.get_context("spawn")
     started = []
@@ -211,7 +211,7 @@ def run(quick: bool) -> None:
         )
         cluster_secret(settings)
         cameras_ids = _enter(settings, count)
-        with _platform(settings) as (writer, signalling):
+        with platform(settings) as (writer, signalling):
             assert signalling.pid is not None and writer.pid is not None
             time.sleep(1.0 + count / 1000)  # the first reconcile has read them all
             devices = _Client(count, port)

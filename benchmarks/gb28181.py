@@ -8,7 +8,7 @@ Each part is a module of its own beside this one.
 
 from __future__ import annotations
 
-from benchmarks import _gb28181_registering, _gb28181_streams
+from benchmarks import _gb28181_catalog, _gb28181_registering, _gb28181_streams
 from benchmarks.measure import quick_requested
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     quick = quick_requested(__doc__)
     _gb28181_registering.run(quick)
     _gb28181_streams.run(quick)
+    _gb28181_catalog.run(quick)
 
 
 if __name__ == "__main__":

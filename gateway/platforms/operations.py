@@ -107,6 +107,20 @@ class Channel:
     latitude: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def to_message(self) -> dict[str, Any]:
+        """For the control channel: ten thousand of them in a few milliseconds, as asdict is not."""
+        return {
+            "code": self.code,
+            "parent_code": self.parent_code,
+            "kind": self.kind,
+            "name": self.name,
+            "status": self.status,
+            "civil_code": self.civil_code,
+            "longitude": self.longitude,
+            "latitude": self.latitude,
+            "facts": dict(self.facts),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class SteerCommand:

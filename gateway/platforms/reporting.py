@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -68,7 +68,7 @@ class Reporting:
         counts: dict[str, int] = await self._rows.write(
             "platforms.channels",
             platform_id=platform_id,
-            channels=[{**asdict(one), "facts": dict(one.facts)} for one in found],
+            channels=[one.to_message() for one in found],
             at_us=now_us(),
             complete=complete,
         )

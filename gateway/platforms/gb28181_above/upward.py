@@ -52,7 +52,7 @@ _log = structlog.get_logger(__name__)
 # 2.0 is the edition of 2016, 3.0 that of 2022 (GB/T 28181-2022 annex I).
 _VERSION_HEADER = ("X-GB-Ver", "3.0")
 _REQUEST_TIMEOUT_S = 10.0
-_MESSAGES_AT_ONCE = 4
+_MESSAGES_AT_ONCE = 16
 _WORK_LIMIT = 64
 _FAULTS = (ConnectionError, TimeoutError, ControlError, RowError)
 
@@ -134,6 +134,8 @@ class PlatformAbove:
             with contextlib.suppress(SipError, OSError, TimeoutError):
                 async with asyncio.timeout(2.0):
                     await self._register(0)
+        if self._peer is not None:
+            self._endpoint.admission.forget(self._peer)
 
     @property
     def catalog(self) -> SharedCatalog | None:
@@ -205,6 +207,9 @@ class PlatformAbove:
             return
         if 200 <= response.status < 300:
             self._seen_us = now_us()
+            if self._peer is not None:
+                # Its answers to a large catalogue are no flood.
+                self._endpoint.admission.know(self._peer)
             registration.registered(loop.time(), _expires_s(response.headers.get("expires")))
         else:
             registration.refused(loop.time(), response.status)
