@@ -25,6 +25,8 @@ import type {
   VariantName,
 } from './types'
 
+import type { UrlTemplate } from '@/cameras/source_kinds'
+
 export const session = {
   read: (): Promise<Session> => request('GET', '/api/session', { quietly: true }),
   signIn: (name: string, password: string, code?: string): Promise<Session> =>
@@ -67,6 +69,9 @@ export const cameras = {
   snapshotUrl: (id: string, width?: number): string =>
     `${apiPath('cameras', id)}/snapshot.jpg${width === undefined ? '' : `?width=${width}`}`,
 }
+
+/** Addresses of common makes. */
+export const urlTemplates = (): Promise<Page<UrlTemplate>> => get('/api/url-templates')
 
 export interface ClientAbilities {
   webrtc: boolean

@@ -107,6 +107,7 @@ export interface Camera {
   retention_bytes: number | null
   main_url: string
   sub_url: string | null
+  has_password: boolean
   rights: Right[]
   states: { main?: VariantState; sub?: VariantState; h264?: VariantState }
   /** The device or platform that brings it, and its code there. */
