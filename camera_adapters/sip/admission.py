@@ -32,7 +32,7 @@ class AdmissionLimits:
     """See the module. ``sources`` is how many places are remembered at most, of each sort."""
 
     stranger: Budget = Budget(100, 10)
-    host: Budget = Budget(20_000, 500)
+    host: Budget = Budget(20_000, 2_000)
     known: Budget = Budget(20_000, 2_000)
     sources: int = 20_000
 

@@ -441,16 +441,16 @@ class SipEndpoint:
 
     def _datagrams(self, found: list[tuple[bytes, Peer]]) -> None:
         assert self._inbox is not None
-        admit, put = self.admission.admit, self._inbox.put
+        admission, put = self.admission, self._inbox.put
         now = self._loop.time()
         for data, peer in found:
-            if admit(peer, now):
-                put(data, peer)
+            if admission.admit(peer, now):
+                put(data, peer, known=admission.knows(peer))
 
     def _stream_message(self, message: Message, peer: Peer) -> None:
         assert self._inbox is not None
         if self.admission.admit(peer, self._loop.time()):
-            self._inbox.put(message, peer)
+            self._inbox.put(message, peer, known=self.admission.knows(peer))
 
     def _cannot_read(self, peer: Peer, error: MessageError) -> None:
         self._malformed += 1

@@ -272,9 +272,9 @@ class Inbox:
         self._closed = False
         self.dropped = 0
 
-    def put(self, item: bytes | Message, peer: Peer) -> None:
-        """Take one more, unless too many wait."""
-        if len(self._waiting) >= self._limit:
+    def put(self, item: bytes | Message, peer: Peer, *, known: bool = True) -> None:
+        """Take one more, unless too many wait; strangers may fill only half of the queue."""
+        if len(self._waiting) >= (self._limit if known else self._limit // 2):
             self.dropped += 1
             return
         self._waiting.append((item, peer))

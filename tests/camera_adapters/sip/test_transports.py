@@ -117,3 +117,15 @@ async def test_inbox_keeps_order_and_its_bound() -> None:
     assert done == [str(number).encode() for number in range(100)]
     assert inbox.dropped == 50
     assert len(slices) > 1
+
+
+async def test_strangers_leave_half_of_the_queue_to_who_is_known() -> None:
+    done: list[bytes | Message] = []
+    finished = asyncio.Event()
+    inbox = Inbox(lambda item, _: done.append(item), finished.set, limit=100)
+    for _ in range(500):
+        inbox.put(b"stranger", Peer("x", 1), known=False)
+    for _ in range(30):
+        inbox.put(b"known", Peer("y", 1))
+    await finished.wait()
+    assert (done.count(b"stranger"), done.count(b"known")) == (50, 30)
