@@ -186,8 +186,10 @@ async def lower_gateway(folder: Path) -> AsyncIterator[Lower]:
     async def send(
         incoming: AsyncIterator[dict[str, Any]], **arguments: Any
     ) -> AsyncIterator[dict[str, Any]]:
-        async for item in made.media.send(incoming, **arguments):
-            yield item
+        answering = made.media.send(incoming=incoming, **arguments)
+        async with contextlib.aclosing(answering):
+            async for item in answering:
+                yield item
 
     servers = [
         ControlServer(

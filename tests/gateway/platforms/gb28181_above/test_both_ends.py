@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import pytest
 import sqlalchemy as sa
 
+from camera_adapters.stream import Stream, Variant
 from gateway.control.channel import ControlError
 from gateway.database.platform_tables import platform_channels
+from gateway.masks import Polygons
 from gateway.platforms.operations import DeviceRefused, SteerCommand
+from gateway.shard.cascade import CascadeSending
 from tests.gateway.platforms.gb28181_above.lower import Lower, lower_gateway
 from tests.gateway.platforms.gb28181_below.upper import Upper, upper_gateway
 from tests.peers.gb28181_device import DOMAIN, PLATFORM_CODE
+from tests.peers.media_file import read_media
 
 LOWER_CODE = "34020000002000000009"
 PASSWORD = "between us two"
@@ -197,3 +204,56 @@ async def test_recordings_are_found_through_both(tmp_path: Path) -> None:
             await ends.channel_of("gate"), 1_700_000_000_000_000, 1_700_000_600_000_000
         )
         assert found == []
+
+
+class OneCamera:
+    """Stands where a shard is: one Stream, of which nothing is masked."""
+
+    def __init__(self) -> None:
+        self.main = Stream("cam", Variant.MAIN)
+        self.derived = self
+
+    def stream(self, camera_id: str, variant: Variant, made_from: Variant = Variant.MAIN) -> Stream:
+        return self.main
+
+    def masks(self, camera_id: str) -> Polygons:
+        return ()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_pictures_arrive_where_the_upper_one_wants_them(
+    tmp_path: Path, pedestrians_h264: Path, transport: str
+) -> None:
+    """Signalling of both ends, and the sender of one: the program stream is read by FFmpeg."""
+    tracks, units = read_media(pedestrians_h264)
+    async with joined(tmp_path, transport) as ends:
+        camera = OneCamera()
+        camera.main.start_run(tracks)
+        camera.main.publish(units[0])
+        sending = CascadeSending(camera, "127.0.0.1")  # type: ignore[arg-type]
+        ends.lower.media.send = sending.calls()["cascade.send"]  # type: ignore[method-assign]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.bind(("127.0.0.1", 0))
+            receiver.setblocking(False)
+            gate = await ends.channel_of("gate")
+            async with ends.upper.session(
+                ends.below_id, channel=gate, port=receiver.getsockname()[1]
+            ) as session:
+                answer = await anext(session)
+                loop = asyncio.get_running_loop()
+                received = b""
+                # The newest keyframe comes at once, then each picture as it is made.
+                for unit in units[1:30]:
+                    while True:
+                        packet = await loop.sock_recv(receiver, 2000)
+                        assert int.from_bytes(packet[8:12], "big") == answer["ssrc"]
+                        received += packet[12:]
+                        if packet[1] & 0x80:
+                            break
+                    camera.main.publish(unit)
+        with av.open(io.BytesIO(received), format="mpeg") as container:
+            assert sum(1 for _ in container.decode(video=0)) >= 28
+        while True:
+            if not len(sending):
+                break
+            await asyncio.sleep(0.01)
