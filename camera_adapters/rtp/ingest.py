@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from camera_adapters import sdp
-from camera_adapters.codecs import h264
 from camera_adapters.rtp import depacketise_h264, depacketise_h265, rtcp
 from camera_adapters.rtp.clocks import CameraClock, TrackClock
 from camera_adapters.rtp.depacketise_h264 import H264Depacketiser
@@ -20,6 +19,7 @@ from camera_adapters.rtp.group import Group
 from camera_adapters.rtp.opening import Opening
 from camera_adapters.rtp.receiver import RtpReceiver
 from camera_adapters.rtp.tracks import TrackPlan, audio_depacketiser
+from camera_adapters.rtp.video_groups import VideoGroups
 from camera_adapters.stream import Codec, Stream, Track
 from camera_adapters.stream_runs import StreamRuns, nal_kind
 
@@ -69,16 +69,15 @@ class Ingest:
                 )
             )
             if video:
-                self._video_receiver = self.receivers[index]
                 self._video_clock = self._clocks[index]
-                self._depacketiser = _depacketiser(plan)
+                self._groups = VideoGroups(_depacketiser(plan), self.receivers[index])
                 self._runs = StreamRuns(
                     stream,
                     plan.codec,
                     camera_clock,
                     parameter_sets=_known_sets(plan),
                     audio_tracks=tuple(one.track for one in plans if one.track is not None),
-                    on_format=self._on_format,
+                    on_format=self._groups.note_format,
                     on_run=on_run,
                 )
             else:
@@ -86,7 +85,6 @@ class Ingest:
                 self._audio = audio_depacketiser(plan)
         self.counters = self._runs.counters
         self._early_reports: list[list[tuple[int, int]]] = [[] for _ in plans]
-        self._last_timestamp = -1
 
     @property
     def video_track(self) -> Track | None:
@@ -179,36 +177,11 @@ class Ingest:
         clock = self._video_clock
         if group.restarted:
             clock.restart()
-        depacketiser = self._depacketiser
-        picture = None
-        if not group.hole:
-            picture = depacketiser.fragmented_picture(group.heads, group.bodies)
-        if picture is None:
-            pictures = depacketiser.pictures(
-                group.payloads, hole=group.hole, after_gap=group.after_gap
-            )
-        else:
-            picture.damaged = group.after_gap and picture.continues
-            pictures = [picture]
-        for picture in pictures:
-            if picture.continues and not picture.damaged:
-                picture.damaged = group.timestamp == self._last_timestamp
-                if picture.damaged:
-                    # A marker bit stood in the middle of a picture: from now on timestamps divide.
-                    self._video_receiver.ends_on_marker = False
-            self._last_timestamp = group.timestamp
+        for picture in self._groups.pictures(group):
             if picture.damaged:
                 self._runs.drop(picture.keyframe)
             else:
                 self._runs.picture(picture, clock.line_us(group.timestamp, group.arrival_us))
-
-    def _on_format(self, track: Track) -> None:
-        if track.codec is Codec.H264:
-            interlaced = h264.parse_sps(track.parameter_sets[0]).interlaced
-            # Both fields of a frame share a timestamp, and may each carry a marker bit.
-            self._depacketiser.divider.splits = not interlaced
-            if interlaced:
-                self._video_receiver.ends_on_marker = False
 
     def _on_audio(self, group: Group) -> None:
         clock = self._audio_clock

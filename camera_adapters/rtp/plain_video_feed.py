@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from camera_adapters.codecs import h264
 from camera_adapters.mpeg_ps.ingest import PictureTaker
 from camera_adapters.rtp import depacketise_h264, depacketise_h265
 from camera_adapters.rtp.depacketise_h264 import H264Depacketiser
 from camera_adapters.rtp.depacketise_h265 import H265Depacketiser
 from camera_adapters.rtp.group import Group
-from camera_adapters.rtp.pictures import Picture
 from camera_adapters.rtp.receiver import RtpReceiver
+from camera_adapters.rtp.video_groups import VideoGroups
 from camera_adapters.stream import Codec, Track
 
 CLOCK_RATE = 90_000
@@ -43,8 +42,8 @@ class PlainVideoFeed:
             starts_picture=module.starts_picture,
         )
         self._ingest = ingest
-        self._depacketiser = H265Depacketiser() if is_h265 else H264Depacketiser()
-        self._last_timestamp = -1
+        depacketiser = H265Depacketiser() if is_h265 else H264Depacketiser()
+        self._groups = VideoGroups(depacketiser, self.receiver)
         self._track: Track | None = None
 
     def note_report(self, rtp_timestamp: int, our_us: int) -> None:
@@ -59,32 +58,9 @@ class PlainVideoFeed:
     def _on_group(self, group: Group) -> None:
         if group.restarted:
             self._ingest.restart_clock()
-        depacketiser = self._depacketiser
-        picture: Picture | None = None
-        if not group.hole:
-            picture = depacketiser.fragmented_picture(group.heads, group.bodies)
-        if picture is None:
-            pictures = depacketiser.pictures(
-                group.payloads, hole=group.hole, after_gap=group.after_gap
-            )
-        else:
-            picture.damaged = group.after_gap and picture.continues
-            pictures = [picture]
-        for picture in pictures:
-            if picture.continues and not picture.damaged:
-                picture.damaged = group.timestamp == self._last_timestamp
-                if picture.damaged:
-                    # A marker bit stood in the middle of a picture: from now on timestamps divide.
-                    self.receiver.ends_on_marker = False
-            self._last_timestamp = group.timestamp
+        for picture in self._groups.pictures(group):
             self._ingest.coded(self.codec, picture, group.timestamp, group.arrival_us)
-        if self._ingest.video_track is not self._track:
-            self._note_format(self._ingest.video_track)
-
-    def _note_format(self, track: Track | None) -> None:
-        self._track = track
-        if track is not None and track.codec is Codec.H264:
-            interlaced = h264.parse_sps(track.parameter_sets[0]).interlaced
-            self._depacketiser.divider.splits = not interlaced
-            if interlaced:
-                self.receiver.ends_on_marker = False
+        track = self._ingest.video_track
+        if track is not None and track is not self._track:
+            self._track = track
+            self._groups.note_format(track)

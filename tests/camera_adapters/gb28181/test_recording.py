@@ -94,10 +94,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "SILENCE_S", 0.5)
 
 
-def packed(clip: Path, seconds: float) -> tuple[list[AccessUnit], bytes]:
+def packed(clip: Path, seconds: float, ssrc: int = SSRC) -> tuple[list[AccessUnit], bytes]:
     tracks, units = read_media(clip)
     units = [unit for unit in units if unit.dts_90k < seconds * 90_000]
-    multiplexer, cutter = PsMultiplexer(tracks, base_90k=777_777), RtpCutter(SSRC)
+    multiplexer, cutter = PsMultiplexer(tracks, base_90k=777_777), RtpCutter(ssrc)
     made = b"".join(
         framed(packet)
         for unit in units
