@@ -7,6 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.database.operating_tables import device_events
 from gateway.database.tables import bookmarks, cameras
 from gateway.settings import Settings
 from recorder.retention import DAY_US, RetentionPolicy
@@ -57,3 +58,23 @@ def overdue_bookmarks(default_days: int, at_us: int) -> sa.ColumnElement[bool]:
         spans.c.end_us > bookmarks.c.at_us,
     )
     return sa.and_(ends_us < at_us - days * DAY_US, ~footage)
+
+
+def overdue_events(default_days: int, at_us: int) -> sa.ColumnElement[bool]:
+    """Of events outer joined with their cameras: those whose days are over, and whose footage is
+    gone. What is held is still there, and its events stay with it.
+    """
+    days = sa.func.coalesce(cameras.c.retention_days, default_days)
+    ends_us = sa.func.coalesce(device_events.c.end_us, device_events.c.begin_us)
+    footage = sa.exists().where(
+        sources.c.camera_id == device_events.c.camera_id,
+        spans.c.source_id == sources.c.id,
+        spans.c.start_us <= ends_us,
+        spans.c.end_us > device_events.c.begin_us,
+    )
+    return sa.and_(
+        # By time first, which is indexed; a camera's own days are rarely more than the default.
+        device_events.c.begin_us < at_us - DAY_US,
+        ends_us < at_us - days * DAY_US,
+        ~footage,
+    )

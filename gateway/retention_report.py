@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.cameras import Camera
 from gateway.database.evidence_tables import export_jobs
+from gateway.database.operating_tables import device_events
 from gateway.database.tables import bookmarks, cameras
-from gateway.retention import overdue_bookmarks
+from gateway.retention import overdue_bookmarks, overdue_events
 from recorder.lookup import find_segment
 from recorder.retention import DAY_US
 from recorder.stores import Store
@@ -127,12 +128,18 @@ async def derived_overdue(
         .select_from(bookmarks.join(cameras, cameras.c.id == bookmarks.c.camera_id))
         .where(overdue_bookmarks(default_days, before_us))
     )
+    told = (
+        sa.select(sa.func.count())
+        .select_from(device_events.outerjoin(cameras, cameras.c.id == device_events.c.camera_id))
+        .where(overdue_events(default_days, before_us))
+    )
     return [
         {"kind": kind, "overdue": int((await connection.execute(statement)).scalar() or 0)}
         for kind, statement in (
             ("exports", exports),
             ("unfinished_deletions", unfinished),
             ("bookmarks_without_footage", notes),
+            ("device_events_without_footage", told),
         )
     ]
 

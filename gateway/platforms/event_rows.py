@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from gateway.database.operating_tables import alarms, device_events
 from gateway.database.tables import cameras
+from gateway.retention import overdue_events
 from recorder.retention import DAY_US
 from recorder.rows import row_operation
-from recorder.tables import sources, spans
 
 _DELETED_AT_ONCE = 2000
 # Alarms tell of devices, not of people: they are kept for comparing this year with the last.
@@ -79,23 +79,3 @@ def expire(connection: sa.Connection, default_days: int, at_us: int) -> int:
     unreferenced = ~sa.exists().where(child.c.folded_into == alarms.c.id)
     ended = connection.execute(sa.delete(alarms).where(old, unreferenced)).rowcount
     return len(ids) + folded + ended
-
-
-def overdue_events(default_days: int, at_us: int) -> sa.ColumnElement[bool]:
-    """Of events outer joined with their cameras: those whose days are over, and whose footage is
-    gone. What is held is still there, and its events stay with it.
-    """
-    days = sa.func.coalesce(cameras.c.retention_days, default_days)
-    ends_us = sa.func.coalesce(device_events.c.end_us, device_events.c.begin_us)
-    footage = sa.exists().where(
-        sources.c.camera_id == device_events.c.camera_id,
-        spans.c.source_id == sources.c.id,
-        spans.c.start_us <= ends_us,
-        spans.c.end_us > device_events.c.begin_us,
-    )
-    return sa.and_(
-        # By time first, which is indexed; a camera's own days are rarely more than the default.
-        device_events.c.begin_us < at_us - DAY_US,
-        ends_us < at_us - days * DAY_US,
-        ~footage,
-    )

@@ -12,6 +12,7 @@ from camera_adapters.device_events import DeviceEvent, DeviceEventKind, DeviceEv
 from gateway.database.operating_tables import alarms, device_events
 from gateway.identifiers import now_us
 from gateway.platforms.event_storing import EventStoring
+from gateway.retention_report import derived_overdue
 from recorder.retention import DAY_US
 from tests.gateway.api.conftest import County, county  # noqa: F401
 from tests.gateway.platforms.test_steering import Rows
@@ -154,6 +155,9 @@ async def test_events_go_with_the_footage_of_their_camera_and_alarms_after_a_yea
         }
         ended = {"id": row["id"], "end_us": at_us - days * DAY_US}
         await county.write("alarms.apply", opened=[row], changed=[], closed=[ended])
+    async with county.services.reader.connect() as connection:
+        overdue = await derived_overdue(connection, 30, at_us)
+    assert {"kind": "device_events_without_footage", "overdue": 4} in overdue
     while await county.write("device_events.expire", default_days=30, at_us=at_us):
         pass
     left = [(row["channel"], round((at_us - row["begin_us"]) / DAY_US)) for row in stored(county)]

@@ -11,6 +11,7 @@ export default {
     exports: 'Exports',
     unfinished_deletions: 'Unfinished deletions',
     bookmarks_without_footage: 'Bookmarks without footage',
+    device_events_without_footage: 'Device events without footage',
   },
   defaultDays: 'days: kept by default',
   byDay: 'Deleted footage by day',

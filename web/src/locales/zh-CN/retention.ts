@@ -11,6 +11,7 @@ export default {
     exports: '导出文件',
     unfinished_deletions: '未完成的删除',
     bookmarks_without_footage: '录像已删除的书签',
+    device_events_without_footage: '录像已删除的设备事件',
   },
   defaultDays: '天：默认保留期限',
   byDay: '已删除的录像（按日）',
