@@ -142,7 +142,7 @@ def pyav(transport: str, count: int, warm_s: float, measure_s: float) -> dict[st
 
     def demultiplex(number: int) -> None:
         options = {"probesize": "2000000", "analyzeduration": "8000000"}
-        with av.open(files[number], format="mpeg", options=options) as container:
+        with av.open(files[number], mode="r", format="mpeg", options=options) as container:
             for packet in container.demux():
                 if packet.size:
                     pictures[number] += 1

@@ -232,7 +232,8 @@ class TcpReception:
         self._ports = ports
         self._server: asyncio.Server | None = None
         self._task: asyncio.Task[None] | None = None
-        self._candidates: set[_Connection] = set()
+        # In order of their coming.
+        self._candidates: dict[_Connection, None] = {}
         self._connection: _Connection | None = None
         self._closed = False
 
@@ -279,12 +280,17 @@ class TcpReception:
 
     def made(self, connection: _Connection) -> None:
         """A connection stands; it has to prove itself."""
-        full = len(self._candidates) >= _CANDIDATES_LIMIT
-        if self._closed or self._connection is not None or full:
+        if self._closed or self._connection is not None:
             self.foreign += 1
             connection.close()
             return
-        self._candidates.add(connection)
+        if len(self._candidates) >= _CANDIDATES_LIMIT:
+            # A device speaks at once: who has been silent for longest gives way.
+            self.foreign += 1
+            oldest = next(iter(self._candidates))
+            del self._candidates[oldest]
+            oldest.close()
+        self._candidates[connection] = None
 
     def proved(self, connection: _Connection, head: bytes) -> bool:
         """Whether the first bytes show that it is the device; then it is the only one."""
@@ -298,7 +304,7 @@ class TcpReception:
             self.foreign += 1
             return False
         self._connection = connection
-        self._candidates.discard(connection)
+        self._candidates.pop(connection, None)
         for other in tuple(self._candidates):
             other.close()
         self._candidates.clear()
@@ -315,7 +321,7 @@ class TcpReception:
 
     def lost(self, connection: _Connection) -> None:
         """The connection is gone."""
-        self._candidates.discard(connection)
+        self._candidates.pop(connection, None)
         if connection is self._connection and not self._closed:
             self.end(MediaEnd("lost", "the device closed the media connection"))
 

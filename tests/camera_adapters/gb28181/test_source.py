@@ -441,7 +441,7 @@ async def test_a_stranger_by_tcp_does_not_take_the_devices_place(short_h264: Pat
     answer = MediaAnswer("127.0.0.9", 0, SSRC, {96: "PS/90000"})
     async with Device("tcp_passive", answer=answer) as device:
         target = await device.target()
-        idle = [await connected(target) for _ in range(3)]
+        idle = [await connected(target) for _ in range(9)]
         stranger = await connected(target)
         stranger.write(b"\x00" * 200)
         # The SSRC proves the device, wherever a NAT lets it come from.
