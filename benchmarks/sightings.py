@@ -1,6 +1,6 @@
 """Finding vehicle passes among those of 200 checkpoints in 30 days.
 
-    python -m benchmarks.sightings [--quick] [--rows N]
+    python -m benchmarks.sightings [--quick] [--rows 10000000]
 
 Every question is asked by the search that the API uses, for the first page of 50, with times and
 plates drawn anew each time. Beside it, part of a plate by a scan with LIKE, as without an index.
@@ -169,7 +169,7 @@ async def measure(reader: AsyncEngine, plates: list[str], rows: int, rounds: int
 
 def main() -> None:
     """See the module's description."""
-    rows = 10_000_000
+    rows = 1_000_000
     if "--rows" in sys.argv:
         place = sys.argv.index("--rows")
         rows = int(sys.argv[place + 1])
