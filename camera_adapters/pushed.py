@@ -68,9 +68,10 @@ class Publication(Protocol):
 
 
 class PushSlot:
-    """One camera's place for one publisher."""
+    """One camera's place for one publisher. ``trouble`` says why nobody can come here."""
 
     def __init__(self) -> None:
+        self.trouble = ""
         self.publication: Publication | None = None
         self.source: PushedSource | None = None
 
@@ -142,7 +143,7 @@ class PushedSource:
         if self._slot.publication is not None:
             self.published(self._slot.publication)
         else:
-            self._await_publisher(_WAITING.detail)
+            self._await_publisher(self._slot.trouble or _WAITING.detail)
 
     async def stop(self, interruption: Interruption | None = None) -> None:
         """Take no more; the publisher stays connected."""

@@ -16,6 +16,12 @@ from camera_adapters.stream import Codec, Track
 _VIDEO = {"h264": (Codec.H264, "h264_mp4toannexb"), "hevc": (Codec.H265, "hevc_mp4toannexb")}
 _PLAIN_SOUND = {"pcm_alaw": Codec.PCMA, "pcm_mulaw": Codec.PCMU, "opus": Codec.OPUS}
 
+# No playlists: they would lead to other files, and to other hosts.
+_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,mpegts,mpeg,avi,flv,h264,hevc,dhav",
+}
+
 
 class FileUnusable(ValueError):
     """The file gives no video that the gateway carries; the message says why."""
@@ -40,7 +46,7 @@ def read_file(path: Path) -> Generator[Frame, None, None]:
     Raises FileUnusable, at the first frame or at any later one.
     """
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(path), options=_OPTIONS) as container:
             yield from read_container(container)
     except FileNotFoundError:
         raise FileUnusable(f"there is no file {path.name}") from None

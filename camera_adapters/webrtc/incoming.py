@@ -34,7 +34,7 @@ _BATCH_BYTES = 64 * 1024
 _PACKET_BYTES_LIMIT = 2048
 _FRAME_HEAD_BYTES = 4
 _SSRC = struct.Struct(">I")
-_UNKNOWN_LIMIT = 8
+_SOURCES_LIMIT = 16
 
 
 class MediaTaker(Protocol):
@@ -164,7 +164,8 @@ class IncomingPeer:
         srtp = self._srtp
         if srtp is None or not 12 <= size <= _PACKET_BYTES_LIMIT:
             return
-        lane = self._by_ssrc.get(_SSRC.unpack_from(datagram, 8)[0]) or self._find(datagram)
+        ssrc = _SSRC.unpack_from(datagram, 8)[0]
+        lane = self._by_ssrc.get(ssrc) or self._find(datagram)
         if lane is None:
             return
         if lane.used + _FRAME_HEAD_BYTES + size > _BATCH_BYTES:
@@ -179,8 +180,8 @@ class IncomingPeer:
         head = b"$\x00" + opened.to_bytes(2, "big")
         ffi.memmove(buffer + lane.used, head, _FRAME_HEAD_BYTES)  # type: ignore[operator]
         lane.used = start + opened
-        if lane.ssrc is None:
-            self._adopt(lane, datagram)
+        if lane.ssrc != ssrc:
+            self._adopt(lane, ssrc)
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -209,11 +210,14 @@ class IncomingPeer:
                 return lane
         return None
 
-    def _adopt(self, lane: _Lane, datagram: bytes) -> None:
-        """The first authentic packet of a track says which source it is."""
-        if len(self._by_ssrc) < _UNKNOWN_LIMIT:
-            lane.ssrc = _SSRC.unpack_from(datagram, 8)[0]
-            self._by_ssrc[lane.ssrc] = lane
+    def _adopt(self, lane: _Lane, ssrc: int) -> None:
+        """An authentic packet says which source the track is; one that begins anew is another."""
+        lane.ssrc = ssrc
+        lane.nacked.clear()
+        self._by_ssrc.pop(ssrc, None)
+        self._by_ssrc[ssrc] = lane
+        if len(self._by_ssrc) > _SOURCES_LIMIT:
+            del self._by_ssrc[next(iter(self._by_ssrc))]
 
     def _flush(self) -> None:
         self._flushing = False

@@ -21,6 +21,8 @@ ATTEMPTS = 5
 PAUSE_S = 60.0
 _ADDRESSES_LIMIT = 10_000
 
+_TAKEN = "another camera has this push name: choose another"
+_NO_KEY = "this camera has no password: it is the key for pushing"
 _REFUSAL = "wrong name or key; the key is the camera's password"
 
 
@@ -62,7 +64,11 @@ class PushDoor:
                 place.slot.close("the camera's name or key was changed")
         self._by_name = {}
         for place in self._by_source.values():
-            self._by_name.setdefault(push_name(place.source.url), place)
+            name = push_name(place.source.url)
+            first = self._by_name.setdefault(name, place)
+            place.slot.trouble = "" if first is place else _TAKEN
+            if not place.source.password:
+                place.slot.trouble = _NO_KEY
 
     def slot(self, source: DesiredSource) -> PushSlot:
         """The place of a source; made where the rows were read just now."""

@@ -74,6 +74,14 @@ async def test_what_is_no_video_is_said(tmp_path: Path, content: bytes) -> None:
     await camera.stop()
 
 
+def test_a_playlist_leads_nowhere(tmp_path: Path) -> None:
+    clip = made(tmp_path / "a.ts", *H264, *AAC)
+    playlist = tmp_path / "x.ts"
+    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{clip}\n#EXT-X-ENDLIST\n")
+    with pytest.raises(FileUnusable):
+        list(read_file(playlist))
+
+
 async def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     sink = RecordedStream()
     camera = RetryingSource("file://x", sink.stream, file_attempt(tmp_path / "none.mp4"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
@@ -138,3 +139,13 @@ async def test_who_publishes_with_an_old_key_is_disconnected(place: Place) -> No
         place.door.permit([desired(password="a new key")])
         await asyncio.wait_for(publisher.wait(), 30)
     assert place.listener.connections == set()
+
+
+async def test_a_name_twice_and_a_missing_key_are_said(place: Place) -> None:
+    twin = dataclasses.replace(desired(), source_id="cam_twin/main", camera_id="cam_twin")
+    place.door.permit([desired(), twin, desired("open", None)])
+    for source, says in ((twin, "another camera"), (desired("open", None), "no password")):
+        waiting = PushedSource(place.door.slot(source), RecordedStream().stream)
+        waiting.start()
+        assert says in waiting.state.detail
+        await waiting.stop()
