@@ -43,8 +43,8 @@ class Gateway:
             assert response.status < 300, await response.text()
             return await response.json() if response.status != 204 else None
 
-    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(60):
+    async def until(self, holds: Callable[[], Awaitable[bool]], patience_s: float = 60) -> None:
+        async with asyncio.timeout(patience_s):
             while not await holds():  # noqa: ASYNC110 - seen from outside, by HTTP
                 await asyncio.sleep(0.1)
 
