@@ -92,7 +92,6 @@ async def joined(
         sending = open_sending(PortPool(), HOST, target)
         agreed.set_result((sending, target))
         sending.start()
-        await asyncio.sleep(0.05)
         yield Dialog(MediaAnswer(HOST, sending.port, SSRC, {96: "PS/90000"}))
 
     async def choose() -> MediaTransport:

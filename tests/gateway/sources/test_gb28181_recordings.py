@@ -115,7 +115,6 @@ async def test_the_stretch_comes_with_its_own_time(
         last = await asked(world, 2)
         assert last["purpose"] == "playback" and "speed" not in last
     units, data = packed(pedestrians_h264, 20, ssrc=100_000_001)
-    await asyncio.sleep(0.05)
     _, writer = await asyncio.open_connection(HOST, int(str(last["port"])))
     writer.write(data)
     await writer.drain()
