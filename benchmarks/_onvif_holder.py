@@ -19,8 +19,9 @@ from pathlib import Path
 import uvloop
 
 from camera_adapters.onvif import event_source
-from camera_adapters.onvif.client import OnvifClient, create_session
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.event_source import ChannelNames, EventSource
+from camera_adapters.onvif.exchange import create_session
 
 _pulls = 0
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from camera_adapters.onvif import device, media, ptz
 from camera_adapters.onvif.addresses import reached_stream
-from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.device import DeviceInformation, Scopes
+from camera_adapters.onvif.exchange import OnvifError, OnvifFault
 from camera_adapters.onvif.media import ChosenStreams, Profile
 from camera_adapters.onvif.ptz import PtzAbilities
 from camera_adapters.onvif.soap import Request, Service

@@ -16,8 +16,9 @@ import structlog
 from camera_adapters.device_events import DeviceEvent, DeviceEventListener, DeviceEventState
 from camera_adapters.onvif import events
 from camera_adapters.onvif.allowance import Allowance
-from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.events import Notification, Subscription
+from camera_adapters.onvif.exchange import OnvifError, OnvifFault
 from camera_adapters.onvif.soap import Request, answer_of
 from camera_adapters.onvif.xml_tree import Node
 

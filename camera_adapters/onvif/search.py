@@ -20,9 +20,10 @@ import structlog
 
 from camera_adapters.onvif import device, discovery
 from camera_adapters.onvif.addresses import addresses_in, count_addresses
-from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault, is_secure_port
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.device import DeviceInformation
 from camera_adapters.onvif.discovery import MULTICAST_ADDRESS, PORT, TYPES, Match
+from camera_adapters.onvif.exchange import OnvifError, OnvifFault, is_secure_port
 
 _log = structlog.get_logger(__name__)
 

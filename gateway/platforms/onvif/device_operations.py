@@ -8,8 +8,8 @@ from typing import Any
 
 from camera_adapters.onvif import device, media, ptz, recordings
 from camera_adapters.onvif.addresses import reached_stream
-from camera_adapters.onvif.client import OnvifError, OnvifFault
 from camera_adapters.onvif.description import DescribedChannel
+from camera_adapters.onvif.exchange import OnvifError, OnvifFault
 from camera_adapters.onvif.media import Profile
 from camera_adapters.onvif.recordings import Recording
 from camera_adapters.onvif.soap import Request, Service

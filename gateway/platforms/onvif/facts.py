@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.description import DescribedChannel, DeviceDescription
+from camera_adapters.onvif.exchange import OnvifError, OnvifFault
 from camera_adapters.onvif.media import Profile
 from gateway.platforms.operations import Channel, DeviceRefused
 

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from camera_adapters.onvif.addresses import base_of
-from camera_adapters.onvif.client import OnvifClient, OnvifError, is_secure_port
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.description import describe
+from camera_adapters.onvif.exchange import OnvifError, is_secure_port
 from camera_adapters.onvif.search import FoundDevice, search
 from gateway.control.channel import ControlError
 from gateway.platforms.onvif.facts import channel_rows, device_facts, refusal

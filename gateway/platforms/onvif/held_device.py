@@ -15,14 +15,10 @@ import structlog
 
 from camera_adapters.device_events import DeviceEvent, DeviceEventKind, DeviceEventState
 from camera_adapters.onvif import device
-from camera_adapters.onvif.client import (
-    OnvifClient,
-    OnvifError,
-    OnvifFault,
-    is_secure_port,
-)
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.description import DescribedChannel, DeviceDescription, describe
 from camera_adapters.onvif.event_source import ChannelNames, EventSource
+from camera_adapters.onvif.exchange import OnvifError, OnvifFault, is_secure_port
 from camera_adapters.onvif.notifications import NotificationServer
 from camera_adapters.onvif.password_tries import WAIT_S, PasswordTries
 from gateway.control.channel import ControlError

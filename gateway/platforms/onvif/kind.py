@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import aiohttp
 import structlog
 
-from camera_adapters.onvif.client import create_session
+from camera_adapters.onvif.exchange import create_session
 from camera_adapters.onvif.notifications import NotificationServer
 from camera_adapters.onvif.password_tries import PasswordTries
 from gateway.cluster.child import ConfigurationError

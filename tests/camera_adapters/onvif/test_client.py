@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 
 from camera_adapters.onvif import device, media, ptz
-from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault, create_session
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.description import describe
+from camera_adapters.onvif.exchange import OnvifError, OnvifFault, create_session
 from camera_adapters.onvif.password_tries import PasswordTries
 from camera_adapters.onvif.soap import Service
 from tests.peers.onvif_device import Habits, OnvifDevice

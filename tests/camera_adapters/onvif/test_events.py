@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from camera_adapters.onvif import description, event_source
 from camera_adapters.onvif.allowance import BURST, PER_S, Allowance
-from camera_adapters.onvif.client import OnvifClient, OnvifError, OnvifFault, create_session
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.description import describe
 from camera_adapters.onvif.event_source import ChannelNames, EventSource
+from camera_adapters.onvif.exchange import OnvifError, OnvifFault, create_session
 from camera_adapters.onvif.notifications import BODY_BYTES_LIMIT, NotificationServer
 from camera_adapters.onvif.soap import answer_of
 from camera_adapters.onvif.xml_tree import Node

@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 
 from camera_adapters.onvif import discovery, ptz, search
-from camera_adapters.onvif.client import OnvifClient, create_session
+from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.description import describe
+from camera_adapters.onvif.exchange import create_session
 from camera_adapters.onvif.search import FoundDevice, Progress
 from camera_adapters.rtsp.probe import probe
 from tests.peers.far_network import FarNetwork, far_network
