@@ -66,7 +66,7 @@ def main() -> None:
             n=count,
             target=target,
             peer=name,
-            peer_value=peer[key] * scale,
+            peer_value=peer[key] * scale if peer["pulls"] >= some else None,
             note=f"one pull a minute each; the peer holds {some}",
         )
 
