@@ -10,14 +10,11 @@ import secrets
 import time
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 
 from camera_adapters.onvif.allowance import Allowance
 from camera_adapters.onvif.soap import SoapFault
 from camera_adapters.onvif.xml_tree import Node, TreeReader, XmlError
-
-_log = structlog.get_logger(__name__)
 
 BODY_BYTES_LIMIT = 1024 * 1024
 _PATH = "/onvif/events/"
