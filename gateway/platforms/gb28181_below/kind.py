@@ -452,20 +452,26 @@ class Gb28181Below:
             self._context.sink.channel_status(device.id, dict.fromkeys(codes, "off"))
 
     async def _poll(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_POLL_S)
-            now_s = loop.time()
-            self._registrar.poll(now_s)
-            self._handle_events()
-            for peer in self.endpoint.admission.flooding():
-                self._blemish_at(
-                    peer, "flooding", "it sends far too much: some of it is not read any more"
-                )
-            for device in self._devices.values():
-                if device.fault_until_s is not None and now_s >= device.fault_until_s:
-                    device.fault, device.detail, device.fault_until_s = "", "", None
-                    device.tell()
+            try:
+                self._look(asyncio.get_running_loop().time())
+            except Exception:
+                # Without it nobody would ever be offline again.
+                _log.exception("devices could not be looked after; trying again")
+
+    def _look(self, now_s: float) -> None:
+        """Who fell silent, who floods, whose fault is over."""
+        self._registrar.poll(now_s)
+        self._handle_events()
+        for peer in self.endpoint.admission.flooding():
+            self._blemish_at(
+                peer, "flooding", "it sends far too much: some of it is not read any more"
+            )
+        for device in self._devices.values():
+            if device.fault_until_s is not None and now_s >= device.fault_until_s:
+                device.fault, device.detail, device.fault_until_s = "", "", None
+                device.tell()
 
 
 def build(context: SignallingContext) -> Gb28181Below | None:
