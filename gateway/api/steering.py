@@ -97,7 +97,7 @@ async def steer(
         raise invalid(preset="say which preset")
     async with services.reader.connect() as connection:
         camera, _ = await permitted_camera(connection, caller, Right.PTZ, camera_id)
-        facts = await steering_facts(connection, camera_id)
+    # What the answer says beside it is read after it is on its way.
     state = await ask_steering(
         services,
         "ptz.command",
@@ -105,6 +105,8 @@ async def steer(
         holder=holder_of(caller, request, camera).to_message(),
         command=SteerCommand(**body.model_dump()).to_message(),
     )
+    async with services.reader.connect() as connection:
+        facts = await steering_facts(connection, camera_id)
     return ptz_document(services, caller, camera, facts, state)
 
 
