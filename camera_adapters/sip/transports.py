@@ -11,6 +11,7 @@ import contextlib
 import socket
 from collections import Counter, deque
 from collections.abc import Callable
+from typing import cast
 
 from camera_adapters.sip.messages import DATAGRAM_BYTES_LIMIT, Message, MessageError, StreamParser
 from camera_adapters.sip.peer import Peer
@@ -208,8 +209,9 @@ class _Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.heard_at = self.loop.time()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, made: asyncio.BaseTransport) -> None:
+        # uvloop's transports do not derive from asyncio.Transport.
+        transport = cast("asyncio.Transport", made)
         address = transport.get_extra_info("peername")
         self._transport = transport
         if address is None:  # Gone again already.
