@@ -46,6 +46,7 @@ ANSWER_S = 4.0
 _STOP_AGAIN_S = (0.3, 1.0, 2.0, 4.0)
 _WRITE_AGAIN_S = 2.0
 _LOOK_S = 1.0
+_TOLD_US = 2 * US_PER_S
 _WRITE_FAULTS = (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError)
 
 DeviceOf = Callable[[str], Awaitable[tuple[DeviceOperations, str]]]
@@ -80,6 +81,8 @@ class CameraSteering:
         self._lines: dict[str, _Line] = {}
         self._refusals = Seldom()
         self._listeners: set[Listener] = set()
+        # Whether a held camera moves, and when that was told.
+        self._told: dict[str, tuple[bool | None, int]] = {}
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         # When each camera was last let go by somebody who is no patrol.
@@ -188,8 +191,23 @@ class CameraSteering:
 
     def tell(self, camera_id: str) -> None:
         """Something about this camera is new."""
+        holding = self.holding(camera_id)
+        if holding is None:
+            self._told.pop(camera_id, None)
+        else:
+            self._told[camera_id] = (holding.moving_until_us is not None, now_us())
         for listener in tuple(self._listeners):
             listener(camera_id)
+
+    def _tell_movement(self, camera_id: str) -> None:
+        """A joystick gives five commands a second: only that it moves, or stands, is news, and now
+        and then until when it is held.
+        """
+        holding = self.holding(camera_id)
+        moving = holding is not None and holding.moving_until_us is not None
+        told_moving, told_us = self._told.get(camera_id, (None, 0))
+        if moving != told_moving or now_us() - told_us >= _TOLD_US:
+            self.tell(camera_id)
 
     async def run(self) -> None:
         """End what a killed process left behind; then stop and let go in time, for ever."""
@@ -255,7 +273,7 @@ class CameraSteering:
                 await self._write_end(effect)
                 self.tell(effect.camera_id)
             else:
-                self.tell(effect.camera_id)
+                self._tell_movement(effect.camera_id)
                 try:
                     await self._send(effect)
                 except DeviceRefused:

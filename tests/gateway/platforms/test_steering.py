@@ -146,6 +146,17 @@ async def test_who_has_signed_in_again_is_not_let_go_with_the_old_sign_in(desk: 
     assert desk.steering.holding(desk.camera) is None
 
 
+async def test_a_joystick_is_no_news_five_times_a_second(desk: Desk) -> None:
+    told: list[str] = []
+    with desk.steering._listening(told.append):
+        for _ in range(20):
+            await desk.steering.command(desk.camera, WANG, MOVE)
+        assert 1 <= len(told) <= 4
+        told.clear()
+        await desk.steering.command(desk.camera, WANG, STOP)
+        assert told == [desk.camera]
+
+
 async def test_refusals_are_on_record_and_a_flood_of_them_is_one(desk: Desk) -> None:
     await desk.steering.command(desk.camera, CHIEF, MOVE)
     for _ in range(5):
