@@ -63,12 +63,12 @@ class Ending:
 @dataclass(slots=True)
 class Attempt:
     """One connection: what the attempt feeds, and counts. ``now_us`` is the process's clock;
-    ``say_waiting(fault, line)`` tells what is waited for, while nothing can be shown yet.
+    ``say_queued(position, length)`` tells of a place in the transcoder that is waited for.
     """
 
     ingest: MediaIngest
     now_us: Callable[[], int]
-    say_waiting: Callable[[str, str], None] = lambda fault, line: None
+    say_queued: Callable[[int, int], None] = lambda position, length: None
     bytes: int = 0
     packets: int = 0
     malformed: int = 0
@@ -146,7 +146,7 @@ class RetryingSource:
             attempt = Attempt(
                 MediaIngest(self._stream, self.camera_clock, on_run=self._on_run),
                 self._clock.now_us,
-                self._say_waiting,
+                self._say_queued,
                 camera_clock=self.camera_clock,
             )
             self._attempt = attempt
@@ -190,8 +190,14 @@ class RetryingSource:
                 work.cancel()
                 await asyncio.wait([work])
 
-    def _say_waiting(self, fault: str, line: str) -> None:
-        self._set_state(SourceState("connecting", self._clock.now_us(), detail=line, fault=fault))
+    def _say_queued(self, position: int, length: int) -> None:
+        line = f"waits for a place in the transcoder: {position} of {length}"
+        queue = (position, length)
+        self._set_state(
+            SourceState(
+                "connecting", self._clock.now_us(), detail=line, fault="queued", queue=queue
+            )
+        )
 
     def _say_undecodable(self, ingest: MediaIngest) -> None:
         if ingest.counters.undecodable:

@@ -16,7 +16,8 @@ class SourceState:
     ``connecting`` is before the first success or failure; ``offline`` goes on through retries, of
     which ``retry_at_us`` is the next. ``refused``: the password was refused twice, and nothing is
     tried before ``retry_at_us``, since cameras lock out. ``detail`` is one English line, and
-    ``fault`` the same as a stable code, for other languages.
+    ``fault`` the same as a stable code, for other languages. ``queue`` is (position, length) while
+    a place in the transcoder is waited for.
     """
 
     state: Literal["idle", "connecting", "live", "offline", "refused"]
@@ -26,6 +27,7 @@ class SourceState:
     retry_at_us: int | None = None
     track: Track | None = None
     fault: str = ""
+    queue: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

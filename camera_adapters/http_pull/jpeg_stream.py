@@ -104,8 +104,7 @@ class _Shown:
         async for event in self._encoder.events():
             match event:
                 case EncoderQueued(position, length):
-                    line = f"waits for a place to be encoded: {position} of {length}"
-                    attempt.say_waiting("queued", line)
+                    attempt.say_queued(position, length)
                 case EncoderStarted(track):
                     self._started = True
                     attempt.ingest.parameter_sets(track.codec, list(track.parameter_sets))

@@ -112,6 +112,9 @@ class VariantState(BaseModel):
     detail: Annotated[str | None, Field(description="what is wrong, as an English line")] = None
     fault: Annotated[str | None, Field(description="the same as a code")] = None
     retry_at_us: TimeUs | None = None
+    queue: Annotated[
+        Queue | None, Field(description="while it waits for a place in the transcoder")
+    ] = None
     codec: str | None = None
     width: int | None = None
     height: int | None = None

@@ -25,6 +25,7 @@ def feed_state(feed: Feed, *, recording: bool, viewers: int) -> dict[str, Any]:
             "detail": state.detail,
             "fault": state.fault,
             "retry_at_us": state.retry_at_us,
+            "queue": _queue(state.queue),
         }
     described = {
         **pulled,
@@ -35,6 +36,10 @@ def feed_state(feed: Feed, *, recording: bool, viewers: int) -> dict[str, Any]:
         "clock_offset_us": feed.clock_offset_us or None,
     }
     return {name: value for name, value in described.items() if value not in (None, "")}
+
+
+def _queue(queue: tuple[int, int] | None) -> dict[str, int] | None:
+    return None if queue is None else {"position": queue[0], "length": queue[1]}
 
 
 def derived_state(live: LiveVariant, *, viewers: int) -> dict[str, Any]:

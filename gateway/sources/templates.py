@@ -1,7 +1,7 @@
 """Addresses of common makes: from make, host and channel to main and sub stream.
 
-Paths as the makers publish them; ``nvr`` where a recorder's differ from a camera's. What a county
-has besides is given as an address.
+Paths as they are known in the field, of the makers' firmware of today: whoever imports tries a few
+cameras of a kind first. What a county has besides is given as an address.
 """
 
 from __future__ import annotations

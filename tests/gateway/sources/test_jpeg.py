@@ -61,7 +61,7 @@ async def test_jpeg_becomes_video_and_the_queue_is_told(transcoder: TranscoderCl
         camera = RetryingSource(url, sink.stream, attempt, on_state=on_state)
         camera.start()
         await sink.until(lambda: any(state.fault == "queued" for state in states))
-        assert "1 of 1" in states[-1].detail
+        assert states[-1].queue == (1, 1)
         await occupied.close()
         await sink.until(lambda: len(sink.pictures) >= 20)
         await camera.stop()
