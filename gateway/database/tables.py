@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from gateway.database.audit_tables import audit_log as audit_log
 from gateway.database.cascade_tables import platform_codes as platform_codes
 from gateway.database.cascade_tables import platform_shares as platform_shares
-from gateway.database.gb28181_tables import gb28181_dialogs as gb28181_dialogs
 from gateway.database.fetch_tables import backfills as backfills
+from gateway.database.gb28181_tables import gb28181_dialogs as gb28181_dialogs
 from gateway.database.grant_tables import camera_places as camera_places
 from gateway.database.grant_tables import grants as grants
 from gateway.database.operating_tables import alarms as alarms

@@ -39,8 +39,8 @@ class Clock:
 
 
 async def settle(requests: KeyframeRequests) -> None:
-    while requests._asking is not None:
-        await asyncio.sleep(0)
+    while (asking := requests._asking) is not None:
+        await asyncio.wait([asking])
 
 
 def make() -> tuple[KeyframeRequests, Signalling, Clock]:
