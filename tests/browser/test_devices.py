@@ -228,7 +228,7 @@ def test_a_camera_is_steered_by_keys_and_taken_over_by_higher_priority(
                 page.goto("/wall")
                 expect(page.locator(".tile[data-phase='playing']")).to_be_visible(timeout=60_000)
                 page.keyboard.press("c")
-                expect(page.locator("aside.ptz .holder")).to_be_visible(timeout=20_000)
+                expect(page.locator(".ptz .holder")).to_be_visible(timeout=20_000)
                 pages.append(page)
             low, high = pages
 
@@ -238,18 +238,18 @@ def test_a_camera_is_steered_by_keys_and_taken_over_by_higher_priority(
             low.keyboard.down("ArrowRight")
             wait_until("a movement", moves)
             assert "PanTilt=0.5,0" in moves()[0].replace("0.0", "0")
-            expect(low.locator("aside.ptz")).to_have_attribute("data-own", "true")
+            expect(low.locator(".ptz")).to_have_attribute("data-own", "true")
             # It is renewed while the key is held, and stopped when it comes up.
             wait_until("a renewal", lambda: len(moves()) >= 3)
             assert not any(one.startswith("Stop") for one in device.moves)
             low.keyboard.up("ArrowRight")
             wait_until("a stop", lambda: device.moves[-1].startswith("Stop"))
 
-            holder = high.locator("aside.ptz .holder")
+            holder = high.locator(".ptz .holder")
             expect(holder).to_contain_text("Lowly 控制中（优先级 20", timeout=20_000)
             holder.get_by_role("button", name="接管").click()
             expect(holder).to_contain_text("您正在控制")
-            theirs = low.locator("aside.ptz .holder")
+            theirs = low.locator(".ptz .holder")
             expect(theirs).to_contain_text("Highly 控制中（优先级 80", timeout=20_000)
             expect(theirs).to_contain_text("您的优先级为 20")
             before = len(device.moves)

@@ -16,8 +16,9 @@ export function detailText({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): st
   if (typeof detail['offset_us'] === 'number') return translate('live.clockOff', { offset: clockOffset(detail['offset_us']) })
   const fault = typeof detail['fault'] === 'string' ? detail['fault'] : ''
   if (fault === '') return ''
-  const own = `platforms.faults.${fault}`
-  return faultText(fault, hasWords(own) ? translate(own) : fault)
+  const ofPlatform = `platforms.faults.${fault}`
+  const known = hasWords(ofPlatform) ? translate(ofPlatform) : fault
+  return kind.startsWith('platform_') ? (known === fault ? faultText(fault, fault) : known) : faultText(fault, known)
 }
 
 export const eventText = ({ kind, count }: DeviceEvent): string => {
