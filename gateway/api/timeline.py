@@ -9,16 +9,15 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query
 
 from gateway.api.access import Caller, permitted_camera
-from gateway.api.answers import DeviceRecordings, RecordedDays, Timeline
 from gateway.api.bookmarks import bookmark_document, select_bookmarks
 from gateway.api.errors import invalid
-from gateway.api.services import Services, ServicesDep
-from gateway.control.channel import ControlError
+from gateway.api.footage_answers import DeviceRecordings, RecordedDays, Timeline
+from gateway.api.open_segments import read_open_segments
+from gateway.api.services import ServicesDep
 from gateway.database.tables import bookmarks
 from gateway.footage.camera_timeline import camera_days, camera_timeline
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.roles import Right
-from recorder.segments import Segment
 
 router = APIRouter(prefix="/api/timeline", tags=["timeline"])
 
@@ -46,7 +45,7 @@ async def read_timeline(
         raise invalid(end_us="the range is empty or longer than 400 days")
     async with services.reader.connect() as connection:
         await permitted_camera(connection, caller, Right.PLAYBACK, camera_id, deleted=True)
-    open_segments, silent_shard = await read_open_segments(services, camera_id)
+    open_segments, silent_shard = await read_open_segments(services.processes, camera_id)
     at_us = now_us()
     async with services.reader.connect() as connection:
         found = await camera_timeline(
@@ -107,7 +106,7 @@ async def read_days(
         raise invalid(to=f"a calendar has from one to {_DAYS_LIMIT} days")
     async with services.reader.connect() as connection:
         await permitted_camera(connection, caller, Right.PLAYBACK, camera_id, deleted=True)
-    open_segments, _ = await read_open_segments(services, camera_id)
+    open_segments, _ = await read_open_segments(services.processes, camera_id)
     async with services.reader.connect() as connection:
         days = await camera_days(
             connection,
@@ -118,19 +117,3 @@ async def read_days(
             open_segments=open_segments,
         )
     return {"days": [{"day": day.isoformat(), "recorded_us": total} for day, total in days]}
-
-
-async def read_open_segments(
-    services: Services, camera_id: str
-) -> tuple[list[Segment], str | None]:
-    """What the camera's shard has recorded but not indexed yet; the shard's name if it is away."""
-    shard = await services.processes.shard_of(camera_id)
-    if shard is None:
-        return [], None
-    try:
-        answer = await services.processes.client(shard).call(
-            "spool.open_segments", source_id=f"{camera_id}/main"
-        )
-    except (ConnectionError, TimeoutError, ControlError):
-        return [], shard
-    return [Segment.from_message(message) for message in answer["segments"]], None

@@ -46,7 +46,9 @@ _READY_LOOK_S = 0.02
 
 
 class CascadePlayback:
-    """All sessions of recordings for platforms above; ``address`` is where they are sent from."""
+    """All sessions of recordings for platforms above; ``address`` and ``ports`` are where they are
+    sent from.
+    """
 
     def __init__(
         self,
@@ -54,12 +56,13 @@ class CascadePlayback:
         transcoding: PlaybackTranscoding,
         masks: MaskReader,
         address: str,
+        ports: PortPool,
     ) -> None:
         self._reader = reader
         self._transcoding = transcoding
         self._masks = masks
         self._address = address
-        self._ports = PortPool()
+        self._ports = ports
         self._open = 0
 
     def __len__(self) -> int:

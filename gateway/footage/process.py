@@ -34,6 +34,7 @@ from gateway.refused_tickets import RefusedTickets
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.web import serve_http
+from gateway.sources.gb28181 import media_place
 from gateway.store import open_configured_store
 from gateway.transcoder.client import TranscoderClient
 from recorder.rows import RowWriter
@@ -91,7 +92,13 @@ async def serve(settings: Settings, name: str) -> None:
         transcoding = PlaybackTranscoding(reader, maker, transcoder)
         stack.push_async_callback(transcoding.close)
         privacy = Privacy(engine)
-        cascade = CascadePlayback(reader, transcoding, MaskReader(engine), settings.cascade.address)
+        cascade = CascadePlayback(
+            reader,
+            transcoding,
+            MaskReader(engine),
+            settings.cascade.address,
+            media_place(settings, name).pool,
+        )
         sessions = PlaybackSessions(secret, engine, RefusedTickets(rows, name).note)
         server = footage_server(
             name,

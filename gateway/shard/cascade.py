@@ -23,12 +23,14 @@ _READY_LOOK_S = 0.02
 
 
 class CascadeSending:
-    """All live sessions for platforms above; ``address`` is where they are sent from."""
+    """All live sessions for platforms above; ``address`` and ``ports`` are where they are sent
+    from.
+    """
 
-    def __init__(self, shard: MediaShard, address: str) -> None:
+    def __init__(self, shard: MediaShard, address: str, ports: PortPool) -> None:
         self._shard = shard
         self._address = address
-        self._ports = PortPool()
+        self._ports = ports
         self._open: set[_Sent] = set()
 
     def __len__(self) -> int:

@@ -140,12 +140,13 @@ class ShardProcess:
         signalling = ControlClient(control_path(settings, "signalling"), self._secret)
         stack.push_async_callback(signalling.close)
         stack.callback(self._push.close)
+        media = media_place(settings, self._name)
         context = self._context = SourceContext(
             settings,
             signalling,
             transcoder,
             self._push,
-            media=media_place(settings, self._name),
+            media=media,
             reader=self._reader,
         )
         self._shard = MediaShard(
@@ -171,7 +172,7 @@ class ShardProcess:
         stack.push_async_callback(self._shard.close)
         self._clocks = ClockWatch(self._shard, self._recorder, clock, self._accepted_offset)
 
-        self._cascade = CascadeSending(self._shard, settings.cascade.address)
+        self._cascade = CascadeSending(self._shard, settings.cascade.address, media.pool)
         door = LiveDoor(self._shard, self._sessions)
         output = self._open_webrtc()
         stack.callback(output.close)

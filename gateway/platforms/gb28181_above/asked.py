@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.api.open_segments import read_open_segments
 from gateway.api.processes import Processes
 from gateway.control.channel import ControlClient, ControlError
 from gateway.database.tables import areas
@@ -82,11 +83,21 @@ class Asked:
         await self._call("device.keyframe", camera_id=camera_id, variant="main")
 
     async def recordings(self, camera_id: str, start_us: int, end_us: int) -> list[tuple[int, int]]:
-        """What we have recorded, and what was imported, of this range, a month at most."""
+        """What we have recorded to this minute, and what was imported, of this range, a month at
+        most.
+        """
         end_us = min(end_us, start_us + _RECORDINGS_RANGE_LIMIT_US)
+        open_segments, silent_shard = await read_open_segments(self._processes, camera_id)
         async with self._reader.connect() as connection:
             found = await camera_timeline(
-                connection, camera_id, start_us, end_us, now_us=now_us(), resolution_us=1_000_000
+                connection,
+                camera_id,
+                start_us,
+                end_us,
+                now_us=now_us(),
+                resolution_us=1_000_000,
+                open_segments=open_segments,
+                held_on=silent_shard,
             )
         # Whole seconds are all that the protocol can say: a second too little, never one too much.
         return [

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import pytest
 
+from camera_adapters.gb28181.media_ports import PortPool, bind_pair
 from gateway.control.channel import ControlError
 from gateway.footage.cascade import CascadePlayback
 from gateway.masks import MaskReader
@@ -48,9 +49,15 @@ class Receiver:
 class Session:
     """One ``cascade.send``, as signalling holds it."""
 
-    def __init__(self, world: World, receiver: Receiver, **arguments: Any) -> None:
+    def __init__(
+        self, world: World, receiver: Receiver, ports: PortPool | None = None, **arguments: Any
+    ) -> None:
         self.cascade = CascadePlayback(
-            world.server.reader, world.server.transcoding, MaskReader(world.engine), HERE
+            world.server.reader,
+            world.server.transcoding,
+            MaskReader(world.engine),
+            HERE,
+            ports or PortPool(),
         )
         self._commands: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         asked = {
@@ -97,6 +104,19 @@ async def test_download_brings_every_picture_and_says_when_it_is_over(
     assert len(receiver.frames()) >= 39
     await session.close()
     assert len(session.cascade) == 0
+
+
+async def test_recordings_leave_from_the_configured_ports(world: World, h264: Clip) -> None:
+    await world.record(h264.tracks, h264.units[:100])
+    while (found := bind_pair(PortPool(), HERE)).port & 1:
+        found.close()
+    found.close()
+    ports = PortPool(found.port, found.port + 1)
+    session = Session(world, Receiver(), ports)
+    assert (await anext(session.items))["port"] == found.port
+    assert ports.in_use == 1
+    await session.close()
+    assert ports.in_use == 0
 
 
 async def test_nothing_recorded_is_refused(world: World) -> None:

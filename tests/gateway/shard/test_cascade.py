@@ -12,6 +12,7 @@ from typing import Any
 import av
 import pytest
 
+from camera_adapters.gb28181.media_ports import PortPool, bind_pair
 from camera_adapters.stream import Variant
 from gateway.control.channel import ControlError
 from gateway.masks import Polygons
@@ -97,7 +98,16 @@ class Session:
 @pytest.fixture
 async def cascade(world: World) -> CascadeSending:
     await world.hold(world.source(Variant.MAIN, recorded=False))
-    return CascadeSending(world.shard, HERE)
+    return CascadeSending(world.shard, HERE, PortPool())
+
+
+def one_pair() -> PortPool:
+    """A range of one pair of ports that is free."""
+    while True:
+        found = bind_pair(PortPool(), HERE)
+        found.close()
+        if not found.port & 1 and found.control is not None:
+            return PortPool(found.port, found.port + 1)
 
 
 async def test_pictures_arrive_once_the_dialog_stands(cascade: CascadeSending) -> None:
@@ -164,6 +174,25 @@ async def test_mask_counts_before_anybody_was_told_of_it(
     assert receiver.waiting() == 0
     await session.close()
     await other.close()
+
+
+async def test_media_leave_from_the_configured_ports_and_give_them_back(world: World) -> None:
+    await world.hold(world.source(Variant.MAIN, recorded=False))
+    ports = one_pair()
+    cascade = CascadeSending(world.shard, HERE, ports)
+    receiver = Receiver()
+    session = Session(cascade, receiver)
+    ready = await anext(session.items)
+    assert ports.in_use == 1
+    with pytest.raises(ControlError, match=r"gb28181\.media_ports") as refused:
+        await anext(Session(cascade, Receiver()).items)
+    assert refused.value.code == "unreachable"
+    session.start()
+    _, sender = await asyncio.get_running_loop().sock_recvfrom(receiver.socket, 2000)
+    assert sender == (HERE, ready["port"])
+    assert ready["port"] == ports._first
+    await session.close()
+    assert ports.in_use == 0
 
 
 async def test_camera_that_is_not_held_here_is_refused(cascade: CascadeSending) -> None:

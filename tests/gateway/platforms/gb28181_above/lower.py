@@ -26,6 +26,7 @@ from gateway.platforms.reporting import Reporting
 from gateway.secrets import cluster_secret, seal
 from gateway.settings import CascadeSettings, LogSettings, Settings
 from recorder.rows import LocalRowWriter
+from recorder.segments import Segment
 
 OWNER = "signalling"
 
@@ -41,6 +42,7 @@ class Media:
     items: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     refusal: ControlError | None = None
+    open_segments: list[Segment] = field(default_factory=list)
 
     async def send(
         self, incoming: AsyncIterator[dict[str, Any]], **arguments: Any
@@ -191,13 +193,21 @@ async def lower_gateway(folder: Path) -> AsyncIterator[Lower]:
             async for item in answering:
                 yield item
 
+    async def open_segments(source_id: str) -> dict[str, Any]:
+        found = [one for one in made.media.open_segments if one.source_id == source_id]
+        return {"segments": [one.to_message() for one in found]}
+
     servers = [
         ControlServer(
             control_path(settings, OWNER),
             secret,
             {"device.presets": presets},
         ),
-        ControlServer(control_path(settings, "shard-1"), secret, {"cascade.send": send}),
+        ControlServer(
+            control_path(settings, "shard-1"),
+            secret,
+            {"cascade.send": send, "spool.open_segments": open_segments},
+        ),
         ControlServer(control_path(settings, "footage-1"), secret, {"cascade.send": send}),
     ]
     for server in servers:

@@ -14,6 +14,7 @@ import av
 import pytest
 import sqlalchemy as sa
 
+from camera_adapters.gb28181.media_ports import PortPool
 from camera_adapters.stream import Stream, Variant
 from gateway.control.channel import ControlError
 from gateway.database.platform_tables import platform_channels
@@ -230,7 +231,7 @@ async def test_pictures_arrive_where_the_upper_one_wants_them(
         camera = OneCamera()
         camera.main.start_run(tracks)
         camera.main.publish(units[0])
-        sending = CascadeSending(camera, "127.0.0.1")  # type: ignore[arg-type]
+        sending = CascadeSending(camera, "127.0.0.1", PortPool())  # type: ignore[arg-type]
         ends.lower.media.send = sending.calls()["cascade.send"]  # type: ignore[method-assign]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
             receiver.bind(("127.0.0.1", 0))

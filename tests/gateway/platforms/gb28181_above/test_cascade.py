@@ -36,6 +36,7 @@ from camera_adapters.sip.endpoint import SipRefused, SipSession
 from camera_adapters.sip.peer import Transport
 from gateway.control.channel import ControlError
 from gateway.platforms.operations import DeviceRefused
+from recorder.segments import Segment
 from tests.gateway.platforms.gb28181_above.lower import Lower, lower_gateway
 from tests.peers.upper_platform import UpperPlatform, row_of
 
@@ -367,6 +368,38 @@ async def test_recordings_are_listed_when_granted(tmp_path: Path) -> None:
         await made.upper.ask(query.to_element())
         page = RecordPage.read(await made.upper.answered("RecordInfo"))
         assert (page.serial_number, page.device_id, page.total) == (8, gate, 0)
+
+
+async def test_what_the_shard_has_not_filed_yet_is_listed_too(tmp_path: Path) -> None:
+    async with sharing(tmp_path, may_playback=True) as made:
+        start_us, end_us = 1_700_000_060_000_000, 1_700_000_120_000_000
+        source_id = f"{made.lower.cameras['gate']}/main"
+        made.lower.media.open_segments = [
+            Segment(
+                "seg_open",
+                source_id,
+                "run_1",
+                epoch=1,
+                ordinal=0,
+                start_us=start_us,
+                end_us=end_us,
+                effective_start_us=start_us,
+                effective_end_us=end_us,
+                start_90k=0,
+                store_key="",
+                size_bytes=1,
+                header_bytes=1,
+                sha256=b"",
+                gop_index=b"",
+                state="open",
+                held=False,
+            )
+        ]
+        gate = await made.code_of("gate")
+        query = RecordQuery(9, gate, 1_700_000_000_000_000, 1_700_000_600_000_000)
+        await made.upper.ask(query.to_element())
+        page = RecordPage.read(await made.upper.answered("RecordInfo"))
+        assert [(one.start_us, one.end_us) for one in page.items] == [(start_us, end_us)]
 
 
 async def test_alarm_goes_up_by_subscription(tmp_path: Path) -> None:
