@@ -14,7 +14,13 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.access import Caller, permitted_area, permitted_areas, record
-from gateway.api.answers import AuditActions, AuditEntry, AuditorsReport, AuditPage, AuditState
+from gateway.api.audit_answers import (
+    AuditActions,
+    AuditEntry,
+    AuditorsReport,
+    AuditPage,
+    AuditState,
+)
 from gateway.api.errors import invalid
 from gateway.api.services import Services, ServicesDep
 from gateway.audit.reading import (

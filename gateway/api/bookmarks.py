@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.access import Caller, act, check, permitted_camera
-from gateway.api.answers import Bookmark, Listing
+from gateway.api.answers import Listing
 from gateway.api.errors import invalid, not_found
+from gateway.api.footage_answers import Bookmark
 from gateway.api.services import ServicesDep
 from gateway.cameras import place_columns, place_of
 from gateway.database.tables import areas, bookmarks, cameras, users

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
 
-from gateway.api import answers
 from gateway.api.access import Caller, act, permitted_camera
-from gateway.api.answers import CameraDevice, Listing
+from gateway.api.answers import Listing
+from gateway.api.camera_answers import Camera as CameraAnswer
+from gateway.api.camera_answers import CameraDevice
 from gateway.api.cameras import camera_document
 from gateway.api.services import ServicesDep
 from gateway.camera_form import DeviceForm
@@ -21,9 +22,7 @@ from gateway.secrets import seal
 router = APIRouter(prefix="/api/cameras", tags=["cameras"])
 
 
-@router.post(
-    "/{camera_id}/replace", response_model=answers.Camera, response_model_exclude_unset=True
-)
+@router.post("/{camera_id}/replace", response_model=CameraAnswer, response_model_exclude_unset=True)
 async def replace_device(
     camera_id: str, body: DeviceForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:

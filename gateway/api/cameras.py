@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api import answers
 from gateway.api.access import (
     Caller,
     act,
@@ -21,7 +20,8 @@ from gateway.api.access import (
     record,
     visible_area,
 )
-from gateway.api.answers import CameraPage, CameraTestResult
+from gateway.api.camera_answers import Camera as CameraAnswer
+from gateway.api.camera_answers import CameraPage, CameraTestResult
 from gateway.api.capabilities import capabilities_of
 from gateway.api.errors import invalid, not_found
 from gateway.api.paging import read_cursor, write_cursor
@@ -105,14 +105,14 @@ async def list_cameras(
     }
 
 
-@router.get("/{camera_id}", response_model=answers.Camera, response_model_exclude_unset=True)
+@router.get("/{camera_id}", response_model=CameraAnswer, response_model_exclude_unset=True)
 async def read_camera(camera_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """One camera."""
     async with services.reader.connect() as connection:
         return await camera_document(connection, services, caller, camera_id)
 
 
-@router.post("", status_code=201, response_model=answers.Camera, response_model_exclude_unset=True)
+@router.post("", status_code=201, response_model=CameraAnswer, response_model_exclude_unset=True)
 async def create_camera(
     body: CameraForm, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
@@ -133,7 +133,7 @@ async def create_camera(
         return await camera_document(connection, services, caller, camera_id)
 
 
-@router.patch("/{camera_id}", response_model=answers.Camera, response_model_exclude_unset=True)
+@router.patch("/{camera_id}", response_model=CameraAnswer, response_model_exclude_unset=True)
 async def change_camera(
     camera_id: str, body: CameraChange, caller: Caller, request: Request, services: ServicesDep
 ) -> dict[str, Any]:

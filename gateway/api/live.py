@@ -18,8 +18,8 @@ from gateway.api.access import (
     permitted_camera,
     record,
 )
-from gateway.api.answers import LiveSession
 from gateway.api.errors import ApiError, unavailable
+from gateway.api.live_answers import LiveSession
 from gateway.api.services import Services, ServicesDep
 from gateway.api.viewing import open_viewing, overlay
 from gateway.cameras import Camera

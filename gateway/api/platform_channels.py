@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.access import Caller, act, permitted_area
-from gateway.api.answers import Camera as CameraAnswer
+from gateway.api.camera_answers import Camera as CameraAnswer
 from gateway.api.cameras import camera_document
 from gateway.api.errors import ApiError, invalid
 from gateway.api.paging import read_cursor, write_cursor

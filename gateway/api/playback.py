@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from gateway.accountability import Purpose, require_purpose
 from gateway.api.access import Caller, audit_records, check
-from gateway.api.answers import PlaybackSession
 from gateway.api.errors import invalid, not_found, unavailable
+from gateway.api.footage_answers import PlaybackSession
 from gateway.api.services import ServicesDep
 from gateway.api.timeline import TIME_LIMIT_US
 from gateway.api.viewing import open_viewing, overlay

@@ -15,9 +15,9 @@ from pydantic import BaseModel, Field, field_validator
 
 from gateway.accountability import Purpose, require_purpose
 from gateway.api.access import Caller, act, check, client_address, permitted_camera
-from gateway.api.answers import CreatedRestream, Restreams
 from gateway.api.errors import ApiError, not_found, unavailable
 from gateway.api.live import ClientAbilities, Quality, choose
+from gateway.api.live_answers import CreatedRestream, Restreams
 from gateway.api.services import Services, ServicesDep
 from gateway.cameras import place_columns, place_of
 from gateway.control.channel import ControlError

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from gateway.api.access import Caller, check, client_address, find_caller
-from gateway.api.answers import Health, SystemState
 from gateway.api.errors import ApiError
 from gateway.api.exposition import exposition
 from gateway.api.services import Services, ServicesDep
+from gateway.api.system_answers import Health, SystemState
 from gateway.control.channel import ControlError
 from gateway.people.authorize import COUNTY
 from gateway.people.roles import Right
