@@ -15,12 +15,14 @@ from camera_adapters.gb28181.alarm import (
     Alarm,
 )
 from gateway.database.operating_tables import device_events
-from gateway.identifiers import now_us
+from gateway.identifiers import US_PER_S, now_us
 
 _ROWS_AT_ONCE = 500
-# How far back one looks: rows become visible a little after their time.
-_LATE_US = 10_000_000
-_TOLD_LIMIT = 20_000
+# Rows become visible a little after their time, and a device's own time counts where its clock is
+# less than five minutes off: so far back one looks, each second and from time to time.
+_LATE_US = 10 * US_PER_S
+_CLOCK_US = 330 * US_PER_S
+_WIDE_EVERY = 10
 
 # Kind of device event → AlarmMethod, AlarmType (A.2.5 b), priority.
 _WORDS: dict[str, tuple[int, int | None, int]] = {
@@ -43,34 +45,45 @@ class AlarmFeed:
 
     def __init__(self, reader: AsyncEngine) -> None:
         self._reader = reader
-        self._since_us = now_us()
-        self._told: dict[str, int] = {}
+        self._made_us = now_us()
+        # Those of the last minutes, with their begin; None before history was read.
+        self._known: dict[str, int] | None = None
+        self._reads = 0
 
     async def read(self) -> list[tuple[str, Alarm]]:
         """``(camera_id, alarm)`` of what is new, in order; the alarms without number and code."""
+        wide = self._reads % _WIDE_EVERY == 0
+        from_us = now_us() - (_CLOCK_US if wide else _LATE_US)
         table = device_events
-        from_us = max(self._since_us, now_us() - _LATE_US)
-        statement = (
-            sa.select(
-                table.c.id,
-                table.c.camera_id,
-                table.c.kind,
-                table.c.begin_us,
-                table.c.source,
-            )
-            .where(table.c.begin_us >= from_us, table.c.camera_id.is_not(None))
-            .order_by(table.c.begin_us, table.c.id)
-            .limit(_ROWS_AT_ONCE + len(self._told))
-        )
         async with self._reader.connect() as connection:
-            rows = (await connection.execute(statement)).all()
-        found = [
-            (str(row.camera_id), alarm)
-            for row in rows
-            if row.id not in self._told and (alarm := alarm_of(row)) is not None
-        ]
-        self._told = {row.id: row.begin_us for row in rows[-_TOLD_LIMIT:]}
-        return found
+            if self._known is None:
+                earlier = await connection.execute(
+                    sa.select(table.c.id, table.c.begin_us).where(
+                        table.c.begin_us >= from_us, table.c.begin_us < self._made_us
+                    )
+                )
+                self._known = {row.id: row.begin_us for row in earlier}
+            known = self._known
+            rows = (
+                await connection.execute(
+                    sa.select(
+                        table.c.id,
+                        table.c.camera_id,
+                        table.c.kind,
+                        table.c.begin_us,
+                        table.c.source,
+                    )
+                    .where(table.c.begin_us >= from_us, table.c.camera_id.is_not(None))
+                    .order_by(table.c.begin_us, table.c.id)
+                    .limit(_ROWS_AT_ONCE + len(known))
+                )
+            ).all()
+        self._reads += 1
+        new = [row for row in rows if row.id not in known]
+        known.update((row.id, row.begin_us) for row in new)
+        if wide:
+            self._known = {one: at_us for one, at_us in known.items() if at_us >= from_us}
+        return [(str(row.camera_id), alarm) for row in new if (alarm := alarm_of(row)) is not None]
 
 
 def alarm_of(row: Any) -> Alarm | None:

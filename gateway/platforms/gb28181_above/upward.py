@@ -1,18 +1,15 @@
-"""One platform above us: registered there, asked by it, told of changes."""
+"""One platform above us: asked by it, told of changes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import secrets
-import zlib
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
 
-from camera_adapters.gb28181 import envelope, keepalive, lower_platform, xml_bodies
+from camera_adapters.gb28181 import envelope, lower_platform
 from camera_adapters.gb28181.alarm import Alarm
 from camera_adapters.gb28181.lower_platform import (
     Carry,
@@ -25,33 +22,23 @@ from camera_adapters.gb28181.lower_platform import (
     Send,
 )
 from camera_adapters.gb28181.record_information import RecordQuery
-from camera_adapters.gb28181.registration import Registration
 from camera_adapters.gb28181.shared_catalog import SharedCamera, SharedCatalog, events_between
 from camera_adapters.gb28181.xml_bodies import Element, XmlBodyError
-from camera_adapters.sip.endpoint import (
-    Credentials,
-    IncomingRequest,
-    SipEndpoint,
-    SipError,
-)
-from camera_adapters.sip.fields import SipUri
-from camera_adapters.sip.peer import Peer
+from camera_adapters.sip.endpoint import IncomingRequest, SipEndpoint
 from gateway.control.channel import ControlError
-from gateway.identifiers import US_PER_S, now_us
+from gateway.identifiers import now_us
 from gateway.platforms.gb28181_above.asked import Asked
 from gateway.platforms.gb28181_above.carried import HeldMovements, NotCarried, steer_command
+from gateway.platforms.gb28181_above.link import Link
 from gateway.platforms.gb28181_above.sending import Refused, Sending
 from gateway.platforms.gb28181_above.subscriptions import Subscriptions
-from gateway.platforms.operations import DesiredPlatform, PlatformState, StateName
+from gateway.platforms.operations import DesiredPlatform
 from gateway.seldom import Seldom
 from gateway.version import VERSION
 from recorder.rows import RowError
 
 _log = structlog.get_logger(__name__)
 
-# 2.0 is the edition of 2016, 3.0 that of 2022 (GB/T 28181-2022 annex I).
-_VERSION_HEADER = ("X-GB-Ver", "3.0")
-_REQUEST_TIMEOUT_S = 10.0
 _MESSAGES_AT_ONCE = 16
 _WORK_LIMIT = 64
 _FAULTS = (ConnectionError, TimeoutError, ControlError, RowError)
@@ -85,33 +72,17 @@ class PlatformAbove:
             expires_s=int(options.get("expires_s", 86_400)),
             keepalive_s=int(options.get("keepalive_s", 60)),
         )
-        self._transport = "tcp" if options.get("transport") == "tcp" else "udp"
-        self._domain = str(options.get("domain") or (platform.code or "")[:10])
-        self._numbers = itertools.count(secrets.randbelow(10_000) + 1)
-        self._call_id = secrets.token_hex(16)
-        self._cseq = itertools.count(1, 2)
+        link = self._link = Link(platform, local_code, self._identity, endpoint, asked.report)
         self._catalog: SharedCatalog | None = None
         self._shared = asyncio.Event()
-        self._peer: Peer | None = None
-        self._addresses: frozenset[str] = frozenset()
-        now_s = asyncio.get_running_loop().time()
-        self._registration = Registration(
-            now_s,
-            expires_s=self._identity.expires_s,
-            keepalive_s=self._identity.keepalive_s,
-            spread=zlib.crc32(platform.id.encode()) / 2**32,
-        )
-        self._subscriptions = Subscriptions(local_code, self._next_number)
-        self._sending = Sending(platform, asked.sender, self._next_number)
+        self._subscriptions = Subscriptions(local_code, link.next_number)
+        self._sending = Sending(platform, asked.sender, link.next_number)
         self._movements = HeldMovements(
             lambda camera_id, command: asked.steer(platform, camera_id, command)
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._catalog_answer: asyncio.Task[None] | None = None
         self._refusals = Seldom()
-        self._told: tuple[str, str] = ("", "")
-        self._since_us = now_us()
-        self._seen_us: int | None = None
 
     # -------------------------------------------------------------- its life
 
@@ -130,12 +101,7 @@ class PlatformAbove:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._registration.state == "online":
-            with contextlib.suppress(SipError, OSError, TimeoutError):
-                async with asyncio.timeout(2.0):
-                    await self._register(0)
-        if self._peer is not None:
-            self._endpoint.admission.forget(self._peer)
+        await self._link.leave()
 
     @property
     def catalog(self) -> SharedCatalog | None:
@@ -165,7 +131,7 @@ class PlatformAbove:
         if camera is not None:
             self._subscriptions.tell_alarm(
                 Alarm(
-                    self._next_number(),
+                    self._link.next_number(),
                     camera.code,
                     told.priority,
                     told.method,
@@ -176,149 +142,20 @@ class PlatformAbove:
                 )
             )
 
-    # ---------------------------------------------------------- registration
-
     async def _keep_registered(self) -> None:
         # It asks for everything as soon as we are registered: then we must know what is shared.
         await self._shared.wait()
-        loop = asyncio.get_running_loop()
-        registration = self._registration
-        while True:
-            action = registration.action(loop.time())
-            if action == "register":
-                await self._try_to_register()
-            elif action == "keepalive":
-                await self._keep_alive()
-            else:
-                await asyncio.sleep(max(0.01, registration.deadline_s() - loop.time()))
-                continue
-            self._report()
-
-    async def _try_to_register(self) -> None:
-        loop = asyncio.get_running_loop()
-        registration = self._registration
-        try:
-            response = await self._register(self._identity.expires_s)
-        except (SipError, OSError) as error:
-            _log.info(
-                "no answer from a platform above", platform=self.platform.name, why=str(error)
-            )
-            registration.unanswered(loop.time())
-            return
-        if 200 <= response.status < 300:
-            self._seen_us = now_us()
-            if self._peer is not None:
-                # Its answers to a large catalogue are no flood.
-                self._endpoint.admission.know(self._peer)
-            registration.registered(loop.time(), _expires_s(response.headers.get("expires")))
-        else:
-            registration.refused(loop.time(), response.status)
-
-    async def _register(self, expires_s: int) -> Any:
-        peer = await self._find_peer()
-        own = SipUri(self.local_code, self._domain)
-        return await self._endpoint.request(
-            "REGISTER",
-            f"sip:{self.platform.code}@{self._domain}",
-            peer,
-            local=own,
-            remote=own,
-            headers=[("Expires", str(expires_s)), _VERSION_HEADER],
-            credentials=Credentials(
-                self.platform.username or self.local_code, self.platform.password or ""
-            ),
-            call_id=self._call_id,
-            cseq=next(self._cseq),
-            timeout_s=_REQUEST_TIMEOUT_S,
-        )
-
-    async def _find_peer(self) -> Peer:
-        """Where it answers now. Raises OSError for a name that nobody knows."""
-        host, port = self.platform.host or "", self.platform.port or 5060
-        found = await asyncio.get_running_loop().getaddrinfo(host, port)
-        self._addresses = frozenset(str(address[4][0]) for address in found)
-        transport = "tcp" if self._transport == "tcp" else "udp"
-        self._peer = Peer(str(found[0][4][0]), port, "tcp" if transport == "tcp" else "udp")
-        return self._peer
-
-    async def _keep_alive(self) -> None:
-        loop = asyncio.get_running_loop()
-        notice = keepalive.Keepalive(self._next_number(), self.local_code)
-        status = await self._message(notice.to_element())
-        if status is not None and 200 <= status < 300:
-            self._seen_us = now_us()
-            self._registration.kept_alive(loop.time())
-        else:
-            self._registration.keepalive_failed(loop.time(), status)
-
-    async def _message(self, document: Element) -> int | None:
-        """Send a MESSAGE; its status, None when nobody answered."""
-        peer = self._peer
-        if peer is None:
-            return None
-        try:
-            response = await self._endpoint.request(
-                "MESSAGE",
-                f"sip:{self.platform.code}@{self._domain}",
-                peer,
-                local=SipUri(self.local_code, self._domain),
-                body=xml_bodies.to_bytes(document),
-                content_type=envelope.CONTENT_TYPE,
-                credentials=Credentials(
-                    self.platform.username or self.local_code, self.platform.password or ""
-                ),
-                timeout_s=_REQUEST_TIMEOUT_S,
-            )
-        except SipError:
-            return None
-        return int(response.status)
-
-    def _report(self) -> None:
-        registration = self._registration
-        states: dict[str, StateName] = {"connecting": "connecting", "refused": "refused"}
-        state: StateName = (
-            "online"
-            if registration.state == "online"
-            else states.get(registration.state, "offline")
-        )
-        if (state, registration.fault) != self._told:
-            self._told = (state, registration.fault)
-            self._since_us = now_us()
-        peer = self._peer
-        expires_at_s = registration.expires_at_s
-        left_s = 0.0
-        if expires_at_s is not None:
-            left_s = expires_at_s - asyncio.get_running_loop().time()
-        catalog = self._catalog
-        self._asked.report(
-            self.platform.id,
-            PlatformState(
-                state=state,
-                since_us=self._since_us,
-                fault=registration.fault,
-                detail=_DETAILS.get(registration.fault, ""),
-                host=peer.host if peer else None,
-                port=peer.port if peer else None,
-                transport=self._transport,
-                expires_us=now_us() + round(left_s * US_PER_S) if expires_at_s else None,
-                seen_us=self._seen_us,
-                facts={
-                    "shared_cameras": len(catalog.cameras) if catalog else 0,
-                    "local_code": self.local_code,
-                },
-                catalog={},
-            ),
-        )
+        await self._link.run()
 
     # --------------------------------------------------- what it asks of us
 
     def owns(self, incoming: IncomingRequest, from_code: str) -> bool:
         """Whether this request is of this platform: by its code and its address."""
-        return from_code == self.platform.code and incoming.peer.host in self._addresses
+        return self._link.is_from(incoming.peer.host, from_code)
 
     def take(self, incoming: IncomingRequest) -> None:
         """Answer a request of it that belongs to no session."""
-        self._seen_us = now_us()
+        self._link.heard()
         method = incoming.request.method
         if self._catalog is None:
             # It will ask again: what is shared is being read.
@@ -346,7 +183,7 @@ class PlatformAbove:
             self._identity,
             now_us=now_us(),
             items_per_page=lower_platform.TCP_ITEMS_PER_PAGE
-            if self._transport == "tcp"
+            if self._link.transport == "tcp"
             else lower_platform.UDP_ITEMS_PER_PAGE,
         )
         if isinstance(decision, Refuse):
@@ -385,7 +222,7 @@ class PlatformAbove:
         async def send_some() -> None:
             nonlocal failed
             for document in waiting:
-                if failed or (await self._message(document)) not in range(200, 300):
+                if failed or (await self._link.message(document)) not in range(200, 300):
                     failed = True
                     return
 
@@ -408,7 +245,7 @@ class PlatformAbove:
             code = getattr(error, "code", "unreachable")
             await self._note_refusal(code, str(error), camera_id)
         if outcome is not None:
-            await self._message(outcome)
+            await self._link.message(outcome)
 
     async def _find_recordings(self, camera: SharedCamera, query: RecordQuery) -> None:
         try:
@@ -423,7 +260,7 @@ class PlatformAbove:
         names: dict[int, str] = {}
         with contextlib.suppress(*_FAULTS):
             names = await self._asked.preset_names(camera.camera_id)
-        await self._message(lower_platform.presets_answer(number, camera, names))
+        await self._link.message(lower_platform.presets_answer(number, camera, names))
 
     def _find_for_media(self, code: str, purpose: str) -> SharedCamera:
         camera = self._catalog.cameras.get(code) if self._catalog is not None else None
@@ -462,8 +299,9 @@ class PlatformAbove:
 
     # ---------------------------------------------------------------- tools
 
-    def _next_number(self) -> int:
-        return next(self._numbers)
+    def _report(self) -> None:
+        self._link.facts["shared_cameras"] = len(self._catalog.cameras) if self._catalog else 0
+        self._link.report()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -475,16 +313,3 @@ class PlatformAbove:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("work for a platform above failed", exc_info=error)
-
-
-_DETAILS = {
-    "wrong_password": "the platform above refuses our account: check code and password",
-    "unknown_code": "the platform above does not know our code",
-    "no_answer": "the platform above does not answer: check address, port and transport",
-    "keepalive_lost": "the platform above stopped answering",
-}
-
-
-def _expires_s(text: str) -> float | None:
-    number = xml_bodies.whole_number(text.strip(), 0)
-    return float(number) if number > 0 else None

@@ -33,7 +33,7 @@ from camera_adapters.gb28181.record_information import RecordPage, RecordQuery
 from camera_adapters.gb28181.session_description import SessionDescription, live_ssrc
 from camera_adapters.gb28181.steering import Move, Preset
 from camera_adapters.sip.endpoint import SipRefused, SipSession
-from camera_adapters.sip.peer import Transport
+from camera_adapters.sip.peer import Peer, Transport
 from gateway.control.channel import ControlError
 from gateway.platforms.operations import DeviceRefused
 from recorder.segments import Segment
@@ -134,6 +134,48 @@ async def test_wrong_password_is_a_state_and_not_tried_again_in_haste(tmp_path: 
         state = await made.lower.until(made.platform_id, lambda one: one.state == "refused")
         assert state.fault == "wrong_password"
         assert made.upper.attempts == 2  # without proof, and with the wrong one
+
+
+async def test_its_answers_are_no_flood_once_it_took_our_registration(tmp_path: Path) -> None:
+    async with cascaded(tmp_path) as made:
+        admission = made.lower.kind._endpoint.admission
+        peer = Peer("127.0.0.1", made.upper.endpoint.port)
+        await made.lower.reconcile()
+        assert not admission.knows(peer)
+        await made.lower.until(made.platform_id, lambda one: one.state == "online")
+        assert admission.knows(peer)
+        # Far more than a stranger may say at once.
+        assert all(admission.admit(peer, 0.0) for _ in range(1000))
+        await made.lower.kind._held[made.platform_id].close()
+        assert not admission.knows(peer)
+
+
+async def test_platform_that_refuses_us_stays_a_stranger(tmp_path: Path) -> None:
+    async with cascaded(tmp_path, password="wrong") as made:
+        await made.lower.reconcile()
+        await made.lower.until(made.platform_id, lambda one: one.state == "refused")
+        peer = Peer("127.0.0.1", made.upper.endpoint.port)
+        assert not made.lower.kind._endpoint.admission.knows(peer)
+
+
+async def test_platform_that_moved_is_known_where_it_is_and_not_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sharing(tmp_path) as made:
+        await made.lower.until(made.platform_id, lambda one: one.state == "online")
+        link = made.lower.kind._held[made.platform_id]._link
+        admission = made.lower.kind._endpoint.admission
+        before = Peer("127.0.0.1", made.upper.endpoint.port)
+        assert admission.knows(before)
+
+        async def elsewhere(host: str, port: int) -> list[tuple[object, ...]]:
+            return [(0, 0, 0, "", ("127.0.0.2", port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", elsewhere)
+        await link._find_peer()
+        assert not admission.knows(before)
+        assert link.is_from("127.0.0.2", CODE)
+        assert not link.is_from("127.0.0.1", CODE)
 
 
 async def test_only_what_is_shared_is_in_the_catalogue(tmp_path: Path) -> None:
