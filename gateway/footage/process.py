@@ -122,7 +122,7 @@ async def serve(settings: Settings, name: str) -> None:
         lag = LoopLag()
 
         async def status() -> dict[str, Any]:
-            return {"event_loop_lag_ms": lag.worst_ms(), "sessions": len(server.sessions)}
+            return {"event_loop_lag_ms": lag.worst_ms(), "sessions": len(server.asked.sessions)}
 
         async def masks_changed(camera_id: str) -> None:
             privacy.changed(camera_id)

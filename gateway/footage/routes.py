@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.audit.watching import FootageWatched
+from gateway.footage.asked_footage import TIME_LIMIT_US, AskedFootage, integer_of
 from gateway.footage.borrowing import borrow
-from gateway.footage.download import DOWNLOAD_SPAN_LIMIT_US, VirtualFile, plan_download
+from gateway.footage.download_route import Downloads
 from gateway.footage.errors import BadParameter, with_errors
 from gateway.footage.export_rights import Exports
-from gateway.footage.fragments import FragmentMaker, check_numbers
+from gateway.footage.fragments import FragmentMaker
 from gateway.footage.frames import WIDTH_LIMIT, FrameMaker
 from gateway.footage.hls import HLS_SPAN_LIMIT_US, media_playlist
-from gateway.footage.masked_download import pieces, plan
 from gateway.footage.parts import part_response, unsatisfiable, wanted_part
 from gateway.footage.playback_index import (
     Range,
@@ -37,16 +35,11 @@ from gateway.footage.transcoding import PlaybackTranscoding
 from gateway.identifiers import US_PER_S
 from gateway.masks import Polygons, footage_path
 from gateway.transcoder.errors import TranscodeError
-from recorder.segments import Run
 
 KEYFRAMES_LIMIT = 5000
 KEYFRAMES_SPAN_LIMIT_US = 24 * 3600 * US_PER_S
 _BODY_BYTES_LIMIT = 16 * 1024
-_TIME_LIMIT_US = 1 << 60
 _IMMUTABLE = "private, max-age=31536000, immutable"
-_PLANS_KEPT = 8
-# How long a download goes on at most after the right to it has gone.
-_RECHECK_S = 2.0
 
 
 @dataclass(slots=True)
@@ -55,15 +48,13 @@ class FootageServer:
 
     name: str
     reader: FootageReader
-    sessions: PlaybackSessions
     fragments: FragmentMaker
     frames: FrameMaker
     transcoding: PlaybackTranscoding
-    exports: Exports
     privacy: Privacy
-    watched: FootageWatched
     shards: Shards
-    _plans: dict[tuple[str, str, Range], VirtualFile]
+    asked: AskedFootage
+    downloads: Downloads
 
     def routes(self) -> list[Route]:
         """Everything below ``/s/{name}``."""
@@ -77,7 +68,7 @@ class FootageServer:
             ("/segments/{segment_id}/keyframes/{number:int}.m4s", self.keyframe),
             ("/segments/{segment_id}/segment.mp4", self.segment),
             ("/frame.jpg", self.frame),
-            ("/mp4", self.mp4),
+            ("/mp4", self.downloads.mp4),
             ("/hls/index.m3u8", self.hls),
             ("/transcode/runs/{run_id}/init.mp4", self.transcoded_initialisation),
             (
@@ -104,8 +95,8 @@ class FootageServer:
 
     async def revoke(self, session_ids: list[str]) -> int:
         """End these sessions; their next request is refused."""
-        ended = self.sessions.revoke(session_ids)
-        self.watched.ended(session_ids)
+        ended = self.asked.sessions.revoke(session_ids)
+        self.asked.watched.ended(session_ids)
         await self.transcoding.release(set(session_ids))
         return ended
 
@@ -120,7 +111,7 @@ class FootageServer:
             ticket = None
         if not isinstance(ticket, str):
             raise BadParameter("ticket", 'send {"ticket": …} as JSON')
-        session, cookie = await self.sessions.open(ticket)
+        session, cookie = await self.asked.sessions.open(ticket)
         response = JSONResponse(
             {
                 "session_id": session.id,
@@ -139,14 +130,14 @@ class FootageServer:
             201,
             {"Cache-Control": "no-store"},
         )
-        set_session_cookie(request, response, self.sessions, self.name, session.id, cookie)
+        set_session_cookie(request, response, self.asked.sessions, self.name, session.id, cookie)
         return response
 
     # ---- what there is
 
     async def index(self, request: Request) -> Response:
         """``/index``."""
-        camera_id, session, wanted = await self._range_of(request, _TIME_LIMIT_US)
+        camera_id, session, wanted = await self.asked.range_of(request, TIME_LIMIT_US)
         page, next_us = page_of(wanted)
         items = await self.reader.between(camera_id, session.variant, page.start_us, page.end_us)
         gaps = await self.reader.gaps_between(
@@ -164,8 +155,8 @@ class FootageServer:
 
     async def borrow(self, request: Request) -> Response:
         """``POST /borrow?at_us=``: have what the camera's device holds from there on fetched."""
-        at_us = _integer(request, "at_us")
-        camera_id, session = await self._find(request, Range(at_us, at_us + 1))
+        at_us = integer_of(request, "at_us")
+        camera_id, session = await self.asked.find(request, Range(at_us, at_us + 1))
         if Range(at_us, at_us + 1).clipped(session.range).empty:
             raise SessionRefused(403, "not_allowed", "this session does not reach to that time")
         answer = await borrow(self.reader, self.shards, camera_id, at_us, session.range.end_us)
@@ -173,8 +164,8 @@ class FootageServer:
 
     async def keyframes(self, request: Request) -> Response:
         """``/keyframes``."""
-        camera_id, session, wanted = await self._range_of(request, KEYFRAMES_SPAN_LIMIT_US)
-        limit = _integer(request, "limit", default=1000, least=1, most=KEYFRAMES_LIMIT)
+        camera_id, session, wanted = await self.asked.range_of(request, KEYFRAMES_SPAN_LIMIT_US)
+        limit = integer_of(request, "limit", default=1000, least=1, most=KEYFRAMES_LIMIT)
         items = await self.reader.between(
             camera_id, session.variant, wanted.start_us, wanted.end_us
         )
@@ -183,7 +174,7 @@ class FootageServer:
 
     async def hls(self, request: Request) -> Response:
         """``/hls/index.m3u8``."""
-        camera_id, session, wanted = await self._range_of(request, HLS_SPAN_LIMIT_US)
+        camera_id, session, wanted = await self.asked.range_of(request, HLS_SPAN_LIMIT_US)
         items = await self.reader.between(
             camera_id, session.variant, wanted.start_us, wanted.end_us
         )
@@ -202,13 +193,13 @@ class FootageServer:
 
     async def initialisation(self, request: Request) -> Response:
         """``/runs/{run_id}/init.mp4``."""
-        session, run = await self._run_of(request)
+        session, run = await self.asked.run_of(request)
         await self.privacy.require_uncovered(request.path_params["camera_id"], session)
         return _media(self.fragments.initialisation(run), f"i-{run.id}", request)
 
     async def media(self, request: Request) -> Response:
         """``/segments/{segment_id}/fragments/{first}-{last}.m4s``."""
-        located, session, first, last = await self._fragments_of(request)
+        located, session, first, last = await self.asked.fragments_of(request)
         await self.privacy.require_uncovered(request.path_params["camera_id"], session)
         tag = f"f-{located.segment.id}-{first}-{last}"
         if _unchanged(request, tag):
@@ -217,7 +208,7 @@ class FootageServer:
 
     async def keyframe(self, request: Request) -> Response:
         """``/segments/{segment_id}/keyframes/{number}.m4s``."""
-        located, session, number, _ = await self._fragments_of(request)
+        located, session, number, _ = await self.asked.fragments_of(request)
         await self.privacy.require_uncovered(request.path_params["camera_id"], session)
         tag = f"k-{located.segment.id}-{number}"
         if _unchanged(request, tag):
@@ -226,7 +217,7 @@ class FootageServer:
 
     async def segment(self, request: Request) -> Response:
         """``/segments/{segment_id}/segment.mp4``: the recorded object, by byte ranges (HLS)."""
-        located = await self._segment_of(request, 0)
+        located = await self.asked.segment_of(request, 0)
         segment = located.segment
         tag = f"s-{segment.id}-{segment.size_bytes}"
         part = wanted_part(request, segment.size_bytes, tag)
@@ -238,26 +229,28 @@ class FootageServer:
             if item.offset < part.end and item.offset + item.size_bytes > part.start
         ]
         for item in touched[:1] + touched[-1:]:
-            camera_id, session = await self._permit(
+            camera_id, session = await self.asked.permit(
                 request, item.start_us, item.start_us + item.duration_us
             )
             await self.privacy.require_uncovered(camera_id, session)
         if touched:
             last = touched[-1]
-            self._shown(session, camera_id, touched[0].start_us, last.start_us + last.duration_us)
+            self.asked.shown(
+                session, camera_id, touched[0].start_us, last.start_us + last.duration_us
+            )
         else:
-            camera_id, session = await self._find(request, None)
+            camera_id, session = await self.asked.find(request, None)
             await self.privacy.require_uncovered(camera_id, session)
         taken = _pieces(self.reader, located, part.start, part.end)
         return part_response(request, taken, part, tag, {"Cache-Control": _IMMUTABLE})
 
     async def frame(self, request: Request) -> Response:
         """``/frame.jpg``."""
-        at_us = _integer(request, "at_us")
-        width = _integer(request, "width", default=0, least=0, most=WIDTH_LIMIT)
+        at_us = integer_of(request, "at_us")
+        width = integer_of(request, "width", default=0, least=0, most=WIDTH_LIMIT)
         exact = request.query_params.get("exact", "true") not in ("false", "0")
-        camera_id, session = await self._permit(request, at_us, at_us + 1)
-        self._shown(session, camera_id, at_us, at_us + 1)
+        camera_id, session = await self.asked.permit(request, at_us, at_us + 1)
+        self.asked.shown(session, camera_id, at_us, at_us + 1)
         jpeg = await self.frames.picture(
             camera_id,
             session.variant,
@@ -270,81 +263,16 @@ class FootageServer:
         # It names its viewer: the next who signs in at this browser gets another.
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
-    async def mp4(self, request: Request) -> Response:
-        """``/mp4``: a download."""
-        camera_id, session, wanted = await self._range_of(request, DOWNLOAD_SPAN_LIMIT_US)
-        await self.exports.permit(session, camera_id, wanted, peer_address(request))
-        covered = await self.privacy.covered_as(camera_id, session)
-        if covered:
-            return await self._masked_mp4(camera_id, session, wanted, covered)
-        key = (camera_id, session.variant, wanted)
-        plan = self._plans.get(key) if "range" in request.headers else None
-        if plan is None:
-            plan = await plan_download(self.reader, camera_id, session.variant, wanted)
-            while len(self._plans) >= _PLANS_KEPT:
-                del self._plans[next(iter(self._plans))]
-            self._plans[key] = plan
-        part = wanted_part(request, plan.size_bytes, plan.tag)
-        if part is None:
-            return unsatisfiable(plan.size_bytes)
-        read = plan.read(self.reader, part.start, part.end)
-        taken = self._while_exported(read, camera_id, session, covered)
-        name = f"{camera_id}_{_file_time(plan.start_us)}_{_file_time(plan.end_us)}.mp4"
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "private, no-cache",
-        }
-        return part_response(request, taken, part, plan.tag, headers)
-
-    async def _masked_mp4(
-        self, camera_id: str, session: PlaybackSession, wanted: Range, covered: int
-    ) -> Response:
-        items = await self.reader.between(
-            camera_id, session.variant, wanted.start_us, wanted.end_us
-        )
-        batches = plan(items, wanted)
-        masks = await self.privacy.masks(camera_id, session, wanted.start_us, wanted.end_us)
-        # A place of its own: who downloads may go on watching.
-        made = pieces(self.transcoding, (session.id, f"{camera_id} download"), batches, masks)
-        first = await anext(made)
-        name = f"{camera_id}_{_file_time(wanted.start_us)}_{_file_time(wanted.end_us)}.mp4"
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
-        }
-        taken = self._while_exported(_after(first, made), camera_id, session, covered)
-        return StreamingResponse(taken, 200, headers, media_type="video/mp4")
-
-    async def _while_exported(
-        self,
-        taken: AsyncIterator[bytes],
-        camera_id: str,
-        session: PlaybackSession,
-        covered: int,
-    ) -> AsyncIterator[bytes]:
-        """A download takes minutes: it breaks off when the right to it goes, or when other masks
-        are drawn than those under which it began.
-        """
-        checked = time.monotonic()
-        async for piece in taken:
-            if time.monotonic() - checked >= _RECHECK_S:
-                await self.sessions.require_unrevoked(session)
-                await self.exports.authorize(session, camera_id)
-                if await self.privacy.covered_as(camera_id, session) != covered:
-                    raise SessionRefused(403, "masked", "the masks were changed: download it again")
-                checked = time.monotonic()
-            yield piece
-
     # ---- transcoded
 
     async def transcoded_initialisation(self, request: Request) -> Response:
         """``/transcode/runs/{run_id}/init.mp4``."""
-        _, run = await self._run_of(request)
+        _, run = await self.asked.run_of(request)
         return _media(await self.transcoding.initialisation(run), f"ti-{run.id}", request)
 
     async def transcoded_media(self, request: Request) -> Response:
         """``/transcode/segments/{segment_id}/fragments/{first}-{last}.m4s``."""
-        located, session, first, last = await self._fragments_of(request)
+        located, session, first, last = await self.asked.fragments_of(request)
         camera_id = request.path_params["camera_id"]
         viewer = (session.id, camera_id)
         masks = await self.privacy.masks_of(camera_id, session, [located])
@@ -362,7 +290,7 @@ class FootageServer:
 
     async def transcoded_keyframe(self, request: Request) -> Response:
         """``/transcode/segments/{segment_id}/keyframes/{number}.m4s``."""
-        located, session, number, _ = await self._fragments_of(request)
+        located, session, number, _ = await self.asked.fragments_of(request)
         camera_id = request.path_params["camera_id"]
         viewer = (session.id, camera_id)
         masks = await self.privacy.masks_of(camera_id, session, [located])
@@ -389,72 +317,6 @@ class FootageServer:
             return Response(data, media_type="video/mp4", headers={"Cache-Control": "no-store"})
         return _media(data, f"{tag}-{shown}" if masks else tag, request)
 
-    # ---- who asks for what
-
-    async def _find(self, request: Request, wanted: Range | None) -> tuple[str, PlaybackSession]:
-        camera_id = request.path_params["camera_id"]
-        session = await self.sessions.find(
-            camera_id,
-            wanted,
-            request.headers.get("cookie", ""),
-            request.query_params.get("ticket"),
-        )
-        return camera_id, session
-
-    async def _permit(
-        self, request: Request, start_us: int, end_us: int
-    ) -> tuple[str, PlaybackSession]:
-        camera_id = request.path_params["camera_id"]
-        session = await self.sessions.permitting(
-            camera_id,
-            Range(start_us, max(end_us, start_us + 1)),
-            request.headers.get("cookie", ""),
-            request.query_params.get("ticket"),
-        )
-        return camera_id, session
-
-    async def _range_of(
-        self, request: Request, longest_us: int
-    ) -> tuple[str, PlaybackSession, Range]:
-        start_us, end_us = _integer(request, "start_us"), _integer(request, "end_us")
-        if end_us <= start_us:
-            raise BadParameter("end_us", "the range ends before it begins")
-        camera_id, session = await self._find(request, Range(start_us, end_us))
-        clipped = Range(start_us, end_us).clipped(session.range)
-        if clipped.empty:
-            raise SessionRefused(403, "not_allowed", "this session does not reach to that time")
-        if clipped.end_us - clipped.start_us > longest_us:
-            raise BadParameter("end_us", f"ask for at most {longest_us // US_PER_S} s at once")
-        return camera_id, session, clipped
-
-    async def _run_of(self, request: Request) -> tuple[PlaybackSession, Run]:
-        camera_id, session = await self._find(request, None)
-        run = await self.reader.run(camera_id, session.variant, request.path_params["run_id"])
-        return session, run
-
-    async def _segment_of(self, request: Request, fragments: int) -> Located:
-        camera_id, session = await self._find(request, None)
-        segment_id = request.path_params["segment_id"]
-        return await self.reader.segment(camera_id, session.variant, segment_id, fragments)
-
-    async def _fragments_of(self, request: Request) -> tuple[Located, PlaybackSession, int, int]:
-        parameters = request.path_params
-        first = parameters["first"] if "first" in parameters else parameters["number"]
-        last = parameters.get("last", first)
-        located = await self._segment_of(request, last + 1)
-        check_numbers(located, first, last)
-        begin, end = located.fragments[first], located.fragments[last]
-        _, session = await self._permit(request, begin.start_us, begin.start_us + begin.duration_us)
-        end_us = end.start_us + end.duration_us
-        if last != first:
-            await self._permit(request, end.start_us, end_us)
-        self._shown(session, parameters["camera_id"], begin.start_us, end_us)
-        return located, session, first, last
-
-    def _shown(self, session: PlaybackSession, camera_id: str, start_us: int, end_us: int) -> None:
-        """For the register: which minutes were really looked at."""
-        self.watched.note(session.id, session.ticket.user_id, camera_id, start_us, end_us)
-
 
 def footage_server(
     name: str,
@@ -469,18 +331,18 @@ def footage_server(
     shards: Shards,
 ) -> FootageServer:
     """A server of these parts."""
+    asked = AskedFootage(reader, sessions, watched)
+    downloads = Downloads(asked, exports, privacy, transcoding)
     return FootageServer(
         name,
         reader,
-        sessions,
         fragments,
         frames,
         transcoding,
-        exports,
         privacy,
-        watched,
         shards,
-        {},
+        asked,
+        downloads,
     )
 
 
@@ -490,39 +352,6 @@ def _unavailable(error: TranscodeError, masks: Polygons) -> Exception:
         message = f"parts of this picture are masked, and nobody can draw the masks: {error}"
         return SessionRefused(503, "masked_unavailable", message)
     return error
-
-
-def _integer(
-    request: Request,
-    name: str,
-    *,
-    default: int | None = None,
-    least: int = 0,
-    most: int = _TIME_LIMIT_US,
-) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        if default is None:
-            raise BadParameter(name, "is missing")
-        return default
-    try:
-        value = int(text)
-    except ValueError:
-        raise BadParameter(name, "is not a whole number") from None
-    if not least <= value <= most:
-        raise BadParameter(name, f"is not between {least} and {most}")
-    return value
-
-
-def peer_address(request: Request) -> str | None:
-    """Who asks: the pass-through in front says for whom."""
-    forwarded = request.headers.get("x-forwarded-for", "").split(",")[-1].strip()
-    return forwarded or (request.client.host if request.client else None)
-
-
-def _file_time(at_us: int) -> str:
-    at = datetime.datetime.fromtimestamp(at_us // US_PER_S, datetime.UTC)
-    return f"{at:%Y%m%dT%H%M%SZ}"
 
 
 def _unchanged(request: Request, tag: str) -> bool:
@@ -539,12 +368,6 @@ def _media(data: bytes, tag: str, request: Request) -> Response:
     return Response(
         data, media_type="video/mp4", headers={"ETag": f'"{tag}"', "Cache-Control": _IMMUTABLE}
     )
-
-
-async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
 
 
 async def _pieces(

@@ -27,7 +27,7 @@ from camera_adapters.stream import AccessUnit, Codec, Track
 from gateway.audit.watching import FootageWatched, WatchedLog
 from gateway.control.channel import ControlClient, ControlServer
 from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.footage import routes
+from gateway.footage import download_route
 from gateway.footage.download import VirtualFile
 from gateway.footage.export_rights import Exports
 from gateway.footage.fragments import FragmentMaker
@@ -350,7 +350,7 @@ async def download_breaks_off(
             await happened.wait()
 
     monkeypatch.setattr(VirtualFile, "read", read_haltingly)
-    monkeypatch.setattr(routes, "_RECHECK_S", 0)
+    monkeypatch.setattr(download_route, "_RECHECK_S", 0)
     url = world.url(f"/mp4?start_us={START_US}&end_us={START_US + 25_000_000}")
     with pytest.raises(httpx.RemoteProtocolError):
         async with world.http.stream("GET", url) as answer:

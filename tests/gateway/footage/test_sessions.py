@@ -114,7 +114,7 @@ async def test_it_outlives_its_ticket_and_the_server(world, h264) -> None:
     while now_us() <= expires_us:
         assert (await world.get(INDEX)).status_code == 200
     assert (await world.get(INDEX)).status_code == 200
-    world.server.sessions = PlaybackSessions(SECRET, world.engine)
+    world.server.asked.sessions = PlaybackSessions(SECRET, world.engine)
     assert (await world.get(INDEX)).status_code == 200
 
 
@@ -133,7 +133,7 @@ async def test_a_restarted_server_knows_what_was_revoked_meanwhile(world, h264) 
     await world.open()
     assert (await world.get(INDEX)).status_code == 200
     await world.rows.write("viewing.ended", session_ids=["ses_1"])
-    world.server.sessions = PlaybackSessions(SECRET, world.engine)
+    world.server.asked.sessions = PlaybackSessions(SECRET, world.engine)
     assert (await world.get(INDEX)).status_code == 401
 
 

@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute
 
 from gateway.cluster.child import PROCESS_MODULES
 from gateway.footage.packages import PackageServer
-from gateway.footage.routes import FootageServer
+from gateway.footage.routes import footage_server
 from gateway.identifiers import US_PER_S, now_us
 from gateway.live.mse import MseEndpoint
 from gateway.live.talk import TalkEndpoint
@@ -102,7 +102,7 @@ def _paths(routes: list[BaseRoute]) -> set[str]:
 
 def test_every_route_of_shards_and_footage_servers_is_known_here() -> None:
     nothing: Any = None
-    footage = FootageServer("footage-1", *[nothing] * 9, {})
+    footage = footage_server("footage-1", *[nothing] * 9)
     packages = PackageServer("footage-1", nothing, nothing, Path())
     assert _paths([*footage.routes(), *packages.routes()]) == set(FOOTAGE)
     shard = [
