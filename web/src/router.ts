@@ -27,6 +27,7 @@ export const router = createRouter({
     { path: '/shift', name: 'shift', component: () => import('@/shift/ShiftPage.vue') },
     { path: '/users/:id', name: 'user', component: () => import('@/users/UserPage.vue'), meta: { rights: ['users', 'grant'], managing: true } },
     { path: '/platforms/register', name: 'register', component: () => import('@/wizard/WizardPage.vue'), meta: { rights: ['configure'], managing: true } },
+    { path: '/platforms/by-address', name: 'by-address', component: () => import('@/wizard/ByAddressPage.vue'), meta: { rights: ['configure'], managing: true } },
     { path: '/platforms/:id', name: 'platform', component: () => import('@/platforms/PlatformPage.vue'), meta: { rights: ['configure'], managing: true } },
     { path: '/evidence/:view(cases|holds|exports)?', name: 'evidence', component: () => import('@/evidence/EvidencePage.vue') },
     { path: '/alarms/:view(open|events|switches)?', name: 'alarms', component: () => import('@/alarms/AlarmsPage.vue'), meta: { rights: ['live'] } },

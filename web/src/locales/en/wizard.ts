@@ -71,4 +71,15 @@ export default {
       failed: 'Failed, can be tried again',
     },
   },
+  byAddress: {
+    title: 'Add by address and make',
+    entry: 'No ONVIF? Add by address and make',
+    lead: 'For cameras and recorders without ONVIF: the stream addresses come from the make, so that address and account are enough. For hundreds of them use a sheet (“Import & export”).',
+    lines: 'Address, name, channels (one a line, as pasted from a sheet)',
+    example: '10.1.2.3, East gate\n10.1.2.9, Recorder of Shipai, 1-8',
+    count: '{count} cameras',
+    wrong: '{count} lines cannot be read, such as “{line}”',
+    make: 'Add {count} cameras',
+    none: 'Enter addresses above, and each camera is listed here',
+  },
 }
