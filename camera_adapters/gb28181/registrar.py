@@ -71,6 +71,8 @@ class Registration:
     call_id: str = ""
     cseq: int = 0
     present: bool = True
+    # Of an earlier process, and not heard of since.
+    restored: bool = False
     # Where it spoke from before, and when that changed: two devices behind one NAT take turns.
     earlier_peer: Peer | None = None
     moved_s: float = -1e9
@@ -86,7 +88,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """Registered anew (``again`` False), refreshed, or heard of again after a silence."""
+    """Registered anew (``again`` False), refreshed, or heard of again after a silence or for the
+    first time since a restart of ours (``again`` False).
+    """
 
     registration: Registration
     again: bool
@@ -281,6 +285,7 @@ class Registrar:
         again = known.present and same
         known.expires_at_s, known.heard_s, known.present = now_s + expires_s, now_s, True
         known.call_id, known.cseq, known.version = call_id, number, version
+        known.restored = False
         self._events.append(Came(known, again=again))
         return True
 
@@ -306,8 +311,8 @@ class Registrar:
             return None
         self._move(known, peer, now_s)
         known.heard_s = now_s
-        if not known.present:
-            known.present = True
+        if known.restored or not known.present:
+            known.present, known.restored = True, False
             self._events.append(Came(known, again=False))
         return known
 
@@ -328,8 +333,11 @@ class Registrar:
         self._events.append(Moved(known, before))
 
     def restore(self, code: str, peer: Peer, expires_in_s: float, now_s: float) -> Registration:
-        """Go on with a registration of an earlier process: it is given one silence to be heard."""
-        registration = Registration(code, peer, now_s + expires_in_s, now_s)
+        """Go on with a registration of an earlier process: it is given one silence to be heard.
+
+        Its first word is told as :class:`Came`: what it was asked before ended with that process.
+        """
+        registration = Registration(code, peer, now_s + expires_in_s, now_s, restored=True)
         self._registrations[code] = self._by_peer[peer] = registration
         return registration
 

@@ -42,6 +42,7 @@ _TRIES = 3
 _TRY_AGAIN_S = 15.0
 # For those that cannot be subscribed to, or whose notices were lost.
 _CATALOG_AGAIN_S = 6 * 3600.0
+_CATALOG_FAILED_S = 600.0
 _CATALOG = "catalog"
 _SUBSCRIPTION = "subscribe "
 _SUBSCRIBED_S = 5.0
@@ -129,7 +130,9 @@ class Fetching:
                 if device.catalog["state"] == "complete":
                     break
                 await asyncio.sleep(_TRY_AGAIN_S)
-            await asyncio.sleep(_CATALOG_AGAIN_S)
+            # Until it is fetched its channels are off.
+            failed = device.catalog["state"] == "failed"
+            await asyncio.sleep(_CATALOG_FAILED_S if failed else _CATALOG_AGAIN_S)
 
     async def _fetch_later(self, device: Device) -> None:
         last = self._fetched_s.get(device.id, 0.0)

@@ -30,9 +30,10 @@ from camera_adapters.sip.peer import Peer
 from gateway.cluster.child import ConfigurationError
 from gateway.control.channel import ControlError
 from gateway.database.gb28181_tables import gb28181_dialogs
-from gateway.database.platform_tables import platform_channels, platform_states
+from gateway.database.platform_tables import platform_states
 from gateway.identifiers import US_PER_S, now_us
 from gateway.platforms.context import SignallingContext
+from gateway.platforms.gb28181_below.channels_off import put_channels_off
 from gateway.platforms.gb28181_below.devices import NOT_REGISTERED, Device
 from gateway.platforms.gb28181_below.fetching import Fetching
 from gateway.platforms.gb28181_below.hearing import Hearing
@@ -187,6 +188,8 @@ class Gb28181Below:
             self._devices[platform.id] = self._by_code[device.code] = device
             self._restore(device, states.get(platform.id), now_s)
             device.tell()
+        # What an earlier process wrote of them may be older than their state.
+        self._channels_off([one for one in platforms if self._devices[one.id].state != "online"])
         for row in dialogs:
             self._media.restore(self._devices[row["platform_id"]], dict(row))
 
@@ -206,6 +209,11 @@ class Gb28181Below:
             device.state, device.since_us = "online", row.since_us
             device.fault = device.detail = ""
             device.peer, device.expires_us, device.seen_us = peer, row.expires_us, row.seen_us
+        elif row.state == "online":
+            # It ran out while nobody looked.
+            device.fault, device.detail = _GONE["expired"]
+            device.seen_us = row.seen_us
+            device.since_us = min(row.expires_us or row.since_us, device.since_us)
         elif row.state == "offline":
             device.since_us = row.since_us
             if row.fault:
@@ -422,7 +430,7 @@ class Gb28181Below:
                 device.gone(*_GONE[cause])
                 device.close()
                 self._fetching.forget(device)
-                self._channels_off(device)
+                self._channels_off([device.platform])
             case Refused(fault=fault, detail=detail, registered=registered):
                 until_s = now_s + 3.0 * self._settings.keepalive_s
                 if registered:
@@ -430,26 +438,19 @@ class Gb28181Below:
                 else:
                     device.gone(fault, detail, state="refused")
 
-    def _channels_off(self, device: Device) -> None:
-        """A platform's state is that of its channels; they come back with its catalogue."""
-        task = asyncio.create_task(self._put_channels_off(device))
+    def _channels_off(self, platforms: list[DesiredPlatform]) -> None:
+        if not platforms:
+            return
+        context, ids = self._context, [one.id for one in platforms]
+        task = asyncio.create_task(
+            put_channels_off(context.reader, context.sink, ids, self._is_online)
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _put_channels_off(self, device: Device) -> None:
-        table = platform_channels
-        async with self._context.reader.connect() as connection:
-            codes = (
-                await connection.scalars(
-                    sa.select(table.c.code).where(
-                        table.c.platform_id == device.id,
-                        table.c.gone_us.is_(None),
-                        table.c.status == "on",
-                    )
-                )
-            ).all()
-        if codes and device.state != "online":
-            self._context.sink.channel_status(device.id, dict.fromkeys(codes, "off"))
+    def _is_online(self, platform_id: str) -> bool:
+        device = self._devices.get(platform_id)
+        return device is None or device.state == "online"
 
     async def _poll(self) -> None:
         while True:

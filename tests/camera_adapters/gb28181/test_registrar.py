@@ -288,6 +288,14 @@ def test_restored_registration_is_given_one_silence() -> None:
     assert [event.cause for event in clocked.events() if isinstance(event, Gone)] == ["silent"]
 
 
+def test_first_word_of_a_restored_registration_is_its_coming() -> None:
+    clocked = Clocked()
+    clocked.registrar.restore(CODE, HERE, 500.0, clocked.now)
+    for _ in range(2):
+        assert clocked.registrar.heard(CODE, HERE, clocked.now) is not None
+    assert [event.again for event in clocked.events() if isinstance(event, Came)] == [False]
+
+
 def test_password_appears_in_no_repr() -> None:
     assert "secret" not in repr(Account("secret", "admin"))
 

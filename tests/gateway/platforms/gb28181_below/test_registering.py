@@ -13,10 +13,11 @@ from camera_adapters.gb28181.catalog import CatalogItem
 from camera_adapters.gb28181.local_time import CHINA
 from camera_adapters.sip.peer import Transport
 from gateway.cluster.child import ConfigurationError
+from gateway.identifiers import now_us
 from gateway.platforms.gb28181_below.kind import Gb28181Below
 from gateway.platforms.operations import DeviceRefused
 from gateway.settings import Gb28181Settings
-from tests.gateway.platforms.gb28181_below.upper import CODE, PASSWORD, upper_gateway
+from tests.gateway.platforms.gb28181_below.upper import CODE, PASSWORD, Upper, upper_gateway
 
 GATE = "34020000001310000001"
 CAMERAS = [
@@ -147,6 +148,106 @@ async def test_three_missed_keepalives_are_offline_and_one_brings_it_back(tmp_pa
             await upper.kind.operations(platform_id).keyframe(GATE, "main")
         assert await device.keepalive() == 200
         assert upper.state(platform_id).state == "online"
+
+
+async def until_channels(upper: Upper, platform_id: str, wanted: set[str]) -> None:
+    """Every channel of the device has one of these states."""
+    while True:
+        rows = (await upper.channels(platform_id)).values()
+        if {row["status"] for row in rows} == wanted:
+            return
+        await asyncio.sleep(0.02)
+
+
+def silence(upper: Upper, by_s: float) -> None:
+    """Nothing was heard of the device for so much longer."""
+    registration = upper.kind._registrar.get(CODE)
+    assert registration is not None
+    registration.heard_s -= by_s
+    upper.kind._look(asyncio.get_running_loop().time())
+
+
+async def test_silence_takes_the_channels_along_and_one_word_brings_them_back(
+    tmp_path: Path,
+) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        await until_channels(upper, platform_id, {"on", "off"})
+        silence(upper, 181)
+        assert upper.state(platform_id).fault == "silent"
+        await until_channels(upper, platform_id, {"off"})
+        assert await device.keepalive() == 200
+        await until_channels(upper, platform_id, {"on", "off"})
+
+
+async def test_device_that_never_comes_back_after_a_restart_is_silent(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        await device.close()
+        await upper.restart(killed=True)
+        assert upper.state(platform_id).state == "online"
+        silence(upper, 181)
+        assert (upper.state(platform_id).state, upper.state(platform_id).fault) == (
+            "offline",
+            "silent",
+        )
+        await until_channels(upper, platform_id, {"off"})
+
+
+async def test_registration_that_ran_out_while_nobody_looked_is_offline(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        assert upper.running is not None
+        await upper.running.reporting.flush()
+        ended_us = now_us() - 1
+        state = {**upper.state(platform_id).to_message(), "expires_us": ended_us}
+        await upper.rows.write("platforms.states", owner="signalling", states={platform_id: state})
+        await upper.restart(killed=True)
+        found = upper.state(platform_id)
+        assert (found.state, found.fault, found.since_us) == ("offline", "expired", ended_us)
+        await until_channels(upper, platform_id, {"off"})
+
+
+async def test_channels_follow_a_state_that_was_written_before_them(tmp_path: Path) -> None:
+    """Killed between the two: the device is offline, its channels are on."""
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        await device.register(0)
+        await until_channels(upper, platform_id, {"off"})
+        await upper.rows.write(
+            "platforms.channel_status", platform_id=platform_id, status={GATE: "on"}
+        )
+        await upper.restart(killed=True)
+        assert upper.state(platform_id).fault == "unregistered"
+        await until_channels(upper, platform_id, {"off"})
+
+
+async def test_after_a_restart_the_first_word_has_the_device_asked_for_all(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        device = await upper.device(items=CAMERAS)
+        await device.register()
+        await device.subscribed.wait()
+        await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        await upper.restart(killed=True)
+        device.subscriptions.clear()
+        device.subscribed.clear()
+        device.items = CAMERAS[:2]
+        assert await device.keepalive() == 200
+        await device.subscribed.wait()
+        await upper.until(platform_id, lambda s: s.catalog.get("received") == 2)
 
 
 async def test_second_device_by_the_same_code_is_refused_and_shown(tmp_path: Path) -> None:
