@@ -4,7 +4,7 @@ Nonces are stateless: a nonce carries its own time and is signed, so that a floo
 no memory and a restart of the process forgets nobody. What is remembered is only how far each nonce
 that was *rightly* answered has been counted, so that an answer that was overheard cannot be sent
 again; that memory is bounded. The client's half is
-:class:`camera_adapters.rtsp.authentication.Credentials`.
+:class:`camera_adapters.http_authentication.Credentials`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from camera_adapters.rtsp.authentication import digest_response, parse_parameters
+from camera_adapters.http_authentication import digest_response, parse_parameters
 
 Verdict = Literal["accepted", "missing", "malformed", "wrong", "stale", "replayed"]
 

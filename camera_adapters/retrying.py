@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from camera_adapters.media_ingest import MediaIngest
+from camera_adapters.redaction import redact
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
-from camera_adapters.rtsp.url import redact
 from camera_adapters.source import SourceCounters, SourceState
 from camera_adapters.stream import GapCause, Interruption, Stream
 

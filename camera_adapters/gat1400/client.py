@@ -13,7 +13,7 @@ from typing import Any
 from camera_adapters.gat1400.answers import ResponseStatus, read_statuses
 from camera_adapters.gat1400.body import CONTENT_TYPE, BodyError, read_body, write_body
 from camera_adapters.gat1400.codes import Status
-from camera_adapters.rtsp.authentication import Credentials, parse_challenges
+from camera_adapters.http_authentication import Credentials, parse_challenges
 
 
 class RefusedByPeer(Exception):

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import socket
 
-from camera_adapters.rtsp.datagrams import widen
+from camera_adapters.receive_buffers import widen
 
 
 class NoPortLeft(Exception):

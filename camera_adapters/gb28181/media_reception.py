@@ -1,7 +1,7 @@
 """Receiving one session's media: by UDP, or by TCP as the one that listens or connects.
 
 All bytes go to a :class:`~camera_adapters.gb28181.intake.MediaIntake`; sockets are read in rounds
-(:mod:`camera_adapters.rtsp.gathered_reads`). A reception ends with a :class:`MediaEnd`, never with
+(:mod:`camera_adapters.gathered_reads`). A reception ends with a :class:`MediaEnd`, never with
 an exception.
 """
 
@@ -18,12 +18,12 @@ from typing import Protocol, cast
 
 import structlog
 
+from camera_adapters.gathered_reads import GatheredReads, gathered_reads
 from camera_adapters.gb28181.intake import MediaIntake
 from camera_adapters.gb28181.media_ports import BoundPorts, PortPool, bind_listener, bind_pair
 from camera_adapters.gb28181.media_terms import DISCARD_PORT, MediaAnswer, MediaTransport
 from camera_adapters.gb28181.source_lock import Address, SourceLock
-from camera_adapters.rtsp.datagrams import ENOUGH_FOR_ROUNDS_BYTES
-from camera_adapters.rtsp.gathered_reads import GatheredReads, gathered_reads
+from camera_adapters.receive_buffers import ENOUGH_FOR_ROUNDS_BYTES
 
 _log = structlog.get_logger(__name__)
 

@@ -21,10 +21,10 @@ from camera_adapters.hls.playlist import (
     Segment,
     parse_playlist,
 )
+from camera_adapters.http_authentication import Credentials
 from camera_adapters.http_pull.client import FetchFailed, get, get_text, read_limited
 from camera_adapters.mpeg_ts.demultiplex import TransportDemultiplexer, TsPicture, Unit
 from camera_adapters.retrying import Attempt, Ending
-from camera_adapters.rtsp.authentication import Credentials
 
 SEGMENT_BYTES_LIMIT = 64 * 1024 * 1024
 _INIT_BYTES_LIMIT = 256 * 1024

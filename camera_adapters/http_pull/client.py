@@ -10,9 +10,9 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
+from camera_adapters.http_authentication import Credentials, parse_challenges
+from camera_adapters.redaction import redact
 from camera_adapters.retrying import Ending
-from camera_adapters.rtsp.authentication import Credentials, parse_challenges
-from camera_adapters.rtsp.url import redact
 
 CONNECT_TIMEOUT_S = 10.0
 REDIRECTS_LIMIT = 5

@@ -13,13 +13,13 @@ import aiohttp
 from camera_adapters.flv.media import FlvMedia
 from camera_adapters.flv.tags import FlvError, TagReader
 from camera_adapters.hls.following import follow_playlist
+from camera_adapters.http_authentication import Credentials
 from camera_adapters.http_pull.client import FetchFailed, get, open_client, read_limited
 from camera_adapters.http_pull.jpeg_stream import OpenEncoder, read_multipart
 from camera_adapters.http_pull.multipart import MultipartError, boundary_of
 from camera_adapters.mpeg_ts.demultiplex import PACKET_BYTES as TS_PACKET_BYTES
 from camera_adapters.mpeg_ts.demultiplex import TransportDemultiplexer, TsPicture
 from camera_adapters.retrying import Attempt, Ending
-from camera_adapters.rtsp.authentication import Credentials
 
 _READ_TIMEOUT_S = 10.0
 # Two transport packets tell; shorter playlists end by themselves.

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import structlog
 
+from camera_adapters.http_authentication import Credentials, parse_challenges
 from camera_adapters.onvif import device
 from camera_adapters.onvif.addresses import base_of, reached_service
 from camera_adapters.onvif.exchange import Exchange, OnvifError, OnvifFault
 from camera_adapters.onvif.password_tries import PasswordTries
 from camera_adapters.onvif.soap import Request, Service, SoapFault, Token, answer_of, envelope
 from camera_adapters.onvif.xml_tree import BYTES_LIMIT, Node, TreeReader, XmlError
-from camera_adapters.rtsp.authentication import Credentials, parse_challenges
 
 _log = structlog.get_logger(__name__)
 

@@ -17,9 +17,9 @@ from typing import cast
 import structlog
 
 from camera_adapters import sdp
+from camera_adapters.http_authentication import Credentials
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.rtp.tracks import NoVideoError, TrackPlan
-from camera_adapters.rtsp.authentication import Credentials
 from camera_adapters.rtsp.client import (
     Described,
     Ended,

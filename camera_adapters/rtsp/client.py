@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from camera_adapters import sdp
+from camera_adapters.http_authentication import Credentials, parse_challenges
 from camera_adapters.rtp.tracks import NoVideoError, TrackPlan, choose_tracks
-from camera_adapters.rtsp.authentication import Credentials, parse_challenges
 from camera_adapters.rtsp.messages import (
     GARBAGE_BYTES_LIMIT,
     HEADER_BYTES_LIMIT,

@@ -17,9 +17,11 @@ from typing import TypeVar, cast
 
 import structlog
 
+from camera_adapters.gathered_reads import GatheredReads, gathered_reads
+from camera_adapters.http_authentication import Credentials
+from camera_adapters.redaction import redact
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
 from camera_adapters.rtp.ingest import Ingest
-from camera_adapters.rtsp.authentication import Credentials
 from camera_adapters.rtsp.client import (
     Described,
     Ended,
@@ -34,8 +36,7 @@ from camera_adapters.rtsp.client import (
     TrackTransport,
 )
 from camera_adapters.rtsp.datagrams import DatagramPair
-from camera_adapters.rtsp.gathered_reads import GatheredReads, gathered_reads
-from camera_adapters.rtsp.url import CameraUrl, parse_camera_url, redact
+from camera_adapters.rtsp.url import CameraUrl, parse_camera_url
 from camera_adapters.stream import Stream
 
 _log = structlog.get_logger(__name__)
@@ -187,7 +188,7 @@ class CameraSession(asyncio.Protocol):
                 self.end(Outcome("ended", "the camera ended the session"))
 
     def _gather_reads(self) -> None:
-        """From PLAY on, packets are read in rounds (:mod:`camera_adapters.rtsp.gathered_reads`)."""
+        """From PLAY on, packets are read in rounds (:mod:`camera_adapters.gathered_reads`)."""
         transport = self._transport
         if transport is None or not self.client.tcp or self.ended.done():
             return

@@ -14,16 +14,12 @@ import struct
 from collections.abc import Callable
 from functools import partial
 
-from camera_adapters.rtsp.gathered_reads import GatheredReads, gathered_reads
+from camera_adapters.gathered_reads import GatheredReads, gathered_reads
+from camera_adapters.receive_buffers import ENOUGH_FOR_ROUNDS_BYTES, widen
 
 _ATTEMPTS = 200
 _FIRST_PORT = 16384
 _LAST_PORT = 65000
-_RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
-# What the kernel must grant for reads in rounds (it counts its own overhead too): a keyframe of a
-# megabyte comes within one. Where it grants less, packets are read as they come.
-ENOUGH_FOR_ROUNDS_BYTES = 4 * 1024 * 1024
-_SO_RCVBUFFORCE = 33
 _DATAGRAM_BYTES_LIMIT = 65536
 # One camera's flood must not hold the loop: the rest is read at the next turn.
 _BYTES_PER_TURN = 512 * 1024
@@ -148,11 +144,3 @@ def _bind_pair(local_address: str) -> tuple[socket.socket, socket.socket]:
             for one in pair:
                 one.close()
     raise last or OSError("no free pair of UDP ports")
-
-
-def widen(one: socket.socket) -> None:
-    """As large a receive buffer as the kernel grants; above its own limit with CAP_NET_ADMIN."""
-    try:
-        one.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
-    except OSError:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from camera_adapters.http_authentication import Credentials
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock, TrackClock
 from camera_adapters.rtp.ingest import Ingest
-from camera_adapters.rtsp.authentication import Credentials
 from camera_adapters.rtsp.client import PacketTaker, RtspClient, TrackTransport
 from camera_adapters.rtsp.client_transport import (
     CameraSession,

@@ -10,7 +10,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 
-from camera_adapters.rtsp.authentication import digest_response, parse_parameters
+from camera_adapters.http_authentication import digest_response, parse_parameters
 
 _ALGORITHMS = ("SHA-256", "MD5")
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 import structlog
 
+from camera_adapters.redaction import redact
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
 from camera_adapters.rtsp.client import FailureCode
 from camera_adapters.rtsp.client_transport import (
@@ -23,7 +24,7 @@ from camera_adapters.rtsp.client_transport import (
     follow_redirect,
     open_session,
 )
-from camera_adapters.rtsp.url import parse_camera_url, redact
+from camera_adapters.rtsp.url import parse_camera_url
 from camera_adapters.source import SourceCounters, SourceState
 from camera_adapters.stream import GapCause, Interruption, Stream
 from camera_adapters.stream_runs import RunCounters

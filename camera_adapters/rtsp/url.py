@@ -8,8 +8,6 @@ from urllib.parse import unquote, urlsplit
 
 DEFAULT_PORT = 554
 
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s?#]*@")
-
 
 @dataclass(frozen=True, slots=True)
 class CameraUrl:
@@ -52,8 +50,3 @@ def parse_camera_url(url: str) -> CameraUrl:
         unquote(username),
         unquote(password),
     )
-
-
-def redact(text: str) -> str:
-    """The text with the credentials of every URL in it replaced, for logs and messages."""
-    return _USERINFO.sub(r"\1***@", text)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from camera_adapters.http_authentication import Credentials, parse_challenges, parse_parameters
 from camera_adapters.http_digest import DigestServer, Verification
-from camera_adapters.rtsp.authentication import Credentials, parse_challenges, parse_parameters
 from camera_adapters.sip.messages import SipRequest
 
 

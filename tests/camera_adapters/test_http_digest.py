@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from camera_adapters.http_authentication import Credentials, parse_challenges
 from hypothesis import given
 from hypothesis import strategies as st
 
 from camera_adapters.http_digest import DigestServer
-from camera_adapters.rtsp.authentication import Credentials, parse_challenges
 
 NOW_S = 1_790_000_000.0
 PASSWORDS = {"34020000001190000001": "right"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from camera_adapters.http_authentication import Credentials, parse_challenges
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from camera_adapters.gat1400.registrations import (
     Registrations,
 )
 from camera_adapters.http_digest import DigestServer
-from camera_adapters.rtsp.authentication import Credentials, parse_challenges
 
 NOW_S = 1_790_000_000.0
 CODES = ("1" * 20, "2" * 20)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from camera_adapters.redaction import redact
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camera_adapters.rtsp.url import CameraUrl, parse_camera_url, redact
+from camera_adapters.rtsp.url import CameraUrl, parse_camera_url
 
 
 @pytest.mark.parametrize(

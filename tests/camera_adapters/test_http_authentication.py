@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from camera_adapters.rtsp.authentication import (
+from camera_adapters.http_authentication import (
     Challenge,
     Credentials,
     digest_response,
     parse_challenges,
     parse_parameters,
 )
+
 from camera_adapters.rtsp.server_authentication import DigestVerifier
 
 
