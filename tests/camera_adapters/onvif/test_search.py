@@ -33,8 +33,10 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @contextlib.contextmanager
-def peer_there(network: FarNetwork, script: str, *arguments: str) -> Iterator[None]:
-    """A peer's script within the namespace, from when it is ready on."""
+def peer_there(network: FarNetwork, folder: Path, script: str, *arguments: str) -> Iterator[None]:
+    """A peer's script within the namespace, from when it is ready on. What it writes into its
+    working directory is in ``folder``.
+    """
     subprocess.run(
         ["ip", "-n", network.namespace, "route", "add", "default", "via", network.ours],
         check=True,
@@ -49,6 +51,7 @@ def peer_there(network: FarNetwork, script: str, *arguments: str) -> Iterator[No
             str(_PEERS / script),
             *arguments,
         ],
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -76,10 +79,10 @@ async def found_by(session: aiohttp.ClientSession, **where: object) -> list[Foun
 
 
 async def test_ipycam_is_found_described_and_steered(
-    session: aiohttp.ClientSession, network: FarNetwork
+    session: aiohttp.ClientSession, network: FarNetwork, tmp_path: Path
 ) -> None:
     pytest.importorskip("ipycam")
-    with peer_there(network, "ipycam_camera.py", network.theirs, USER, PASSWORD):
+    with peer_there(network, tmp_path, "ipycam_camera.py", network.theirs, USER, PASSWORD):
         (by_multicast,) = await found_by(session, interfaces=[network.link])
         assert (by_multicast.host, by_multicast.port) == (network.theirs, 8080)
         assert (by_multicast.how, by_multicast.name) == ("multicast", "gate")
@@ -111,9 +114,9 @@ async def test_ipycam_is_found_described_and_steered(
 
 
 async def test_a_publisher_of_another_library_is_found_with_its_scopes(
-    session: aiohttp.ClientSession, network: FarNetwork
+    session: aiohttp.ClientSession, network: FarNetwork, tmp_path: Path
 ) -> None:
-    with peer_there(network, "wsdiscovery_device.py", network.theirs):
+    with peer_there(network, tmp_path, "wsdiscovery_device.py", network.theirs):
         (found,) = await found_by(session, interfaces=[network.ours])
     assert (found.host, found.port, found.name) == (network.theirs, 8899, "桥头")
     assert found.hardware == "DH-IPC"
