@@ -6,9 +6,9 @@ import asyncio
 import socket
 
 import pytest
-from camera_adapters.gathered_reads import gathered_reads
 
 from camera_adapters import gathered_reads as module
+from camera_adapters.gathered_reads import gathered_reads
 
 
 class Reader:

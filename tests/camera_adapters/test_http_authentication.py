@@ -9,7 +9,6 @@ from camera_adapters.http_authentication import (
     parse_challenges,
     parse_parameters,
 )
-
 from camera_adapters.rtsp.server_authentication import DigestVerifier
 
 

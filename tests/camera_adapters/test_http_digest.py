@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from camera_adapters.http_authentication import Credentials, parse_challenges
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camera_adapters.http_authentication import Credentials, parse_challenges
 from camera_adapters.http_digest import DigestServer
 
 NOW_S = 1_790_000_000.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 
 from camera_adapters.http_authentication import Credentials, parse_challenges
-
 from camera_adapters.rtsp.client import Described, RtspClient, SetUp
 from camera_adapters.rtsp.messages import MessageError, MessageParser, Response
 from camera_adapters.rtsp.url import parse_camera_url

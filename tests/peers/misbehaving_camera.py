@@ -13,7 +13,6 @@ import socket
 from dataclasses import dataclass, field
 
 from camera_adapters.http_authentication import digest_response, parse_parameters
-
 from camera_adapters.stream import Codec
 from tests.peers.rtp_packets import interleaved, packets_of, pictures
 

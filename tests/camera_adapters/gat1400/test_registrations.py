@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from camera_adapters.http_authentication import Credentials, parse_challenges
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from camera_adapters.gat1400.registrations import (
     Account,
     Registrations,
 )
+from camera_adapters.http_authentication import Credentials, parse_challenges
 from camera_adapters.http_digest import DigestServer
 
 NOW_S = 1_790_000_000.0

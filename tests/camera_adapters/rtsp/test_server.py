@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from camera_adapters.http_authentication import Credentials, parse_challenges
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camera_adapters.http_authentication import Credentials, parse_challenges
 from camera_adapters.rtsp.messages import Headers, MessageParser, Request, Response
 from camera_adapters.rtsp.server import (
     Access,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from camera_adapters.redaction import redact
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camera_adapters.redaction import redact
 from camera_adapters.rtsp.url import CameraUrl, parse_camera_url
 
 
