@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 ADDRESSES_LIMIT = 262_144
+# Where most devices have their device service (Core Specification §5.1.1).
+DEVICE_SERVICE_PATH = "/onvif/device_service"
 
 
 def reached_service(told: str, base: str) -> str:

@@ -21,7 +21,7 @@ import structlog
 
 from camera_adapters.http_authentication import Credentials, parse_challenges
 from camera_adapters.onvif import device
-from camera_adapters.onvif.addresses import base_of, reached_service
+from camera_adapters.onvif.addresses import DEVICE_SERVICE_PATH, base_of, reached_service
 from camera_adapters.onvif.exchange import Exchange, OnvifError, OnvifFault
 from camera_adapters.onvif.password_tries import PasswordTries
 from camera_adapters.onvif.soap import Request, Service, SoapFault, Token, answer_of, envelope
@@ -61,7 +61,7 @@ class OnvifClient:
     port: int
     username: str = ""
     password: str = field(default="", repr=False)
-    path: str = "/onvif/device_service"
+    path: str = DEVICE_SERVICE_PATH
     secure: bool = False
     tries: PasswordTries = field(default_factory=PasswordTries)
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000

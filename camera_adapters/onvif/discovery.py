@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from camera_adapters.onvif.addresses import DEVICE_SERVICE_PATH
 from camera_adapters.onvif.device import Scopes, scopes_of
 from camera_adapters.onvif.xml_tree import XmlError, parse
 
@@ -41,11 +42,11 @@ class Match:
                 continue
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 continue
-            found = (parts.scheme, port, parts.path or "/onvif/device_service")
+            found = (parts.scheme, port, parts.path or DEVICE_SERVICE_PATH)
             if parts.hostname == host:
                 return found
             best = best or found
-        return best or ("http", 80, "/onvif/device_service")
+        return best or ("http", 80, DEVICE_SERVICE_PATH)
 
 
 def probe(message_id: str, types: str) -> bytes:

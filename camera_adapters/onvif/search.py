@@ -19,7 +19,7 @@ import aiohttp
 import structlog
 
 from camera_adapters.onvif import device, discovery
-from camera_adapters.onvif.addresses import addresses_in, count_addresses
+from camera_adapters.onvif.addresses import DEVICE_SERVICE_PATH, addresses_in, count_addresses
 from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.device import DeviceInformation
 from camera_adapters.onvif.discovery import MULTICAST_ADDRESS, PORT, TYPES, Match
@@ -48,7 +48,7 @@ class FoundDevice:
     port: int
     how: str
     secure: bool = False
-    path: str = "/onvif/device_service"
+    path: str = DEVICE_SERVICE_PATH
     endpoint: str = ""
     name: str = ""
     hardware: str = ""

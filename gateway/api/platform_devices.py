@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from gateway.database.platform_tables import platform_applicants, platforms
 from gateway.people.authorize import COUNTY
 from gateway.people.roles import Right
 from gateway.platforms.operations import REFUSALS
+from gateway.platforms.options import ServicePath
 
 router = APIRouter(prefix="/api", tags=["devices and platforms"])
 
@@ -36,6 +37,28 @@ class ProbeForm(BaseModel):
     port: int = Field(default=80, ge=1, le=65535)
     username: str | None = Field(default=None, max_length=200)
     password: str | None = Field(default=None, max_length=200)
+    service_path: ServicePath | None = None
+
+
+class Target(BaseModel):
+    """One device of many."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    host: str = Field(min_length=1, max_length=255)
+    port: int = Field(default=80, ge=1, le=65535)
+    service_path: ServicePath | None = None
+
+
+class ProbeManyForm(BaseModel):
+    """Devices that are to be asked with one account."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["onvif"]
+    targets: list[Target] = Field(min_length=1, max_length=1000)
+    username: str = Field(max_length=200)
+    password: str = Field(max_length=200)
 
 
 class DiscoveryForm(BaseModel):
@@ -147,6 +170,24 @@ async def probe(body: ProbeForm, caller: Caller, request: Request, services: Ser
     return await ask_device(services, "platforms.probe", **body.model_dump())
 
 
+@router.post("/platforms/probe-many")
+async def probe_many(
+    body: ProbeManyForm, caller: Caller, request: Request, services: ServicesDep
+) -> StreamingResponse:
+    """Try one account at many devices, at one of them first: JSON lines as they answer. Which
+    devices are given the password is on record before. Ends when the request is closed.
+    """
+    permitted_areas(caller, Right.CONFIGURE)
+    await record(
+        services, request, caller, "platform.probe_many", kind=body.kind, username=body.username,
+        targets=[f"{one.host}:{one.port}" for one in body.targets],
+    )  # fmt: skip
+    return _lines(
+        services, "platforms.probe_many",
+        **body.model_dump(include={"targets", "username", "password"}),
+    )  # fmt: skip
+
+
 @router.post("/platforms/discovery")
 async def discover(
     body: DiscoveryForm, caller: Caller, request: Request, services: ServicesDep
@@ -156,11 +197,12 @@ async def discover(
     given = body.model_dump(exclude_none=True)
     await record(services, request, caller, "platform.discovery", **given)
     known = await _known_hosts(services)
-    return StreamingResponse(
-        _found(services, given, known),
-        media_type="application/x-ndjson",
-        headers={"Cache-Control": "no-store"},
-    )
+
+    def name_known(item: dict[str, Any]) -> None:
+        if item["type"] == "found":
+            item["known"] = known.get((item["host"], item["port"]))
+
+    return _lines(services, "platforms.discover", name_known, **given)
 
 
 @router.get("/platforms/applicants", response_model=Listing[Applicant])
@@ -225,22 +267,31 @@ async def _known_hosts(services: Services) -> dict[tuple[str, int | None], str]:
         return {(row.host, row.port): row.id for row in rows}
 
 
-async def _found(
-    services: Services, given: dict[str, Any], known: dict[tuple[str, int | None], str]
-) -> AsyncIterator[bytes]:
+def _lines(
+    services: Services,
+    call: str,
+    complete: Callable[[dict[str, Any]], None] = lambda item: None,
+    **arguments: Any,
+) -> StreamingResponse:
+    """What signalling tells, as JSON lines; what goes wrong is the last one."""
     client = services.processes.client("signalling")
-    try:
-        async with client.stream("platforms.discover", **given) as found:
-            async for item in found:
-                if item["type"] == "found":
-                    item["known"] = known.get((item["host"], item["port"]))
-                yield _line(item)
-    except ControlError as error:
-        refusal = device_refusal(error)
-        yield _line({"type": "error", "code": refusal.code, "message": str(refusal)})
-    except (ConnectionError, TimeoutError):
-        message = "signalling is being restarted: try again"
-        yield _line({"type": "error", "code": "unavailable", "message": message})
+
+    async def told() -> AsyncIterator[bytes]:
+        try:
+            async with client.stream(call, **arguments) as items:
+                async for item in items:
+                    complete(item)
+                    yield _line(item)
+        except ControlError as error:
+            refusal = device_refusal(error)
+            yield _line({"type": "error", "code": refusal.code, "message": str(refusal)})
+        except (ConnectionError, TimeoutError):
+            message = "signalling is being restarted: try again"
+            yield _line({"type": "error", "code": "unavailable", "message": message})
+
+    return StreamingResponse(
+        told(), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"}
+    )
 
 
 def _line(item: dict[str, Any]) -> bytes:

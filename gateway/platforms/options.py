@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{20}$")]
 CODE = re.compile(r"[0-9]{20}")
+# A path as it goes into a request: no blanks, nothing that would end it.
+ServicePath = Annotated[str, StringConstraints(max_length=255, pattern=r"^/[!-\"$-~]*$")]
 
 
 class _Options(BaseModel):
@@ -19,10 +21,14 @@ class _Options(BaseModel):
 
 
 class OnvifOptions(_Options):
-    """``time_sync``: set the device's clock when it drifts; None is as the settings say."""
+    """``time_sync``: set the device's clock when it drifts; None is as the settings say.
+
+    ``service_path``: where its device service is, unless it is where most have it.
+    """
 
     time_sync: bool | None = None
     events: bool | None = None
+    service_path: ServicePath | None = None
 
 
 class Gb28181BelowOptions(_Options):

@@ -18,11 +18,48 @@ pytestmark = [
 ]
 
 
-async def discovered(gateway: Gateway, **where: Any) -> list[dict[str, Any]]:
-    url = gateway.url + "/api/platforms/discovery"
-    async with gateway.client.post(url, json=where) as response:
+async def lines_of(gateway: Gateway, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    async with gateway.client.post(gateway.url + path, json=body) as response:
         assert response.status == 200, await response.text()
         return [json.loads(line) async for line in response.content]
+
+
+async def discovered(gateway: Gateway, **where: Any) -> list[dict[str, Any]]:
+    return await lines_of(gateway, "/api/platforms/discovery", where)
+
+
+async def test_one_account_is_tried_at_one_device_before_it_is_at_all_of_them(
+    tmp_path: Path,
+) -> None:
+    habits = Habits(service_path="/cgi-bin/onvif")
+    async with (
+        OnvifDevice(habits) as first,
+        OnvifDevice() as second,
+        OnvifDevice(Habits(password="another")) as third,
+        running_gateway(tmp_path) as gateway,
+    ):
+        targets: list[dict[str, Any]] = [
+            {"host": one.host, "port": one.port} for one in (first, second, third)
+        ]
+        targets[0]["service_path"] = habits.service_path
+        form = {"kind": "onvif", "targets": targets, "username": habits.username}
+        path = "/api/platforms/probe-many"
+        told = await lines_of(gateway, path, {**form, "password": "wrong"})
+        assert [one["type"] for one in told] == ["refused", "stopped"]
+        assert (told[0]["code"], told[1]["left"]) == ("refused", 2)
+        assert (first.wrong_passwords, second.wrong_passwords, third.wrong_passwords) == (1, 0, 0)
+        told = await lines_of(gateway, path, {**form, "password": habits.password})
+        assert (told[0]["port"], told[0]["type"]) == (first.port, "probed")
+        assert told[0]["channels"][0]["code"] == "vs_1"
+        results = {one["port"]: one["type"] for one in told[1:]}
+        assert results == {second.port: "probed", third.port: "refused"}
+        said = (await gateway.get("/api/audit?action=platform.probe_many"))["items"]
+        assert len(said) == 2
+        assert f"{third.host}:{third.port}" in said[0]["detail"]["targets"]
+        assert habits.password not in str(said)
+        too_many = {**form, "password": "x", "targets": targets * 400}
+        async with gateway.client.post(gateway.url + path, json=too_many) as response:
+            assert response.status == 422
 
 
 async def test_found_probed_added_taken_over_shown_and_steered(

@@ -160,6 +160,8 @@ class OnvifDevice(MediaAnswers, SteeringAnswers, FootageAnswers):
         asked = body[0]
         uri, _, operation = asked.tag[1:].partition("}")
         name = f"{PREFIXES.get(uri, uri)}:{operation}"
+        if name.startswith("tds:") and request.path != self.habits.service_path:
+            return web.Response(status=404)
         self.asked[operation] += 1
         self.news.set()
         open_to_all = operation == "GetSystemDateAndTime" and not self.habits.clock_needs_password
@@ -277,9 +279,10 @@ class OnvifDevice(MediaAnswers, SteeringAnswers, FootageAnswers):
             offered.append("tr2")
         if not self.habits.recordings:
             offered = [one for one in offered if one not in ("tse", "trp")]
+        paths = {one: f"/onvif/{one}" for one in offered} | {"tds": self.habits.service_path}
         return "".join(
             f"<tds:Service><tds:Namespace>{NAMES[one]}</tds:Namespace>"
-            f"<tds:XAddr>{self.told_base(request)}/onvif/{one}</tds:XAddr></tds:Service>"
+            f"<tds:XAddr>{self.told_base(request)}{paths[one]}</tds:XAddr></tds:Service>"
             for one in offered
         )
 

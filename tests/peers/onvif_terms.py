@@ -59,6 +59,8 @@ class Habits:
     forbidden: set[str] = field(default_factory=set)
     # Closes the connection instead of an answer, once for each.
     hangs_up: list[str] = field(default_factory=list)
+    # Where its device service is, and nothing else.
+    service_path: str = "/onvif/device_service"
     # Titles in the pictures, by channel number.
     titles: dict[int, str] = field(default_factory=dict)
     # (start_us, end_us) of footage on its own storage, by channel number.

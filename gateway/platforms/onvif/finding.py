@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from camera_adapters.onvif.addresses import base_of
+from camera_adapters.onvif.addresses import DEVICE_SERVICE_PATH, base_of
 from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.description import describe
 from camera_adapters.onvif.exchange import OnvifError, is_secure_port
@@ -17,6 +19,8 @@ from gateway.platforms.onvif.held_device import Shared
 from gateway.platforms.operations import DeviceRefused
 
 _TARGETS_LIMIT = 5000
+_ABREAST = 4
+_REFUSALS_IN_A_ROW = 2
 
 
 class Finding:
@@ -33,49 +37,66 @@ class Finding:
         port: int,
         username: str | None = None,
         password: str | None = None,
+        service_path: str | None = None,
     ) -> dict[str, Any]:
         """Describe one device: {facts, channels}. One try of the password, two where the device
-        wants HTTP's digest, and none where it refused two already.
+        wants HTTP's digest, and none where it refused two already. ``service_path``: where its
+        device service is, unless it is where most have it.
         """
         if kind != "onvif":
             raise ControlError("invalid", "only ONVIF devices can be asked before they are added")
         try:
-            return await self._describe(host, port, username or "", password or "")
+            return await self._describe(host, port, service_path, username or "", password or "")
         except DeviceRefused as error:
             raise ControlError(error.code, str(error)) from None
 
     async def probe_many(
-        self, targets: Sequence[Sequence[Any]], username: str, password: str
+        self, targets: Sequence[Mapping[str, Any]], username: str, password: str
     ) -> AsyncIterator[dict[str, Any]]:
-        """One account for many devices (``[host, port]``): the first alone, and the rest only when
-        it was accepted there. Two refusals in a row among the rest end it, too.
+        """One account for many devices ({host, port, service_path?}): one alone until it was
+        accepted, then a few at a time. A refusal before that ends it, and two in a row afterwards.
 
         Gives {type: "probed", host, port, facts, channels} or {type: "refused", host, port, code,
-        message} for each, and {type: "stopped", left, message} where it ended early.
+        message} for each as they come, and {type: "stopped", left, message} where it ended early.
+        Closing it ends it.
         """
         if len(targets) > _TARGETS_LIMIT:
             raise ControlError("invalid", f"at most {_TARGETS_LIMIT} devices at a time")
-        refused = accepted = 0
-        for number, (host, port) in enumerate(targets):
-            told = {"host": str(host), "port": int(port)}
-            try:
-                found = await self._describe(str(host), int(port), username, password)
-            except DeviceRefused as error:
-                yield {"type": "refused", **told, "code": error.code, "message": str(error)}
-                if error.code == "refused":
-                    refused += 1
-                    if not accepted or refused >= 2:
-                        yield {
-                            "type": "stopped",
-                            "left": len(targets) - number - 1,
-                            "message": "the password was refused, and is tried at no further "
-                            "device: check it first",
-                        }
-                        return
-            else:
-                accepted += 1
-                refused = 0
-                yield {"type": "probed", **told, **found}
+        waiting = deque(targets)
+        trying: set[asyncio.Task[dict[str, Any]]] = set()
+        accepted = stopped = False
+        refused = 0
+        try:
+            while trying or (waiting and not stopped):
+                while waiting and not stopped and len(trying) < (_ABREAST if accepted else 1):
+                    one = self._try(waiting.popleft(), username, password)
+                    trying.add(asyncio.create_task(one))
+                done, trying = await asyncio.wait(trying, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    told = task.result()
+                    if told["type"] == "probed":
+                        accepted, refused = True, 0
+                    elif told["code"] == "refused":
+                        refused += 1
+                        stopped |= not accepted or refused >= _REFUSALS_IN_A_ROW
+                    yield told
+        finally:
+            for task in trying:
+                task.cancel()
+            await asyncio.gather(*trying, return_exceptions=True)
+        if waiting:
+            message = "the password was refused, and is tried at no further device: check it first"
+            yield {"type": "stopped", "left": len(waiting), "message": message}
+
+    async def _try(self, target: Mapping[str, Any], username: str, password: str) -> dict[str, Any]:
+        host, port = str(target["host"]), int(target["port"])
+        told = {"host": host, "port": port}
+        path = target.get("service_path")
+        try:
+            found = await self._describe(host, port, path, username, password)
+        except DeviceRefused as error:
+            return {"type": "refused", **told, "code": error.code, "message": str(error)}
+        return {"type": "probed", **told, **found}
 
     async def discover(
         self,
@@ -111,7 +132,9 @@ class Finding:
             await found.aclose()
         yield {"type": "end", "found": count}
 
-    async def _describe(self, host: str, port: int, username: str, password: str) -> dict[str, Any]:
+    async def _describe(
+        self, host: str, port: int, service_path: str | None, username: str, password: str
+    ) -> dict[str, Any]:
         shared = self._shared
         client = OnvifClient(
             shared.session,
@@ -119,6 +142,7 @@ class Finding:
             port,
             username,
             password,
+            path=service_path or DEVICE_SERVICE_PATH,
             secure=is_secure_port(port),
             tries=shared.tries,
         )

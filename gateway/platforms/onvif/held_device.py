@@ -15,14 +15,17 @@ import structlog
 
 from camera_adapters.device_events import DeviceEvent, DeviceEventKind, DeviceEventState
 from camera_adapters.onvif import device
+from camera_adapters.onvif.addresses import DEVICE_SERVICE_PATH
 from camera_adapters.onvif.client import OnvifClient
 from camera_adapters.onvif.description import DescribedChannel, DeviceDescription, describe
 from camera_adapters.onvif.event_source import ChannelNames, EventSource
 from camera_adapters.onvif.exchange import OnvifError, OnvifFault, is_secure_port
 from camera_adapters.onvif.notifications import NotificationServer
 from camera_adapters.onvif.password_tries import WAIT_S, PasswordTries
+from gateway.audit import AuditRecord, append
 from gateway.control.channel import ControlError
 from gateway.database.platform_tables import platform_channels
+from gateway.database.tables import areas
 from gateway.identifiers import now_us
 from gateway.platforms.context import SignallingContext
 from gateway.platforms.onvif.facts import channel_rows, device_facts, refusal, token_names
@@ -38,6 +41,8 @@ _LONGEST_WAIT_S = 300.0
 # How far a clock may be away before it is set, and how often that is tried.
 CLOCK_LIMIT_US = 2_000_000
 _SET_CLOCK_AGAIN_S = 3600.0
+# Who the register names where nobody asked for it.
+_OURSELVES = "(gateway)"
 # A clock told in whole seconds seems to move by as much.
 _CLOCK_NEWS_US = 1_000_000
 _ROW_FAULTS = (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError)
@@ -67,6 +72,7 @@ class HeldDevice:
             platform.port or 80,
             platform.username or "",
             platform.password or "",
+            path=platform.options.get("service_path") or DEVICE_SERVICE_PATH,
             secure=is_secure_port(platform.port or 80),
             tries=shared.tries,
             now_us=now_us,
@@ -162,13 +168,16 @@ class HeldDevice:
                 and abs(offset_us) > CLOCK_LIMIT_US
                 and now_s - self._clock_set_s >= _SET_CLOCK_AGAIN_S
             ):
+                # Before anything is waited for: it may be asked by two at once.
                 self._clock_set_s = now_s
-                _log.info(
-                    "setting a device's clock", platform=self.platform.id, offset_us=offset_us
-                )
+                await self._put_on_record(offset_us)
                 await self.set_clock()
         except OnvifError as error:
             _log.info("a device's clock stays as it is", platform=self.platform.id, why=str(error))
+        except _ROW_FAULTS as error:
+            # What cannot be on record is not done, but soon tried again.
+            self._clock_set_s = -_SET_CLOCK_AGAIN_S
+            _log.warning("a device's clock cannot be set now", why=str(error))
         self._tell_clock()
 
     async def set_clock(self) -> None:
@@ -184,6 +193,18 @@ class HeldDevice:
         await self.client.call(device.set_system_date_and_time(now_us() + 500_000, zone))
         await self.client.read_clock()
         self._tell_clock()
+
+    async def _put_on_record(self, offset_us: int) -> None:
+        """That the gateway sets the clock by itself, before it does."""
+        context = self._shared.context
+        path = sa.select(areas.c.path).where(areas.c.id == self.platform.area_id)
+        async with context.reader.connect() as connection:
+            area_path = await connection.scalar(path)
+        detail = {"id": self.platform.id, "name": self.platform.name, "offset_us": offset_us}
+        said = AuditRecord(
+            "platform.set_time", user_name=_OURSELVES, area_path=area_path, detail=detail
+        )
+        await append(context.rows, [said])
 
     async def _run(self, delay_s: float) -> None:
         await asyncio.sleep(delay_s)

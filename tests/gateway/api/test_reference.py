@@ -20,6 +20,7 @@ OTHER_ANSWERS = {
     # Line by line.
     "/api/cameras/{camera_id}/diagnosis": "application/x-ndjson",
     "/api/platforms/discovery": "application/x-ndjson",
+    "/api/platforms/probe-many": "application/x-ndjson",
 }
 
 

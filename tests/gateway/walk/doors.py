@@ -247,6 +247,12 @@ AREAS_AND_CAMERAS: dict[tuple[str, str], Access] = {
     ("DELETE", "/api/imports/{import_id}"): Access("signed_in", allowed=NOT_FOUND),
     ("GET", "/api/imports/{import_id}/passwords.csv"): Access("signed_in", allowed=NOT_FOUND),
 }
+PROBE_MANY = {
+    "kind": "onvif",
+    "targets": [{"host": "127.0.0.1", "port": 1}],
+    "username": "admin",
+    "password": "p",
+}
 PLATFORMS: dict[tuple[str, str], Access] = {
     ("GET", "/api/platform-kinds"): Access("somewhere", Right.CONFIGURE),
     ("GET", "/api/platforms"): Access("somewhere", Right.CONFIGURE),
@@ -269,6 +275,7 @@ PLATFORMS: dict[tuple[str, str], Access] = {
     ("POST", "/api/platforms/probe"): Access(
         "somewhere", Right.CONFIGURE, {"kind": "onvif", "host": "127.0.0.1"}, allowed=NO_PROCESS
     ),
+    ("POST", "/api/platforms/probe-many"): Access("somewhere", Right.CONFIGURE, PROBE_MANY),
     ("POST", "/api/platforms/discovery"): Access("somewhere", Right.CONFIGURE, {}),
     ("GET", "/api/platforms/applicants"): Access("county", Right.SYSTEM),
     ("DELETE", "/api/platforms/applicants/{kind}/{code}"): Access("county", Right.SYSTEM),

@@ -19,6 +19,7 @@ const OPTIONS: Readonly<Record<`${PlatformKind} ${Direction}`, readonly OptionFi
   'onvif below': [
     { name: 'time_sync', input: 'default', fallback: null },
     { name: 'events', input: 'default', fallback: null },
+    { name: 'service_path', input: 'text', fallback: '' },
   ],
   'onvif above': [],
   'gb28181 below': [

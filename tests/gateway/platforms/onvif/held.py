@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from camera_adapters.device_events import DeviceEvent
 from gateway.database.engine import create_reader_engine, create_writer_engine
 from gateway.database.migrate import load_tables
 from gateway.database.platform_tables import platform_channels
+from gateway.database.tables import audit_log
 from gateway.database.writer_process import load_operations
 from gateway.identifiers import new_id
 from gateway.platforms.context import SignallingContext
@@ -109,6 +111,16 @@ class Gateway:
                     .order_by(platform_channels.c.code)
                 )
             )
+
+    async def register(self, action: str) -> list[dict[str, Any]]:
+        """What the register has of an action; ``detail`` read."""
+        async with self.context.reader.connect() as connection:
+            rows = await connection.execute(
+                sa.select(audit_log)
+                .where(audit_log.c.action == action)
+                .order_by(audit_log.c.sequence)
+            )
+            return [{**row, "detail": json.loads(row["detail"])} for row in rows.mappings()]
 
     def take(self, platform_id: str, event: DeviceEvent) -> None:
         self.events.append((platform_id, event))

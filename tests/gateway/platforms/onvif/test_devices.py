@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from camera_adapters.device_events import DeviceEventKind, DeviceEventState
 from camera_adapters.onvif import event_source
 from camera_adapters.rtsp.replay_reference import ReplayReference
+from gateway.control.channel import ControlError
 from gateway.identifiers import US_PER_S, now_us
 from gateway.platforms.onvif import held_device, kind
 from gateway.platforms.operations import DeviceRefused, SteerCommand
@@ -308,6 +310,45 @@ async def test_a_clock_is_set_in_utc_and_its_zone_is_the_county_s(
         utc = datetime.now(UTC)
         assert abs(told["Hour"] - utc.hour) in (0, 1, 23)
         assert habits.zone == after
+        (said,) = await held.register("platform.set_time")
+        assert said["user_name"] == "(gateway)"
+        assert abs(said["detail"]["offset_us"] - 8 * 3600 * US_PER_S) < 3 * US_PER_S
+        assert said["detail"]["name"] == "村口"
+        assert said["area_path"]
+
+
+async def test_a_clock_that_cannot_be_on_record_stays_as_it_is(
+    held: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def append(*_: object) -> None:
+        asked.set()
+        raise ConnectionError("the writer is away")
+
+    monkeypatch.setattr(held_device, "append", append)
+    async with OnvifDevice(Habits(skew_s=3600)) as device:
+        platform_id = await held.add(device, time_sync=True)
+        await held.online(platform_id)
+        await asyncio.wait_for(asked.wait(), 20)
+        # By then the first comparison is over, and so is another.
+        await held.kind.refresh(platform_id)
+        assert device.set_times == []
+
+
+async def test_a_device_service_may_be_elsewhere(held: Gateway) -> None:
+    async with OnvifDevice(Habits(service_path="/cgi-bin/onvif")) as device:
+        where = {"host": device.host, "port": device.port}
+        account = {"username": device.habits.username, "password": device.habits.password}
+        probe = held.kind.calls()["platforms.probe"]
+        with pytest.raises(ControlError, match="speaks no ONVIF there"):
+            await probe("onvif", **where, **account)
+        found = await probe("onvif", **where, **account, service_path="/cgi-bin/onvif")
+        assert found["facts"]["manufacturer"] == "海康"
+        probe_many = held.kind.calls()["platforms.probe_many"]
+        targets = [{**where, "service_path": "/cgi-bin/onvif"}]
+        assert [one["type"] async for one in probe_many(targets, **account)] == ["probed"]
+        await held.online(await held.add(device, service_path="/cgi-bin/onvif"))
 
 
 async def test_a_clock_that_is_off_is_shown_and_left_alone_unless_asked(held: Gateway) -> None:
@@ -388,7 +429,7 @@ async def test_a_device_s_tours(held: Gateway) -> None:
 
 async def test_one_account_for_many_stops_at_the_first_that_refuses_it(held: Gateway) -> None:
     async with OnvifDevice() as first, OnvifDevice() as second, OnvifDevice() as third:
-        targets = [[one.host, one.port] for one in (first, second, third)]
+        targets = [{"host": one.host, "port": one.port} for one in (first, second, third)]
         probe_many = held.kind.calls()["platforms.probe_many"]
         told = [one async for one in probe_many(targets, "admin", "wrong")]
         assert [one["type"] for one in told] == ["refused", "stopped"]
@@ -397,11 +438,46 @@ async def test_one_account_for_many_stops_at_the_first_that_refuses_it(held: Gat
         third.habits.password = "another"
         password = first.habits.password
         told = [one async for one in probe_many(targets, "admin", password)]
-        assert [one["type"] for one in told] == ["probed", "probed", "refused"]
+        assert told[0]["port"] == first.port
+        assert sorted((one["type"], one["port"]) for one in told[1:]) == [
+            ("probed", second.port),
+            ("refused", third.port),
+        ]
         for _ in range(4):
             async for _ in probe_many(targets, "admin", password):
                 pass
         assert third.wrong_passwords == 2
+
+
+async def test_a_single_device_that_refuses_the_account_of_all_stops_nothing(
+    held: Gateway,
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        devices = [await stack.enter_async_context(OnvifDevice()) for _ in range(12)]
+        devices[5].habits.password = "another"
+        targets = [{"host": one.host, "port": one.port} for one in devices]
+        targets.insert(0, {"host": "127.0.0.1", "port": 1})
+        probe_many = held.kind.calls()["platforms.probe_many"]
+        told = [one async for one in probe_many(targets, "admin", devices[0].habits.password)]
+        assert (told[0]["type"], told[0]["code"]) == ("refused", "offline")
+        assert (told[1]["type"], told[1]["port"]) == ("probed", devices[0].port)
+        assert [one["port"] for one in told[1:] if one["type"] == "refused"] == [devices[5].port]
+        assert len(told) == 13
+
+
+async def test_two_refusals_in_a_row_end_the_tries_of_one_account(held: Gateway) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        devices = [await stack.enter_async_context(OnvifDevice()) for _ in range(12)]
+        for one in devices[1:]:
+            one.habits.password = "another"
+        targets = [{"host": one.host, "port": one.port} for one in devices]
+        probe_many = held.kind.calls()["platforms.probe_many"]
+        told = [one async for one in probe_many(targets, "admin", devices[0].habits.password)]
+        assert told[-1]["type"] == "stopped"
+        tried = sum(one.wrong_passwords > 0 for one in devices)
+        # Two, and those that were under way meanwhile.
+        assert 2 <= tried <= 5
+        assert told[-1]["left"] == 11 - tried
 
 
 async def test_many_devices_are_asked_a_few_at_a_time(tmp_path: Path) -> None:

@@ -189,6 +189,7 @@ export default {
     platform_set_time: 'Device clock set',
     platform_reboot: 'Device restarted',
     platform_probe: 'Device probed',
+    platform_probe_many: 'One account tried at many devices',
     platform_discovery: 'Devices searched for',
     platform_forget_applicant: 'Applicant forgotten',
     camera_encoder: 'Encoder settings changed',

@@ -104,6 +104,7 @@ export default {
   options: {
     time_sync: 'Keep its clock right',
     events: 'Take its events',
+    service_path: 'Path of its ONVIF service',
     media_transport: 'Media transport',
     sub_streams: 'Has sub-streams',
     accept_any_ssrc: 'Accept another SSRC',
@@ -125,6 +126,7 @@ export default {
   },
   optionHints: {
     time_sync: 'When its clock is off, it is set to the gateway’s',
+    service_path: 'Empty: /onvif/device_service',
     accept_any_ssrc: 'Only where a device does not keep to the agreed SSRC and there is no picture',
     sub_streams: 'It takes the stream number of GB/T 28181-2022',
     media_transport: 'TCP where packets get lost; “device connects to us” behind NAT',

@@ -189,6 +189,7 @@ export default {
     platform_set_time: '校准设备时钟',
     platform_reboot: '重启设备',
     platform_probe: '探测设备',
+    platform_probe_many: '同一账号批量测试设备',
     platform_discovery: '搜索设备',
     platform_forget_applicant: '移除接入申请',
     camera_encoder: '修改编码参数',

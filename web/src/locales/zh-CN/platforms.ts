@@ -104,6 +104,7 @@ export default {
   options: {
     time_sync: '自动校时',
     events: '接收设备事件',
+    service_path: 'ONVIF 服务路径',
     media_transport: '媒体传输',
     sub_streams: '有子码流',
     accept_any_ssrc: '接受不符的 SSRC',
@@ -125,6 +126,7 @@ export default {
   },
   optionHints: {
     time_sync: '设备时钟偏差时自动改为网关时间',
+    service_path: '留空即 /onvif/device_service',
     accept_any_ssrc: '仅当设备不按约定填写 SSRC、没有画面时打开',
     sub_streams: '设备支持 GB/T 28181-2022 的码流编号',
     media_transport: '网络有丢包时用 TCP；设备在 NAT 后面时用“设备连接网关”',
