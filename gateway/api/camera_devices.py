@@ -12,12 +12,15 @@ from gateway.api.answers import Listing
 from gateway.api.camera_answers import Camera as CameraAnswer
 from gateway.api.camera_answers import CameraDevice
 from gateway.api.cameras import camera_document
+from gateway.api.channel_addresses import require_own_channels
+from gateway.api.errors import invalid
 from gateway.api.services import ServicesDep
 from gateway.camera_form import DeviceForm
 from gateway.database.area_tables import camera_devices
 from gateway.database.tables import cameras
 from gateway.people.roles import Right
 from gateway.secrets import seal
+from gateway.sources.files import refuse_file_elsewhere
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras"])
 
@@ -31,6 +34,14 @@ async def replace_device(
     """
     async with services.reader.connect() as connection:
         camera, _ = await permitted_camera(connection, caller, Right.CONFIGURE, camera_id)
+        await require_own_channels(
+            connection, caller, [("main_url", body.main_url), ("sub_url", body.sub_url)],
+            known=(camera.main_url, camera.sub_url), camera_id=camera_id,
+        )  # fmt: skip
+    try:
+        refuse_file_elsewhere(services.settings, body.main_url, body.sub_url)
+    except ValueError as error:
+        raise invalid(main_url=str(error)) from None
     sealed = seal(services.secret, body.password, camera_id) if body.password else None
     columns: dict[str, Any] = {
         **body.model_dump(include={"main_url", "sub_url", "username"}),

@@ -23,6 +23,7 @@ from gateway.api.access import (
 from gateway.api.camera_answers import Camera as CameraAnswer
 from gateway.api.camera_answers import CameraPage, CameraTestResult
 from gateway.api.capabilities import capabilities_of
+from gateway.api.channel_addresses import require_own_channels
 from gateway.api.errors import invalid, not_found
 from gateway.api.paging import read_cursor, write_cursor
 from gateway.api.services import Services, ServicesDep
@@ -121,6 +122,7 @@ async def create_camera(
         path = await permitted_area(connection, caller, Right.CONFIGURE, body.area_id)
         for area_id in body.place_ids:
             await permitted_area(connection, caller, Right.CONFIGURE, area_id)
+        await require_own_channels(connection, caller, _addresses(body))
     _refuse_file(services, body)
     camera_id = new_id("cam")
     arguments = {"cameras_columns": [camera_columns(body, camera_id, services.secret)]}
@@ -145,6 +147,10 @@ async def change_camera(
         if "place_ids" in body.model_fields_set:
             for area_id in camera.place_ids ^ set(body.place_ids):
                 await permitted_area(connection, caller, Right.CONFIGURE, area_id)
+        await require_own_channels(
+            connection, caller, _addresses(body),
+            known=(camera.main_url, camera.sub_url), camera_id=camera_id,
+        )  # fmt: skip
     _refuse_file(services, body)
     columns = _changed_columns(body, camera, services.secret)
     if columns:
@@ -197,10 +203,14 @@ async def test_camera(
     return answer
 
 
+def _addresses(form: CameraForm | CameraChange) -> list[tuple[str, str | None]]:
+    return [("main_url", form.main_url), ("sub_url", form.sub_url)]
+
+
 def _refuse_file(services: Services, form: CameraForm | CameraChange) -> None:
-    for name in ("main_url", "sub_url"):
+    for name, url in _addresses(form):
         try:
-            refuse_file_elsewhere(services.settings, getattr(form, name))
+            refuse_file_elsewhere(services.settings, url)
         except ValueError as error:
             raise invalid(**{name: str(error)}) from None
 

@@ -164,13 +164,14 @@ def _require_free_code(
 ) -> None:
     if code is None:
         return
-    name = connection.scalar(
-        sa.select(platforms.c.name).where(
+    taken = connection.scalar(
+        sa.select(platforms.c.id).where(
             platforms.c.kind == kind,
             platforms.c.direction == direction,
             platforms.c.code == code,
             platforms.c.deleted_us.is_(None),
         )
     )
-    if name is not None:
-        raise RowError("conflict", f"the code {code} is {name}'s already")
+    # Whose it is, is not for everybody to know who may add one.
+    if taken is not None:
+        raise RowError("conflict", f"another one here has the code {code} already")

@@ -34,7 +34,7 @@ from gateway.sheets.made_addresses import with_addresses
 from gateway.sheets.plan import FieldChange, Item, Plan
 from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import Fault, Row
-from gateway.sources.addresses import endpoint
+from gateway.sources.addresses import endpoint, scheme_of
 
 
 def plan_cameras(
@@ -50,6 +50,7 @@ def plan_cameras(
     lines = [line for row in whole if (line := read_camera(row, areas, scope, plan)) is not None]
     _recognise(lines, cameras, scope, plan.faults)
     _refuse_doubles(lines, cameras, plan.faults)
+    _refuse_channels(lines, plan.faults)
     for line in lines:
         item = _step(line, areas, scope, secret, plan)
         if item is None:
@@ -139,6 +140,18 @@ def _refuse_doubles(
         if line.form.main_url in addresses:
             reason = "is the address of another camera already"
             faults.append(line.row.fault("main_url", "address_taken", reason))
+
+
+def _refuse_channels(lines: Sequence[CameraLine], faults: list[Fault]) -> None:
+    """Channels of platforms become cameras on the platform's page, where it is seen whose they
+    are; a sheet may only leave their addresses as they were.
+    """
+    for line in lines:
+        known = line.known.columns if line.known is not None else {}
+        for name, url in (("main_url", line.form.main_url), ("sub_url", line.form.sub_url)):
+            if url and scheme_of(url) == "gb28181" and url != known.get(name):
+                reason = "channels become cameras on their platform's page: take them over there"
+                faults.append(line.row.fault(name, "address", reason))
 
 
 def _step(

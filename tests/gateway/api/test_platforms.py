@@ -88,7 +88,7 @@ async def test_two_of_one_kind_cannot_have_one_code(
     made = await created(client, GB28181, county.village)
     again = {**GB28181, "name": "另一个", "area_id": county.village}
     response = await client.post("/api/platforms", json=again)
-    assert response.status_code == 409 and "交警平台" in response.text
+    assert response.status_code == 409 and GB28181["code"] in response.text
     assert (await client.delete(f"/api/platforms/{made['id']}")).status_code == 204
     assert (await client.post("/api/platforms", json=again)).status_code == 201
 
@@ -287,3 +287,50 @@ async def test_every_change_is_on_record_without_the_password(
         "platform.delete",
     ]
     assert "geheim" not in str(records) and '"fields": ["password"]' in records[1]["detail"]
+
+
+async def test_a_channel_is_no_camera_of_who_does_not_configure_its_platform(
+    county: County,  # noqa: F811
+    client: httpx.AsyncClient,
+) -> None:
+    """Codes are counted through, and no password is asked: the platform's area decides."""
+    await county.user("admin", "system_admin")
+    async with await county.sign_in("admin") as admin:
+        foreign = await created(admin, GB28181, county.other_town)
+    own = await created(client, {**GB28181, "code": "42088100002000000002"}, county.village)
+    await give_channels(county, foreign["id"], {"code": "1", "name": "别镇"})
+    await give_channels(county, own["id"], {"code": "1", "name": "一"}, {"code": "2", "name": "二"})
+    form = {"name": "x", "area_id": county.village}
+    url = f"gb28181://{foreign['id']}/1"
+    replies = [
+        await client.post("/api/cameras", json={**form, "main_url": url}),
+        await client.post("/api/cameras", json={**form, "main_url": "gb28181://plf_none/1"}),
+        await client.patch(f"/api/cameras/{county.camera}", json={"sub_url": url}),
+        await client.post(f"/api/cameras/{county.camera}/replace", json={"main_url": url}),
+    ]
+    assert [one.status_code for one in replies] == [422] * 4
+    # Whether there is such a platform is not told.
+    assert replies[0].json() == replies[1].json() and "别镇" not in replies[0].text
+    taken = await client.post(
+        f"/api/platforms/{own['id']}/cameras",
+        json={"area_id": county.village, "channels": [{"code": "1"}]},
+    )
+    (camera,) = taken.json()["cameras"]
+    again = await client.post("/api/cameras", json={**form, "main_url": camera["main_url"]})
+    assert again.status_code == 422
+    same = {"main_url": camera["main_url"], "name": "村口"}
+    assert (await client.patch(f"/api/cameras/{camera['id']}", json=same)).status_code == 200
+    by_hand = {**form, "main_url": f"gb28181://{own['id']}/2"}
+    assert (await client.post("/api/cameras", json=by_hand)).status_code == 201
+
+
+async def test_a_code_that_is_taken_does_not_tell_whose_it_is(
+    county: County,  # noqa: F811
+    client: httpx.AsyncClient,
+) -> None:
+    await county.user("admin", "system_admin")
+    async with await county.sign_in("admin") as admin:
+        await created(admin, {**GB28181, "name": "别镇平台"}, county.other_town)
+    doubled = {**GB28181, "name": "x", "area_id": county.village}
+    refused = await client.post("/api/platforms", json=doubled)
+    assert refused.status_code == 409 and "别镇" not in refused.text

@@ -230,3 +230,13 @@ def test_make_address_and_account_suffice_and_a_recorder_is_its_channels(sheets:
 )
 def test_faults_of_makes_are_named(sheets: Sheets, line: str, fault: str) -> None:
     assert sheets.faults("cameras", "编号,名称,区域编码,品牌,地址,通道\n" + line) == [fault]
+
+
+def test_a_sheet_takes_no_channels_of_platforms(sheets: Sheets) -> None:
+    """Whose platform it is, a sheet does not see; what is a channel already stays one."""
+    url = "gb28181://plf_1/34020000001310000001"
+    refused = sheets.check("cameras", HEADING + GATE.replace("rtsp://10.0.0.1/1", url))
+    assert [(fault.column, fault.code) for fault in refused.faults] == [("主码流", "address")]
+    sheets.add_camera("taken", sheets.town, main_url=url)
+    again = sheets.check("cameras", sheets.export("cameras"))
+    assert (again.faults, again.unchanged) == ([], 1)
