@@ -114,10 +114,6 @@ class MediaIngest:
         self._follow(codec)
         self._runs.merge_sets(sets)
 
-    def no_sound(self) -> None:
-        """The sound is gone for good: the next run is without it."""
-        self._runs.change_audio(())
-
     def note_report(self, pts_90k: int, our_us: int) -> None:
         """The sender says when, in our time, something was captured."""
         self._clock.note_report(pts_90k, our_us)

@@ -39,7 +39,6 @@ class RunCounters:
     runs: int = 0
     gop_us: int = 0
     gop_pictures: int = 0
-    last_picture_us: int = 0
 
 
 class StreamRuns:
@@ -139,7 +138,6 @@ class StreamRuns:
         wall_us = line_us + self._run_shift_us
         if wall_us < self._squeezed_until_us:
             wall_us = self._squeezed_us(line_us)
-        counters.last_picture_us = wall_us
         pts = (wall_us - self._run_start_us) * 9 // 100
         if pts < 0:
             pts = 0

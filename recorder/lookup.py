@@ -79,9 +79,3 @@ async def segments_between(
     )
     found = [segment_from_row(row) for row in await connection.execute(statement)]
     return found if first is None else [first, *found]
-
-
-async def next_segment(connection: AsyncConnection, source_id: str, at_us: int) -> Segment | None:
-    """The segment that holds the instant, else the first that starts after it."""
-    found = await segments_between(connection, source_id, at_us, 1 << 62, 1)
-    return found[0] if found else None

@@ -146,12 +146,10 @@ class TalkSender:
         self._multiplexer = PsMultiplexer([track]) if in_program_stream else None
         self._samples = 0
         self._rest = b""
-        self.dropped_bytes = 0
 
     def send(self, samples: bytes) -> None:
         """Send A-law samples as they come from the microphone; never queued behind a slow peer."""
         if not self._sending.ready or self._sending.congested:
-            self.dropped_bytes += len(samples)
             return
         data = self._rest + samples
         whole = len(data) - len(data) % _TALK_FRAME_BYTES

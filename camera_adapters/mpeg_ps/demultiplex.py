@@ -26,7 +26,6 @@ from camera_adapters.mpeg_ps.packets import (
     pack_header_bytes,
     parse_program_map,
     pes_header,
-    system_clock,
 )
 
 UNBOUNDED_BYTES_LIMIT = 8 * 1024 * 1024
@@ -49,14 +48,10 @@ class DemultiplexCounters:
 
 
 class Demultiplexer:
-    """Takes the bytes of one program stream. Raises nothing, whatever they are.
-
-    ``clock_90k`` is the newest pack's system clock reference; None before the first.
-    """
+    """Takes the bytes of one program stream. Raises nothing, whatever they are."""
 
     def __init__(self) -> None:
         self.counters = DemultiplexCounters()
-        self.clock_90k: int | None = None
         self._rest = b""
         # The PES packet that is being filled: how many bytes it still wants (None: it has no
         # length), and what there is.
@@ -142,8 +137,6 @@ class Demultiplexer:
                 return INCOMPLETE
             if length == 0 or position + length > end:
                 return self._lost(position) if length == 0 else INCOMPLETE
-            if length >= 14:
-                self.clock_90k = system_clock(data, position)
             self._last = None
             return position + length
         if code == PROGRAM_END:

@@ -121,12 +121,6 @@ def pack_header_bytes(data: bytes, position: int, end: int) -> int:
     return 12 if first & 0xF0 == 0x20 else 0
 
 
-def system_clock(data: bytes, position: int) -> int:
-    """system_clock_reference_base of a whole MPEG-2 pack header: 90 kHz in 33 bits."""
-    value = int.from_bytes(data[position + 4 : position + 10], "big")
-    return (value >> 43 & 7) << 30 | (value >> 27 & 0x7FFF) << 15 | value >> 11 & 0x7FFF
-
-
 def parse_program_map(data: bytes, start: int, end: int) -> ProgramMap | None:
     """The map whose bytes behind the length are ``data[start:end]``; None when it makes no sense.
 

@@ -79,7 +79,6 @@ class CameraClock:
     offset_us: int | None = None
     trusted: bool = False
     steps: int = 0
-    last_step_us: int = 0
     floor_us: int = 0
     _ours_less_theirs_us: int = 0
 
@@ -95,7 +94,6 @@ class CameraClock:
             self._lock(offset_us)
         elif abs(offset_us - self.offset_us) > STEP_LIMIT_US:
             self.steps += 1
-            self.last_step_us = offset_us - self.offset_us
             self._lock(offset_us)
         elif self.trusted and abs(offset_us) > STEP_LIMIT_US:
             self._lock(offset_us)

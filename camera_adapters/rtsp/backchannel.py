@@ -84,7 +84,6 @@ class Backchannel(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
-        self.dropped_bytes = 0
         self._client = client
         self._loop = loop
         self._clock = SteadyClock()
@@ -105,7 +104,6 @@ class Backchannel(asyncio.Protocol):
         if transport is None or self.ended.done() or not self.ready.done():
             return
         if transport.get_write_buffer_size() > _WAITING_BYTES_LIMIT:
-            self.dropped_bytes += len(samples)
             self._timestamp = self._timestamp + len(samples) & 0xFFFFFFFF
             return
         if self._codec is Codec.PCMU:

@@ -45,11 +45,6 @@ class PacketisedStream:
         self._line_90k: int | None = None
         self._last_wall_us = 0
 
-    @property
-    def reader_count(self) -> int:
-        """How many readers are attached."""
-        return len(self._readers)
-
     def describe(self) -> tuple[Track, ...]:
         """The tracks as they are now; empty before the first run."""
         return self.stream.tracks
