@@ -14,8 +14,9 @@ from camera_adapters.webrtc.sdp_answer import (
     NotPlayable,
     RemoteTransport,
     refused_section,
+    shared_transport,
 )
-from camera_adapters.webrtc.sdp_offer import Offer, OfferedFormat, OfferedMedia, OfferError
+from camera_adapters.webrtc.sdp_offer import Offer, OfferedFormat, OfferedMedia
 
 _NAMES = {
     Codec.H264: "h264",
@@ -72,16 +73,7 @@ def choose_incoming(
         wanted = ", ".join(_words(codec) for codec in accepted)
         names = ", ".join(sorted({one.upper() for one in offered_names} - {"RTX", "RED", "ULPFEC"}))
         raise NotPlayable(f"this takes {wanted}; the offer sends {names or 'nothing'}")
-    order = [offer.media[position] for position in sorted(chosen)]
-    order.sort(key=lambda one: offer.bundle.index(one.mid) if one.mid in offer.bundle else -1)
-    tagged = order[0]
-    if not tagged.ice_ufrag or not tagged.fingerprints:
-        raise OfferError("the offer lacks a=ice-ufrag or a=fingerprint")
-    if tagged.setup not in ("actpass", "active", ""):
-        raise OfferError("offer a=setup:actpass or active: this server is the passive DTLS side")
-    if not tagged.rtcp_mux:
-        raise OfferError("offer a=rtcp-mux: media and RTCP share one port here (RFC 8858)")
-    return chosen, RemoteTransport(tagged.ice_ufrag, tagged.fingerprints)
+    return chosen, shared_transport(offer, chosen)
 
 
 def write_incoming_answer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from camera_adapters.stream import Codec, Track
@@ -102,6 +102,11 @@ def choose(offer: Offer, tracks: Sequence[Track]) -> tuple[dict[int, _Chosen], R
             raise NotPlayable(_why_not(tracks[index]))
     if not chosen:
         raise NotPlayable("nothing that the camera sends is in the offer")
+    return chosen, shared_transport(offer, chosen)
+
+
+def shared_transport(offer: Offer, chosen: Iterable[int]) -> RemoteTransport:
+    """The transport of the chosen sections (by position). Raises OfferError."""
     # All share the transport of the first accepted section of the group (RFC 9143 §7.3).
     order = [offer.media[position] for position in sorted(chosen)]
     order.sort(key=lambda one: offer.bundle.index(one.mid) if one.mid in offer.bundle else -1)
@@ -112,7 +117,7 @@ def choose(offer: Offer, tracks: Sequence[Track]) -> tuple[dict[int, _Chosen], R
         raise OfferError("offer a=setup:actpass or active: this server is the passive DTLS side")
     if not tagged.rtcp_mux:
         raise OfferError("offer a=rtcp-mux: media and RTCP share one port here (RFC 8858)")
-    return chosen, RemoteTransport(tagged.ice_ufrag, tagged.fingerprints)
+    return RemoteTransport(tagged.ice_ufrag, tagged.fingerprints)
 
 
 def write_answer(offer: Offer, chosen: dict[int, _Chosen], local: LocalTransport) -> Answer:

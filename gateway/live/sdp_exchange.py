@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 OFFER_BYTES_LIMIT = 64 * 1024
@@ -12,23 +12,31 @@ SDP = "application/sdp"
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-class BodyTooLarge(Exception):
-    """An offer of more than OFFER_BYTES_LIMIT."""
+def without_offer(request: Request) -> Response | None:
+    """The answer to a request that cannot bring an offer; None for one that may."""
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
+    if request.method != "POST":
+        return method_not_allowed("POST, OPTIONS")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != SDP:
+        message = f"send the SDP offer as Content-Type: {SDP}"
+        return failure(415, "unsupported_media_type", message, {"Accept-Post": SDP})
+    return None
 
 
-async def read_body(request: Request) -> str:
-    """The offer. Raises BodyTooLarge, UnicodeDecodeError, ClientDisconnect."""
+async def read_offer(request: Request) -> str | Response:
+    """The offer, or the answer to a request whose offer cannot be read."""
     received = bytearray()
-    async for piece in request.stream():
-        received += piece
-        if len(received) > OFFER_BYTES_LIMIT:
-            raise BodyTooLarge
-    return received.decode("utf-8")
-
-
-def media_type(request: Request) -> str:
-    """The Content-Type without parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        async for piece in request.stream():
+            received += piece
+            if len(received) > OFFER_BYTES_LIMIT:
+                message = f"an offer has {OFFER_BYTES_LIMIT} bytes at most"
+                return failure(413, "offer_too_large", message)
+        return received.decode("utf-8")
+    except (UnicodeDecodeError, ClientDisconnect):
+        return failure(400, "offer_malformed", "the offer is not UTF-8 text")
 
 
 def method_not_allowed(allowed: str) -> Response:

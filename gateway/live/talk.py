@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -23,13 +23,11 @@ from camera_adapters.webrtc.output import OfferRefused
 from camera_adapters.webrtc.voice import ACCEPTED, VoiceTaker
 from gateway.live.sdp_exchange import (
     ALL_METHODS,
-    OFFER_BYTES_LIMIT,
     SDP,
-    BodyTooLarge,
     failure,
-    media_type,
     method_not_allowed,
-    read_body,
+    read_offer,
+    without_offer,
 )
 from gateway.live.whep import SessionHandle, SessionRefused
 
@@ -129,27 +127,17 @@ class TalkEndpoint:
             self._end(talk, "shard_stopping")
 
     async def _endpoint(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
-        if request.method != "POST":
-            return method_not_allowed("POST, OPTIONS")
-        if media_type(request) != SDP:
-            return failure(
-                415, "unsupported_media_type", f"send the SDP offer as Content-Type: {SDP}"
-            )
+        refused = without_offer(request)
+        if refused is not None:
+            return refused
         ticket = request.query_params.get("ticket")
         if not ticket:
             return failure(
                 401, "ticket_required", "no ticket: ask POST /api/cameras/{id}/talk for an address"
             )
-        try:
-            offer = await read_body(request)
-        except BodyTooLarge:
-            return failure(
-                413, "offer_too_large", f"an offer has {OFFER_BYTES_LIMIT} bytes at most"
-            )
-        except (UnicodeDecodeError, ClientDisconnect):
-            return failure(400, "offer_malformed", "the offer is not UTF-8 text")
+        offer = await read_offer(request)
+        if isinstance(offer, Response):
+            return offer
         try:
             session = self._open_talk(ticket)
         except SessionRefused as refusal:

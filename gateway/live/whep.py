@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -21,13 +21,11 @@ from camera_adapters.webrtc.output import OfferRefused, WebRtcOutput
 from camera_adapters.webrtc.viewer import Viewer
 from gateway.live.sdp_exchange import (
     ALL_METHODS,
-    OFFER_BYTES_LIMIT,
     SDP,
-    BodyTooLarge,
     failure,
-    media_type,
     method_not_allowed,
-    read_body,
+    read_offer,
+    without_offer,
 )
 from gateway.live.waiting import run_begins
 from gateway.settings import IceServer
@@ -128,17 +126,9 @@ class WhepEndpoint:
             resource.viewer.close("shard_stopping")
 
     async def _endpoint(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
-        if request.method != "POST":
-            return method_not_allowed("POST, OPTIONS")
-        if media_type(request) != SDP:
-            return failure(
-                415,
-                "unsupported_media_type",
-                f"send the SDP offer as Content-Type: {SDP}",
-                {"Accept-Post": SDP},
-            )
+        refused = without_offer(request)
+        if refused is not None:
+            return refused
         ticket = _ticket(request)
         if ticket is None:
             return failure(
@@ -147,14 +137,9 @@ class WhepEndpoint:
                 "no ticket: ask POST /api/live for a WHEP address",
                 {"WWW-Authenticate": "Bearer"},
             )
-        try:
-            offer = await read_body(request)
-        except BodyTooLarge:
-            return failure(
-                413, "offer_too_large", f"an offer has {OFFER_BYTES_LIMIT} bytes at most"
-            )
-        except (UnicodeDecodeError, ClientDisconnect):
-            return failure(400, "offer_malformed", "the offer is not UTF-8 text")
+        offer = await read_offer(request)
+        if isinstance(offer, Response):
+            return offer
         try:
             stream, session = await self._open_session(ticket)
         except SessionRefused as refusal:

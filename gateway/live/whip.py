@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -20,13 +20,11 @@ from camera_adapters.webrtc.output import OfferRefused
 from camera_adapters.webrtc.publication import ACCEPTED, WebRtcPublication
 from gateway.live.sdp_exchange import (
     ALL_METHODS,
-    OFFER_BYTES_LIMIT,
     SDP,
-    BodyTooLarge,
     failure,
-    media_type,
     method_not_allowed,
-    read_body,
+    read_offer,
+    without_offer,
 )
 
 Admit = Callable[[str, str, str, str], PushSlot]
@@ -56,14 +54,9 @@ class WhipEndpoint:
         ]
 
     async def _endpoint(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
-        if request.method != "POST":
-            return method_not_allowed("POST, OPTIONS")
-        if media_type(request) != SDP:
-            return failure(
-                415, "unsupported_media_type", f"send the SDP offer as Content-Type: {SDP}"
-            )
+        refused = without_offer(request)
+        if refused is not None:
+            return refused
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             return failure(
@@ -72,14 +65,9 @@ class WhipEndpoint:
                 "send the camera's password as Authorization: Bearer KEY",
                 {"WWW-Authenticate": "Bearer"},
             )
-        try:
-            offer = await read_body(request)
-        except BodyTooLarge:
-            return failure(
-                413, "offer_too_large", f"an offer has {OFFER_BYTES_LIMIT} bytes at most"
-            )
-        except (UnicodeDecodeError, ClientDisconnect):
-            return failure(400, "offer_malformed", "the offer is not UTF-8 text")
+        offer = await read_offer(request)
+        if isinstance(offer, Response):
+            return offer
         return self._publish(request, key.strip(), offer)
 
     def _publish(self, request: Request, key: str, offer: str) -> Response:
