@@ -505,6 +505,10 @@ class SipEndpoint:
                         if cause == "timeout"
                         else SipUnreachable(f"{where} cannot be reached")
                     )
+            case Acknowledged(dialog):
+                session = self._sessions.get(dialog.id)
+                if session is not None:
+                    session.acknowledged.set()
             case Cancelled(transaction):
                 callback = self._cancels.pop(transaction, None)
                 if callback is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -58,7 +59,8 @@ class SipSession:
     with 488 by the endpoint), and ``on_end`` to be told once why it ended: ``bye`` when the other
     side ended it, ``local`` after :meth:`end`, ``no_ack``, ``lost`` when a request within it was
     answered with 481, ``closed`` when the endpoint closed. What happens before they are set is kept
-    for them.
+    for them. ``acknowledged`` is set once the ACK of an INVITE of theirs has come: by UDP anybody
+    can send an INVITE in another's name, but only who gets our 200 can acknowledge it.
     """
 
     def __init__(self, sender: DialogSender, dialog: Dialog, remote_body: bytes) -> None:
@@ -69,6 +71,8 @@ class SipSession:
         self._on_request: Callable[[IncomingRequest], None] | None = None
         self._on_end: Callable[[EndCause], None] | None = None
         self._pending: list[IncomingRequest] = []
+        # Their ACK of our 200 came: only then is it sure that they are where they say.
+        self.acknowledged = asyncio.Event()
         self._ended: EndCause | None = None
         self._told = False
 

@@ -271,11 +271,10 @@ class _Invitation:
         """Until either side ends it."""
         session.on_request = lambda within: self._within(within, offer)
         session.on_end = lambda _: self._over.set()
-        self._commands.put_nowait({"action": "start"})
         began_us = now_us()
         told: dict[str, Any] = {}
         watching = asyncio.create_task(self._watch(session, stream, camera, told))
-        telling = asyncio.create_task(self._tell(stream))
+        telling = asyncio.create_task(self._tell(session, stream))
         over = asyncio.create_task(self._over.wait())
         try:
             await asyncio.wait({watching, telling, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -309,7 +308,9 @@ class _Invitation:
                 content_type=envelope.CONTENT_TYPE,
             )
 
-    async def _tell(self, stream: ControlStream) -> None:
+    async def _tell(self, session: SipSession, stream: ControlStream) -> None:
+        await session.acknowledged.wait()
+        await stream.send({"action": "start"})
         while True:
             await stream.send(await self._commands.get())
 

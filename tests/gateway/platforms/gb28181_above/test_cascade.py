@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,6 +261,45 @@ async def test_live_is_asked_of_the_shard_masked_and_on_record(tmp_path: Path) -
         watched = await made.lower.on_record("cascade.watched")
         assert watched.camera_id == made.lower.cameras["gate"]
         assert watched.start_us < watched.end_us
+
+
+async def test_nothing_is_sent_before_the_invitation_is_acknowledged(tmp_path: Path) -> None:
+    """By UDP anybody can invite in the name and from the address of the platform above, and have
+    pictures sent elsewhere; only who gets our answer can acknowledge it.
+    """
+    async with sharing(tmp_path) as made:
+        code, offer = await made.code_of("gate"), await made.live_offer()
+        peer = made.upper.contact
+        assert peer is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
+            forger.bind(("127.0.0.1", 0))
+            forger.setblocking(False)
+            here = f"127.0.0.1:{forger.getsockname()[1]}"
+
+            def request(method: str, branch: str, tag: str, body: bytes) -> bytes:
+                head = (
+                    f"{method} sip:{code}@{here} SIP/2.0\r\n"
+                    f"Via: SIP/2.0/UDP {here};rport;branch=z9hG4bK{branch}\r\n"
+                    f"From: <sip:{CODE}@3402000000>;tag=forged\r\n"
+                    f"To: <sip:{code}@3402000000>{tag}\r\n"
+                    f"Call-ID: forged\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\n"
+                    f"Contact: <sip:{CODE}@{here}>\r\nContent-Type: APPLICATION/SDP\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n"
+                )
+                return head.encode() + body
+
+            loop = asyncio.get_running_loop()
+            invite = request("INVITE", "a", "", offer.to_bytes())
+            await loop.sock_sendto(forger, invite, (peer.host, peer.port))
+            while not (answer := await loop.sock_recv(forger, 65536)).startswith(b"SIP/2.0 200"):
+                pass
+            # The 200 comes again because no ACK came; until then nobody was told to begin.
+            assert (await loop.sock_recv(forger, 65536)).startswith(b"SIP/2.0 200")
+            assert made.lower.media.asked and made.lower.media.commands.empty()
+            to = next(one for one in answer.decode().splitlines() if one.startswith("To:"))
+            acknowledgement = request("ACK", "b", to[to.index(";tag=") :], b"")
+            await loop.sock_sendto(forger, acknowledgement, (peer.host, peer.port))
+            assert await made.lower.media.commands.get() == {"action": "start"}
 
 
 async def test_masks_are_lifted_only_where_a_person_said_so(tmp_path: Path) -> None:
