@@ -112,6 +112,18 @@ export interface Probed {
   channels: ProbedChannel[]
 }
 
+export interface ProbeTarget {
+  host: string
+  port: number
+  service_path?: string
+}
+
+export type ProbeLine =
+  | ({ type: 'probed'; host: string; port: number } & Probed)
+  | { type: 'refused'; host: string; port: number; code: string; message: string }
+  | { type: 'stopped'; left: number; message: string }
+  | { type: 'error'; code: string; message: string }
+
 export interface DeviceTime {
   device_us: number
   offset_us: number
@@ -189,10 +201,12 @@ export const platforms = {
   time: (id: string): Promise<DeviceTime> => get(apiPath('platforms', id, 'time')),
   setTime: (id: string): Promise<DeviceTime> => post(apiPath('platforms', id, 'time')),
   reboot: (id: string): Promise<void> => post(apiPath('platforms', id, 'reboot')),
-  probe: (
-    body: { kind: 'onvif'; host: string; port: number; username?: string; password?: string },
-    signal?: AbortSignal,
-  ): Promise<Probed> => post('/api/platforms/probe', body, signal),
+  /** One account for many devices: the gateway tries it at one of them first. */
+  probeMany: (
+    body: { kind: 'onvif'; targets: ProbeTarget[]; username: string; password: string },
+    onLine: (line: ProbeLine) => void,
+    signal: AbortSignal,
+  ): Promise<void> => postLines('/api/platforms/probe-many', body, onLine, signal),
   discover: (
     body: { interfaces?: string[]; ranges?: string[]; ports?: number[]; rate_per_s?: number },
     onLine: (line: DiscoveryLine) => void,

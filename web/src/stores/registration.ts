@@ -4,14 +4,15 @@ import { computed, ref, watch } from 'vue'
 
 import { cameras as camerasApi } from '@/api'
 import { ApiError, isAbort } from '@/api/errors'
-import { platforms as api, type Platform } from '@/api/platforms'
+import { platforms as api, type Platform, type ProbeLine } from '@/api/platforms'
 import { errorText } from '@/errors'
 import { translate } from '@/locales'
 import { faultText } from '@/platforms/words'
-import { cameraName, kept, testInTurn, withFound, withProbed, type DeviceRow, type TestOutcome } from '@/wizard/rows'
+import { cameraName, keyOf, kept, targetOf, untried, withAnswer, withFound, type DeviceRow } from '@/wizard/rows'
 
 const STORED = 'gridsight.registration'
-const ABREAST = 4
+const LOOKS_ABREAST = 4
+const TARGETS_AT_ONCE = 1000
 const CHANNELS_WITHIN_MS = 30_000
 const LOOK_AGAIN_MS = 700
 
@@ -41,6 +42,7 @@ export const useRegistration = defineStore('registration', () => {
   /** By row: what was accepted there. */
   const accounts = new Map<string, Account>()
   let abort: AbortController | null = null
+  let testAbort: AbortController | null = null
 
   watch(
     rows,
@@ -100,24 +102,6 @@ export const useRegistration = defineStore('registration', () => {
 
   // ---- testing -----------------------------------------------------------------------------
 
-  async function testOne(key: string, account: Account): Promise<TestOutcome> {
-    const row = rowAt(key)
-    if (row === undefined) return 'failed'
-    change(key, { test: 'testing', problem: '' })
-    try {
-      const { facts, channels } = await api.probe({ kind: 'onvif', host: row.host, port: row.port, ...account })
-      accounts.set(key, account)
-      change(key, withProbed(rowAt(key) ?? row, facts, channels))
-      const main = channels.find(({ kind, facts: of }) => kind === 'camera' && typeof of['main_url'] === 'string')
-      if (main !== undefined) await lookAt(key, String(main.facts['main_url']), account)
-      return 'ok'
-    } catch (error) {
-      const refused = error instanceof ApiError && error.code === 'refused'
-      change(key, { test: refused ? 'refused' : 'failed', problem: errorText(error) })
-      return refused ? 'refused' : 'failed'
-    }
-  }
-
   /** Whether pictures really come: the device's word alone is none. */
   async function lookAt(key: string, main_url: string, account: Account): Promise<void> {
     try {
@@ -129,20 +113,51 @@ export const useRegistration = defineStore('registration', () => {
     }
   }
 
+  /** The gateway tries one device first, and stops where the account is refused. */
   async function test(account: Account): Promise<void> {
     if (testing.value) return
     testing.value = true
     stopped.value = ''
-    const keys = chosen.value.filter((row) => row.test !== 'ok').map(({ key }) => key)
-    for (const key of keys) change(key, { test: 'waiting', problem: '' })
+    const own = (testAbort = new AbortController())
+    const targets = chosen.value.filter((row) => row.test !== 'ok')
+    rows.value = rows.value.map((row) => (targets.includes(row) ? { ...row, test: 'waiting', problem: '' } : row))
+    const looks = Array.from({ length: LOOKS_ABREAST }, () => Promise.resolve())
+    let looked = 0
+    let left = 0
+
+    function answered(line: ProbeLine): void {
+      if (own.signal.aborted) return
+      if (line.type === 'stopped') left = line.left
+      else if (line.type === 'error') stopped.value = errorText(new ApiError(line.code, line.message, 409))
+      else {
+        const key = keyOf(line.host, line.port)
+        const row = rowAt(key)
+        if (row === undefined) return
+        change(key, withAnswer(row, line, (code, message) => errorText(new ApiError(code, message, 409))))
+        if (line.type === 'refused') return
+        accounts.set(key, account)
+        const main = line.channels.find(({ kind, facts }) => kind === 'camera' && typeof facts['main_url'] === 'string')
+        if (main === undefined) return
+        const lane = looked++ % LOOKS_ABREAST
+        looks[lane] = (looks[lane] ?? Promise.resolve()).then(() => lookAt(key, String(main.facts['main_url']), account))
+      }
+    }
+
     try {
-      const left = await testInTurn(keys, (key) => testOne(key, account), ABREAST)
-      for (const key of left) change(key, { test: 'untried' })
-      if (left.length > 0) stopped.value = translate('wizard.stopped', { count: left.length })
-      await loadPlatforms()
+      for (let at = 0; at < targets.length && left === 0 && stopped.value === ''; at += TARGETS_AT_ONCE) {
+        const some = targets.slice(at, at + TARGETS_AT_ONCE)
+        await api.probeMany({ kind: 'onvif', targets: some.map(targetOf), ...account }, answered, own.signal)
+        if (left > 0) left += targets.length - at - some.length
+      }
+      if (left > 0) stopped.value = translate('wizard.stopped', { count: left })
+    } catch (error) {
+      if (!isAbort(error)) stopped.value = errorText(error)
     } finally {
+      rows.value = rows.value.map(untried)
+      await Promise.all(looks)
       testing.value = false
     }
+    await loadPlatforms()
   }
 
   /** To know a device again that is here under another address. */
@@ -185,8 +200,9 @@ export const useRegistration = defineStore('registration', () => {
       if (platform_id === null) {
         const account = accounts.get(key)
         if (account === undefined) throw new ApiError('password_gone', translate('wizard.passwordGone'), 409)
-        const { host, port, name, area_id } = row
-        const form = { kind: 'onvif', direction: 'below', name: name.trim(), area_id, host, port, ...account, enabled: true, options: {} } as const
+        const { name, area_id } = row
+        const { service_path = null, ...where } = targetOf(row)
+        const form = { kind: 'onvif', direction: 'below', name: name.trim(), area_id, ...where, ...account, enabled: true, options: { service_path } } as const
         platform_id = (await api.create(form)).id
         change(key, { platform_id })
       }
@@ -217,6 +233,7 @@ export const useRegistration = defineStore('registration', () => {
 
   function forget(): void {
     abort?.abort()
+    testAbort?.abort()
     rows.value = []
     accounts.clear()
     stopped.value = ''

@@ -1,5 +1,5 @@
 /** What the wizard knows of each device on its way to becoming cameras. */
-import type { DeviceFacts, FoundDevice, Platform, ProbedChannel } from '@/api/platforms'
+import type { DeviceFacts, FoundDevice, Platform, ProbedChannel, ProbeLine, ProbeTarget } from '@/api/platforms'
 
 export type TestState = 'untried' | 'waiting' | 'testing' | 'ok' | 'refused' | 'failed'
 export type MakeState = 'open' | 'making' | 'done' | 'failed'
@@ -16,6 +16,8 @@ export interface DeviceRow {
   key: string
   host: string
   port: number
+  /** Of its device service, where that is not where most devices have it. */
+  service_path: string | null
   found_name: string
   hardware: string
   /** The platform that it is already. */
@@ -36,10 +38,21 @@ export interface DeviceRow {
 
 export const keyOf = (host: string, port: number): string => `${host}:${port}`
 
-export const rowOf = ({ host, port, name, hardware, known }: Pick<FoundDevice, 'host' | 'port' | 'name' | 'hardware' | 'known'>): DeviceRow => ({
+const USUAL_PATH = '/onvif/device_service'
+
+function servicePathOf(service_url: string | undefined): string | null {
+  if (service_url === undefined || !URL.canParse(service_url)) return null
+  const { pathname, search } = new URL(service_url)
+  return pathname + search === USUAL_PATH ? null : pathname + search
+}
+
+type Found = Pick<FoundDevice, 'host' | 'port' | 'name' | 'hardware' | 'known'> & { service_url?: string }
+
+export const rowOf = ({ host, port, service_url, name, hardware, known }: Found): DeviceRow => ({
   key: keyOf(host, port),
   host,
   port,
+  service_path: servicePathOf(service_url),
   found_name: name,
   hardware,
   known,
@@ -57,11 +70,18 @@ export const rowOf = ({ host, port, name, hardware, known }: Pick<FoundDevice, '
 })
 
 /** Found again: what is known of it stays. */
-export function withFound(rows: readonly DeviceRow[], found: Parameters<typeof rowOf>[0]): DeviceRow[] {
+export function withFound(rows: readonly DeviceRow[], found: Found): DeviceRow[] {
   const key = keyOf(found.host, found.port)
   const known = rows.find((row) => row.key === key)
   if (known === undefined) return [...rows, rowOf(found)]
-  return rows.map((row) => (row === known ? { ...row, found_name: found.name || row.found_name, hardware: found.hardware || row.hardware, known: found.known ?? row.known } : row))
+  const again = {
+    ...known,
+    service_path: servicePathOf(found.service_url) ?? known.service_path,
+    found_name: found.name || known.found_name,
+    hardware: found.hardware || known.hardware,
+    known: found.known ?? known.known,
+  }
+  return rows.map((row) => (row === known ? again : row))
 }
 
 /** "DS-2CD 10.1.2.3": what it is called until somebody gives it a name. */
@@ -101,6 +121,18 @@ export function twinOf(row: DeviceRow, rows: readonly DeviceRow[], platforms: re
   return platform === undefined ? null : { name: platform.name, platform_id: platform.id }
 }
 
+/** Where it is asked: at its own path where the search told of one. */
+export const targetOf = ({ host, port, service_path }: DeviceRow): ProbeTarget => ({ host, port, ...(service_path ? { service_path } : {}) })
+
+/** What one device answered; `problem` puts a refusal into words. */
+export function withAnswer(row: DeviceRow, line: ProbeLine & { type: 'probed' | 'refused' }, problem: (code: string, message: string) => string): DeviceRow {
+  if (line.type === 'probed') return withProbed(row, line.facts, line.channels)
+  return { ...row, test: line.code === 'refused' ? 'refused' : 'failed', problem: problem(line.code, line.message) }
+}
+
+/** Nothing more comes: what was not answered was not tried. */
+export const untried = (row: DeviceRow): DeviceRow => (row.test === 'waiting' || row.test === 'testing' ? { ...row, test: 'untried' } : row)
+
 export type TestOutcome = 'ok' | 'refused' | 'failed'
 
 /**
@@ -138,6 +170,6 @@ export async function testInTurn<Row>(rows: readonly Row[], test: (row: Row) => 
 export const kept = (rows: readonly DeviceRow[]): DeviceRow[] =>
   rows.map((row) => ({
     ...row,
-    test: row.test === 'testing' || row.test === 'waiting' ? 'untried' : row.test,
+    test: untried(row).test,
     make: row.make === 'making' ? 'open' : row.make,
   }))

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Platform, ProbedChannel } from '@/api/platforms'
 
 import { addressCount, readRanges } from './ranges'
-import { cameraName, kept, rowOf, testInTurn, twinOf, withFound, withProbed, type TestOutcome } from './rows'
+import { cameraName, kept, rowOf, targetOf, testInTurn, twinOf, untried, withAnswer, withFound, withProbed, type TestOutcome } from './rows'
 
 describe('address ranges', () => {
   it.each([
@@ -40,6 +40,25 @@ describe('a device on its way', () => {
     const rows = withFound([], found)
     const again = withFound([{ ...rows[0]!, name: 'East' }], { ...found, name: 'cam', known: 'plf' })
     expect(again).toMatchObject([{ key: '10.1.2.3:80', name: 'East', found_name: 'cam', hardware: 'DS-2', known: 'plf' }])
+  })
+
+  it('is asked where the search found its service', () => {
+    expect(targetOf(rowOf({ ...found, service_url: 'http://10.1.2.3:80/onvif/device_service' }))).toEqual({ host: '10.1.2.3', port: 80 })
+    const elsewhere = rowOf({ ...found, service_url: 'https://10.1.2.3/cgi-bin/onvif' })
+    expect(targetOf(elsewhere)).toEqual({ host: '10.1.2.3', port: 80, service_path: '/cgi-bin/onvif' })
+    expect(withFound([elsewhere], found)[0]?.service_path).toBe('/cgi-bin/onvif')
+    expect(rowOf({ ...found, service_url: 'nonsense' }).service_path).toBeNull()
+  })
+
+  it('shows what it answered; what was not answered was not tried', () => {
+    const row = { ...rowOf(found), test: 'waiting' as const }
+    const where = { host: found.host, port: found.port }
+    const words = (code: string, message: string): string => `${code}: ${message}`
+    expect(withAnswer(row, { type: 'probed', ...where, facts: { model: 'M' }, channels: [channel('1')] }, words)).toMatchObject({ test: 'ok', problem: '', cameras: [{ code: '1' }] })
+    expect(withAnswer(row, { type: 'refused', ...where, code: 'refused', message: 'no' }, words)).toMatchObject({ test: 'refused', problem: 'refused: no' })
+    expect(withAnswer(row, { type: 'refused', ...where, code: 'offline', message: 'no' }, words)).toMatchObject({ test: 'failed' })
+    expect(untried(row).test).toBe('untried')
+    expect(untried({ ...row, test: 'refused' }).test).toBe('refused')
   })
 
   it('gives its name to its only camera; those of a recorder have their own', () => {
