@@ -6,6 +6,7 @@ recording), times in ``t=`` that are Unix seconds, and ``s=`` that says what the
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -184,6 +185,13 @@ def _described(session: dict[str, str], attributes: list[str]) -> SessionDescrip
     owner, address = _origin(session)
     if not address:
         raise SessionDescriptionError("no address: neither a c= nor an o= line has one")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        # A name would have to be resolved where packets are sent, and hold up everybody there.
+        raise SessionDescriptionError(
+            f"the address is a name, or none: {address[:60]!r}; give it as 10.1.2.3"
+        ) from None
     named = _named(attributes)
     setup = named.get("setup", "").lower()
     tcp = words[2].upper().startswith("TCP") or setup in ("active", "passive")

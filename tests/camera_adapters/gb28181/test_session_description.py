@@ -56,6 +56,14 @@ def test_address_of_the_origin_counts_where_there_is_no_other() -> None:
     assert (found.address, found.owner, found.ssrc, found.start_s) == ("10.0.0.9", "", 100000001, 0)
 
 
+@pytest.mark.parametrize("address", ["camera.example", "localhost", "10.0.0", "10.0.0.9.1"])
+def test_name_is_no_address(address: str) -> None:
+    """It would be resolved where packets are sent from, and all that wait there with it."""
+    body = f"c=IN IP4 {address}\nm=video 5000 RTP/AVP 96\n".encode()
+    with pytest.raises(session_description.SessionDescriptionError, match="name"):
+        session_description.parse(body)
+
+
 def test_tcp_is_known_by_setup_too() -> None:
     body = b"c=IN IP4 10.0.0.9\nm=video 5000 RTP/AVP 96\na=setup:active\n"
     found = session_description.parse(body)
