@@ -69,10 +69,15 @@ async def follow_playlist(
     url: str,
     text: str,
     credentials: Credentials | None,
+    *,
+    origin: str = "",
 ) -> Ending:
-    """Show what the playlist names, until it ends. Raises FetchFailed."""
+    """Show what the playlist names, until it ends. Raises FetchFailed.
+
+    ``credentials`` go to the server of ``origin`` alone (``url`` where it is left out).
+    """
     try:
-        return await _follow(attempt, session, url, text, credentials)
+        return await _follow(attempt, session, url, text, credentials, origin or url)
     except PlaylistError as error:
         return Ending("protocol", str(error))
 
@@ -83,18 +88,19 @@ async def _follow(
     url: str,
     text: str,
     credentials: Credentials | None,
+    origin: str,
 ) -> Ending:
     playlist = parse_playlist(text)
     for _ in range(_MASTERS_LIMIT):
         if not isinstance(playlist, MasterPlaylist):
             break
         _, best = max(playlist.variants)
-        text, url = await get_text(session, urljoin(url, best), credentials)
+        text, url = await get_text(session, urljoin(url, best), credentials, origin=origin)
         playlist = parse_playlist(text)
     if isinstance(playlist, MasterPlaylist):
         return Ending("protocol", "playlists lead to playlists without an end")
     schedule = _Schedule(attempt)
-    segments = _Segments(session, url, credentials)
+    segments = _Segments(session, url, credentials, origin)
     failures = 0
     following = max(playlist.segments[-1].sequence, 0) if playlist.segments else -1
     if playlist.ended and playlist.segments:
@@ -128,7 +134,7 @@ async def _follow(
         if not fresh:
             # RFC 8216 §6.3.4: not sooner than half a target duration.
             await asyncio.sleep(max(playlist.target_s / 4, 0.2))
-        text, _ = await get_text(session, url, credentials)
+        text, _ = await get_text(session, url, credentials, origin=origin)
         found = parse_playlist(text)
         if isinstance(found, MasterPlaylist):
             return Ending("protocol", "the playlist has become another one")
@@ -151,13 +157,18 @@ class _Segments:
     """Fetches segments and takes them apart. ``octets`` are the last one's."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, credentials: Credentials | None
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        credentials: Credentials | None,
+        origin: str,
     ) -> None:
         self.octets = 0
         self.unsupported = ""
         self._session = session
         self._url = url
         self._credentials = credentials
+        self._origin = origin
         self._transport = TransportDemultiplexer()
         self._init: tuple[str, bytes] = ("", b"")
 
@@ -185,5 +196,7 @@ class _Segments:
         if part is not None:
             headers["Range"] = f"bytes={part[0]}-{part[0] + part[1] - 1}"
         target = urljoin(self._url, url)
-        async with get(self._session, target, self._credentials, headers) as response:
+        async with get(
+            self._session, target, self._credentials, headers, origin=self._origin
+        ) as response:
             return await read_limited(response, limit)

@@ -48,17 +48,21 @@ async def get(
     url: str,
     credentials: Credentials | None = None,
     headers: dict[str, str] | None = None,
+    *,
+    origin: str = "",
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The answer to a GET, its body still to be read. Raises FetchFailed.
 
-    Redirects lead only to http and https, at most REDIRECTS_LIMIT of them, and credentials are not
-    taken along to another host. A challenge is answered once.
+    Redirects lead only to http and https, at most REDIRECTS_LIMIT of them. ``credentials`` are for
+    the server of ``origin``, the camera's own address (``url`` where it is left out), and go
+    nowhere else: not to where it redirects, nor to what its playlists name. A challenge is answered
+    once.
     """
-    origin = urlsplit(url).hostname
+    first = url
     answered = False
     for _ in range(REDIRECTS_LIMIT + 2):
         sent = dict(headers or {})
-        known = credentials if urlsplit(url).hostname == origin else None
+        known = credentials if _is_theirs(url, origin or first) else None
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if known is not None and (field := known.authorization("GET", target)):
@@ -82,10 +86,14 @@ async def get(
 
 
 async def get_text(
-    session: aiohttp.ClientSession, url: str, credentials: Credentials | None = None
+    session: aiohttp.ClientSession,
+    url: str,
+    credentials: Credentials | None = None,
+    *,
+    origin: str = "",
 ) -> tuple[str, str]:
     """The text of a small answer, and the address where it finally lay. Raises FetchFailed."""
-    async with get(session, url, credentials) as response:
+    async with get(session, url, credentials, origin=origin) as response:
         return (await read_limited(response, _TEXT_LIMIT)).decode("utf-8", "replace"), str(
             response.url
         )
@@ -131,6 +139,16 @@ def _unreachable(error: aiohttp.ClientConnectorError, host: str) -> Ending:
     if isinstance(cause, ConnectionRefusedError) or cause.errno == 111:
         return Ending("closed_port", f"port {error.port} of {host} is closed")
     return Ending("unreachable", f"{host} cannot be reached ({_words(cause)})")
+
+
+def _is_theirs(url: str, origin: str) -> bool:
+    """The same server; or the same host by TLS, whose certificate is checked. Behind one address
+    other devices may have other ports.
+    """
+    to, of = URL(url, encoded=True), URL(origin, encoded=True)
+    return to.host == of.host and (
+        (to.scheme, to.port) == (of.scheme, of.port) or (to.scheme, of.scheme) == ("https", "http")
+    )
 
 
 def _target(url: str, location: str) -> str:

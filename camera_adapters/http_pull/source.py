@@ -43,7 +43,7 @@ def http_attempt(
         async with open_client(_READ_TIMEOUT_S) as session:
             try:
                 async with get(session, url, credentials) as response:
-                    return await _read(one, session, response, credentials, open_encoder)
+                    return await _read(one, session, response, url, credentials, open_encoder)
             except FetchFailed as error:
                 return error.ending
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -57,6 +57,7 @@ async def _read(
     attempt: Attempt,
     session: aiohttp.ClientSession,
     response: aiohttp.ClientResponse,
+    origin: str,
     credentials: Credentials | None,
     open_encoder: OpenEncoder | None,
 ) -> Ending:
@@ -73,7 +74,9 @@ async def _read(
         text = (first + await read_limited(response, _PLAYLIST_BYTES_LIMIT)).decode(
             "utf-8", "replace"
         )
-        return await follow_playlist(attempt, session, str(response.url), text, credentials)
+        return await follow_playlist(
+            attempt, session, str(response.url), text, credentials, origin=origin
+        )
     if len(first) > TS_PACKET_BYTES and first[0] == first[TS_PACKET_BYTES] == _TS_SYNC:
         return await _read_transport_stream(attempt, first, chunks)
     if kind == "multipart/x-mixed-replace":

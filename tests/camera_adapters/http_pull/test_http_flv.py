@@ -137,6 +137,39 @@ async def test_a_password_does_not_follow_to_another_host(
     assert seen[:3] == [("/live", False), ("/live", True), ("/other", False)]
 
 
+@pytest.mark.parametrize("there", ["http://localhost:{port}/1.ts", "http://127.0.0.1:{other}/1.ts"])
+async def test_a_password_does_not_follow_where_a_playlist_leads(
+    site: tuple[str, dict[str, Any]], there: str
+) -> None:
+    """Whoever wrote the playlist would only have to ask for it."""
+    url, said = site
+    seen = []
+    port = int(url.rpartition(":")[2])
+
+    async def answering(request: web.Request) -> web.Response:
+        seen.append((request.path, "Authorization" in request.headers))
+        if "Authorization" not in request.headers:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        lead = there.format(port=port, other=other)
+        return web.Response(text=f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{lead}\n")
+
+    application = web.Application()
+    application.router.add_get("/{rest:.*}", answering)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    other = free_port()
+    await web.TCPSite(runner, "127.0.0.1", other).start()
+    said["answer"] = answering
+    sink = RecordedStream()
+    camera = source(url + "/live", sink, username="admin", password="s3cret")
+    camera.start()
+    await sink.until(lambda: bool(sink.interruptions))
+    await camera.stop()
+    await runner.cleanup()
+    assert seen[:2] == [("/live", False), ("/live", True)]
+    assert ("/1.ts", False) in seen and ("/1.ts", True) not in seen
+
+
 async def test_an_unresolved_name_and_a_closed_port_are_told_apart() -> None:
     for url, fault in (
         (f"http://127.0.0.1:{free_port()}/x", "closed_port"),
