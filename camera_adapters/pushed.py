@@ -16,6 +16,7 @@ import structlog
 
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
 from camera_adapters.source import SourceCounters, SourceState
+from camera_adapters.source_states import SourceStates
 from camera_adapters.stream import GapCause, Interruption, Stream, Track
 
 _log = structlog.get_logger(__name__)
@@ -115,8 +116,7 @@ class PushedSource:
         self._slot = slot
         self._stream = stream
         self._clock = clock or SteadyClock()
-        self._on_state = on_state
-        self._state = SourceState("idle", self._clock.now_us())
+        self._states = SourceStates(stream, self._clock.now_us(), on_state)
         self._publication: Publication | None = None
         self._past = SourceCounters()
         self._timer: asyncio.TimerHandle | None = None
@@ -127,7 +127,7 @@ class PushedSource:
     @property
     def state(self) -> SourceState:
         """The newest state; ``waiting`` is its fault while nobody publishes."""
-        return self._state
+        return self._states.newest
 
     @property
     def counters(self) -> SourceCounters:
@@ -230,19 +230,8 @@ class PushedSource:
                 timer.cancel()
 
     def _set_state(self, state: SourceState) -> None:
-        before, self._state = self._state, state
-        if (before.state, before.detail) != (state.state, state.detail):
-            _log.info(
-                "camera is " + state.state,
-                camera=self._stream.camera_id,
-                publisher=self._publication.description if self._publication else None,
-                detail=state.detail or None,
-            )
-        if self._on_state is not None:
-            try:
-                self._on_state(state)
-            except Exception:
-                _log.exception("a listener of camera states failed", camera=self._stream.camera_id)
+        publisher = self._publication.description if self._publication else None
+        self._states.tell(state, publisher=publisher)
 
 
 def _added(

@@ -7,27 +7,22 @@ that feeds a :class:`~camera_adapters.media_ingest.MediaIngest` until its connec
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
 
+from camera_adapters.back_off import REFUSED_WAIT_S, BackOff
 from camera_adapters.media_ingest import MediaIngest
 from camera_adapters.redaction import redact
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
 from camera_adapters.source import SourceCounters, SourceState
+from camera_adapters.source_states import SourceStates
 from camera_adapters.stream import GapCause, Interruption, Stream
 
 _log = structlog.get_logger(__name__)
 
-REFUSED_WAIT_S = 30 * 60
-REFUSALS_LIMIT = 2
 SILENCE_S = 10.0
-_FIRST_WAIT_S = 1.0
-_LONGEST_WAIT_S = 30.0
-# A connection that delivered for this long was a good one: its loss starts the back-off anew.
-_GOOD_RUN_S = 20.0
 _KEYFRAME_PATIENCE_S = 30.0
 _SETTLE_INTERVAL_S = 0.05
 _WATCH_INTERVAL_S = 1.0
@@ -100,19 +95,17 @@ class RetryingSource:
         self._stream = stream
         self._make = attempt
         self._clock = clock or SteadyClock()
-        self._on_state = on_state
         self._silence_s = silence_s
-        self._state = SourceState("idle", self._clock.now_us())
+        self._states = SourceStates(stream, self._clock.now_us(), on_state)
         self._task: asyncio.Task[None] | None = None
         self._attempt: Attempt | None = None
         self._past = SourceCounters()
-        self._refusals = 0
-        self._wait_s = _FIRST_WAIT_S
+        self._back_off = BackOff()
 
     @property
     def state(self) -> SourceState:
         """The newest state."""
-        return self._state
+        return self._states.newest
 
     @property
     def counters(self) -> SourceCounters:
@@ -155,8 +148,8 @@ class RetryingSource:
             except Exception:
                 _log.exception("the source failed", camera=self._stream.camera_id)
                 ending = Ending("internal", "an internal error; see the log")
-            if self._state.state == "live" and loop.time() - began > _GOOD_RUN_S:
-                self._wait_s = _FIRST_WAIT_S
+            if self.state.state == "live":
+                self._back_off.delivered(loop.time() - began)
             self._leave()
             await asyncio.sleep(self._fail(ending))
 
@@ -217,26 +210,18 @@ class RetryingSource:
             self._past = replace(counters, reconnects=counters.reconnects + 1)
 
     def _on_run(self) -> None:
-        self._refusals = 0
+        self._back_off.succeeded()
         attempt = self._attempt
         track = attempt.ingest.video_track if attempt is not None else None
         self._set_state(SourceState("live", self._clock.now_us(), track=track))
 
     def _fail(self, ending: Ending) -> float:
         """Say how the attempt ended; gives the seconds until the next."""
-        self._refusals = self._refusals + 1 if ending.code == "refused" else 0
-        locked = self._refusals >= REFUSALS_LIMIT
+        refused = ending.code == "refused"
+        delay_s, locked = self._back_off.after(refused=refused, own_s=ending.retry_s)
         detail = ending.line
         if locked:
-            delay_s = float(REFUSED_WAIT_S)
-            # One more try then, not two: the camera may still count.
-            self._refusals = REFUSALS_LIMIT - 1
             detail += f"; next try in {REFUSED_WAIT_S // 60} minutes, as cameras lock out"
-        elif ending.retry_s is not None:
-            delay_s = ending.retry_s
-        else:
-            delay_s = self._wait_s * random.uniform(0.5, 1.5)
-            self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
         now_us = self._clock.now_us()
         cause = _CAUSES.get(ending.code, GapCause.CAMERA_OFFLINE)
         self._interrupt(Interruption(cause, detail))
@@ -257,30 +242,7 @@ class RetryingSource:
             self._stream.interrupt(interruption)
 
     def _set_state(self, state: SourceState) -> None:
-        """Tell the new state; log it when it is news, and not just another retry."""
-        previous = self._state
-        same = (previous.state, previous.cause, previous.detail) == (
-            state.state,
-            state.cause,
-            state.detail,
-        )
-        if same:
-            state = replace(state, since_us=previous.since_us)
-        self._state = state
-        if not same:
-            _log.info(
-                "camera is " + state.state,
-                camera=self._stream.camera_id,
-                variant=str(self._stream.variant),
-                url=self._address,
-                cause=str(state.cause) if state.cause else None,
-                detail=state.detail or None,
-            )
-        if self._on_state is not None:
-            try:
-                self._on_state(state)
-            except Exception:
-                _log.exception("a listener of camera states failed", camera=self._stream.camera_id)
+        self._states.tell(state, url=self._address)
 
 
 def _added(past: SourceCounters, attempt: Attempt | None, clock: CameraClock) -> SourceCounters:

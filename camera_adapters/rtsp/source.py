@@ -7,13 +7,13 @@ cause, and the return as a new run.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 import structlog
 
+from camera_adapters.back_off import REFUSED_WAIT_S, BackOff
 from camera_adapters.redaction import redact
 from camera_adapters.rtp.clocks import CameraClock, SteadyClock
 from camera_adapters.rtsp.client import FailureCode
@@ -26,17 +26,12 @@ from camera_adapters.rtsp.client_transport import (
 )
 from camera_adapters.rtsp.url import parse_camera_url
 from camera_adapters.source import SourceCounters, SourceState
+from camera_adapters.source_states import SourceStates
 from camera_adapters.stream import GapCause, Interruption, Stream
 from camera_adapters.stream_runs import RunCounters
 
 _log = structlog.get_logger(__name__)
 
-REFUSED_WAIT_S = 30 * 60
-REFUSALS_LIMIT = 2
-_FIRST_WAIT_S = 1.0
-_LONGEST_WAIT_S = 30.0
-# A connection that delivered for this long was a good one: its loss starts the back-off anew.
-_GOOD_RUN_S = 20.0
 _KEYFRAME_PATIENCE_S = 30
 
 Transport = Literal["auto", "tcp", "udp"]
@@ -70,19 +65,18 @@ class RtspSource:
         self._username = username
         self._password = password
         self._transport = transport
-        self._on_state = on_state
         self._clock = clock or SteadyClock()
-        self._state = SourceState("idle", self._clock.now_us())
+        self._states = SourceStates(stream, self._clock.now_us(), on_state)
         self._task: asyncio.Task[None] | None = None
         self._session: CameraSession | None = None
         self._past = SourceCounters()
-        self._refusals = 0
+        self._back_off = BackOff()
         self._tcp = transport != "udp"
 
     @property
     def state(self) -> SourceState:
         """The newest state."""
-        return self._state
+        return self._states.newest
 
     @property
     def counters(self) -> SourceCounters:
@@ -111,7 +105,6 @@ class RtspSource:
         self._set_state(SourceState("idle", self._clock.now_us()))
 
     async def _run(self) -> None:
-        wait_s = _FIRST_WAIT_S
         while True:
             began = asyncio.get_running_loop().time()
             packets_before = self._past.packets
@@ -120,22 +113,15 @@ class RtspSource:
             except Exception:
                 _log.exception("the source failed", camera=self._stream.camera_id)
                 outcome = Outcome("internal", "an internal error; see the log")
-            was_live = self._state.state == "live"
-            if was_live and asyncio.get_running_loop().time() - began > _GOOD_RUN_S:
-                wait_s = _FIRST_WAIT_S
-            delay_s = wait_s * random.uniform(0.5, 1.5)
+            if self.state.state == "live":
+                self._back_off.delivered(asyncio.get_running_loop().time() - began)
             nothing_came = outcome.code == "silent" and self._past.packets == packets_before
             if self._transport == "auto" and (
                 outcome.code == FailureCode.TRANSPORT or nothing_came
             ):
                 self._tcp = not self._tcp
-            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
-            self._refusals = self._refusals + 1 if outcome.code == FailureCode.REFUSED else 0
-            locked = self._refusals >= REFUSALS_LIMIT
-            if locked:
-                delay_s = REFUSED_WAIT_S
-                # One more try then, not two: the camera may still count.
-                self._refusals = REFUSALS_LIMIT - 1
+            refused = outcome.code == FailureCode.REFUSED
+            delay_s, locked = self._back_off.after(refused=refused)
             self._set_failed(outcome, locked, delay_s)
             await asyncio.sleep(delay_s)
 
@@ -203,7 +189,7 @@ class RtspSource:
             self._session = None
 
     def _on_run(self) -> None:
-        self._refusals = 0
+        self._back_off.succeeded()
         session = self._session
         track = session.ingest.video_track if session is not None and session.ingest else None
         self._set_state(SourceState("live", self._clock.now_us(), track=track))
@@ -226,30 +212,7 @@ class RtspSource:
             self._stream.interrupt(interruption)
 
     def _set_state(self, state: SourceState) -> None:
-        """Tell the new state; log it when it is news, and not just another retry."""
-        previous = self._state
-        same = (previous.state, previous.cause, previous.detail) == (
-            state.state,
-            state.cause,
-            state.detail,
-        )
-        if same:
-            state = replace(state, since_us=previous.since_us)
-        self._state = state
-        if not same:
-            _log.info(
-                "camera is " + state.state,
-                camera=self._stream.camera_id,
-                variant=str(self._stream.variant),
-                url=redact(self._url),
-                cause=str(state.cause) if state.cause else None,
-                detail=state.detail or None,
-            )
-        if self._on_state is not None:
-            try:
-                self._on_state(state)
-            except Exception:
-                _log.exception("a listener of camera states failed", camera=self._stream.camera_id)
+        self._states.tell(state, url=redact(self._url))
 
 
 def _cause(outcome: Outcome) -> GapCause:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from camera_adapters import retrying
+from camera_adapters import back_off
 from camera_adapters.gb28181 import media_reception, source
 from camera_adapters.gb28181.dialogs import (
     DialogEvent,
@@ -150,7 +150,7 @@ class Device:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become tenths, so that a test takes milliseconds."""
-    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(back_off, "_FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(source, "_CHECK_INTERVAL_S", 0.05)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 import structlog.testing
 
-from camera_adapters.rtsp import client_transport, datagrams, source
+from camera_adapters import back_off
+from camera_adapters.rtsp import client_transport, datagrams
 from camera_adapters.rtsp.source import RtspSource
 from camera_adapters.source import SourceState
 from camera_adapters.stream import (
@@ -73,7 +74,7 @@ class Watched:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become tenths, so that a test takes milliseconds."""
-    monkeypatch.setattr(source, "_FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(back_off, "_FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(client_transport, "SILENCE_TIMEOUT_S", 1.0)
     monkeypatch.setattr(client_transport, "NEGOTIATION_TIMEOUT_S", 1.0)
 

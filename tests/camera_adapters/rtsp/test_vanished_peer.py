@@ -16,7 +16,8 @@ from typing import Literal
 
 import pytest
 
-from camera_adapters.rtsp import client_transport, source
+from camera_adapters import back_off
+from camera_adapters.rtsp import client_transport
 from camera_adapters.stream import GapCause
 from tests.camera_adapters.rtsp.test_source import Watched
 from tests.peers.far_network import far_network, ip
@@ -84,8 +85,8 @@ def far_camera() -> Iterator[FarCamera]:
 async def test_a_frozen_network_is_an_outage_with_a_cause_and_ends_with_it(
     far_camera: FarCamera, transport: Literal["tcp", "udp"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "_FIRST_WAIT_S", 0.1)
-    monkeypatch.setattr(source, "_LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr(back_off, "_FIRST_WAIT_S", 0.1)
+    monkeypatch.setattr(back_off, "_LONGEST_WAIT_S", 0.2)
     monkeypatch.setattr(client_transport, "SILENCE_TIMEOUT_S", 1.0)
     monkeypatch.setattr(client_transport, "CONNECT_TIMEOUT_S", 1.0)
     async with Watched(far_camera.url, transport=transport) as watched:

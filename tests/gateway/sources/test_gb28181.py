@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from camera_adapters import retrying
+from camera_adapters import back_off
 from camera_adapters.gb28181 import source as gb_source
 from camera_adapters.gb28181.media_terms import MediaTransport
 from camera_adapters.gb28181.source import GbSource, MediaPlace
@@ -180,7 +180,7 @@ async def watched(signalling: Signalling) -> AsyncIterator[Watched]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(back_off, "_FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(gb_source, "_CHECK_INTERVAL_S", 0.05)
     monkeypatch.setattr("gateway.sources.gb28181._RESUME_EVERY_S", 0.05)
 
