@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -61,36 +62,33 @@ class ChannelNames:
 
 
 class StateChanges:
-    """Lets through what is news: a state that changed, and what happened at an instant.
-
-    A state that a subscription begins with and that is ``end`` is no news unless it was begun.
+    """Lets through what is news: a state that is another than before, and what happened at an
+    instant. What is told first is news too, marked ``initial`` where it is ``end``: whoever kept a
+    beginning from before learns that it is over.
     """
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[str, str, str, str], None] = OrderedDict()
+        # Whether it lasts.
+        self._states: OrderedDict[tuple[str, str, str, str], bool] = OrderedDict()
 
-    @property
-    def has_open(self) -> bool:
-        """Whether a state has begun, and its end was not told."""
-        return bool(self._open)
+    def forget(self) -> None:
+        """Much may have happened since: everything is news once."""
+        self._states.clear()
 
-    def is_news(self, event: DeviceEvent) -> bool:
-        """Whether ``event`` is to be told."""
+    def news(self, event: DeviceEvent) -> DeviceEvent | None:
+        """What is to be told of it; None: nothing."""
         if event.state is DeviceEventState.PULSE:
-            return not event.initial
+            return None if event.initial else event
         # The topic too: two rules of different topics may bear one name.
         key = (str(event.kind), event.channel, event.source, event.detail.get("topic", ""))
-        if event.state is DeviceEventState.BEGIN:
-            if key in self._open:
-                return False
-            self._open[key] = None
-            if len(self._open) > _STATES_LIMIT:
-                self._open.popitem(last=False)
-            return True
-        if key not in self._open:
-            return False
-        del self._open[key]
-        return True
+        lasts = event.state is DeviceEventState.BEGIN
+        before = self._states.get(key)
+        if before is lasts:
+            return None
+        self._states[key] = lasts
+        if len(self._states) > _STATES_LIMIT:
+            self._states.popitem(last=False)
+        return replace(event, initial=True) if before is None and not lasts else event
 
 
 class EventSource:
@@ -119,6 +117,7 @@ class EventSource:
         self._on_alive = on_alive
         self._changes = StateChanges()
         self._subscription: Subscription | None = None
+        self._was_subscribed = False
         self._pull_limit_s = PULL_S
         self._allowance = Allowance()
 
@@ -126,6 +125,7 @@ class EventSource:
         """Subscribe and take events until the device is lost or its subscription is: raises
         :class:`OnvifError`; ``unsupported`` where the device has neither way.
         """
+        again = self._was_subscribed
         try:
             pull_point = await self._subscribe(events.create_pull_point(LIFETIME_S))
         except OnvifError as error:
@@ -143,7 +143,7 @@ class EventSource:
             await self._keep_posted(posted)
         else:
             self.how = "pulled"
-            if self._changes.has_open:
+            if again:
                 await self._ask_for_states(pull_point)
             await self._pull(pull_point)
 
@@ -164,6 +164,8 @@ class EventSource:
         answer = await self._client.call(request)
         subscription = events.parse_subscription(answer)
         self._subscription = subscription
+        self._was_subscribed = True
+        self._changes.forget()
         return subscription
 
     async def _ask_for_states(self, subscription: Subscription) -> None:
@@ -248,7 +250,8 @@ class EventSource:
                 arrival_us=arrival_us,
                 offset_us=self._client.offset_us,
             )
-            if event is None or not self._changes.is_news(event):
+            event = event and self._changes.news(event)
+            if event is None:
                 continue
             try:
                 self._on_event(event)

@@ -17,6 +17,8 @@ from gateway.identifiers import US_PER_S, new_id
 
 GROUP_US = 10 * US_PER_S
 _FLUTTER_US = 2 * US_PER_S
+# In the detail of what lasted when its device fell silent.
+END_NOT_TOLD = "not_told"
 WAITING_LIMIT = 10_000
 KNOWN_LIMIT = 50_000
 
@@ -109,6 +111,21 @@ class EventIntake:
             return
         self._waiting[row.id] = row
         self._remember(row)
+
+    @property
+    def open_platforms(self) -> set[str]:
+        """Platforms of which something lasts, as far as was told."""
+        return {row.platform_id for row in self._newest.values() if row.state == "open"}
+
+    def give_up(self, platform_id: str, at_us: int) -> None:
+        """The platform is silent since ``at_us``: what lasted then is over as far as anybody knows,
+        and says so. Told again that it lasts, it is a new row.
+        """
+        for row in self._newest.values():
+            if row.platform_id == platform_id and row.state == "open":
+                row.state, row.end_us = "ended", max(at_us, row.begin_us)
+                row.detail = {**row.detail, "end": END_NOT_TOLD}
+                self._waiting[row.id] = row
 
     def take_waiting(self, limit: int) -> list[EventRow]:
         """Rows to write, oldest first. What could not be written is given :meth:`back`."""

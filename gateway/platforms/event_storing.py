@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from camera_adapters.device_events import DeviceEvent
 from gateway.control.channel import ControlError
 from gateway.database.operating_tables import device_events
-from gateway.database.tables import cameras
-from gateway.identifiers import now_us
+from gateway.database.tables import cameras, platform_states, platforms
+from gateway.identifiers import US_PER_S, now_us
 from gateway.platforms.event_intake import EventIntake, EventRow
 from recorder.rows import RowError, RowWriter
 
@@ -27,6 +27,9 @@ _AGAIN_S = 2.0
 _ROWS_AT_ONCE = 500
 _EXPIRE_EVERY_S = 3600.0
 _EXPIRE_AGAIN_S = 0.5
+# Who has been away for so long does not come back to tell that something is over.
+SILENT_US = 3600 * US_PER_S
+_SILENT_EVERY_S = 60.0
 _CAMERAS_S = 10.0
 _CAMERAS_LIMIT = 50_000
 _TOLD_LIMIT = 1000
@@ -73,8 +76,10 @@ class EventStoring:
     async def run(self) -> None:
         """Write for ever; what cannot be written now is written later."""
         expiring = asyncio.create_task(self._expire_for_ever())
+        giving_up: asyncio.Task[None] | None = None
         try:
             await self._know_open()
+            giving_up = asyncio.create_task(self._give_up_for_ever())
             while True:
                 await self._wake.wait()
                 await asyncio.sleep(_GATHER_S)
@@ -87,6 +92,8 @@ class EventStoring:
                     await asyncio.sleep(_AGAIN_S)
         finally:
             expiring.cancel()
+            if giving_up is not None:
+                giving_up.cancel()
 
     async def flush(self) -> None:
         """Write what waits. Raises what the writer raises; nothing is lost then."""
@@ -109,6 +116,23 @@ class EventStoring:
             lost = self.intake.dropped - self._told_dropped
             self._told_dropped = self.intake.dropped
             _log.warning("events of devices were dropped: the database is too slow", lost=lost)
+
+    async def give_up_silent(self, at_us: int) -> None:
+        """End what lasts at devices that are away since an hour, switched off or deleted."""
+        for platform_id in sorted(self.intake.open_platforms):
+            async with self._reader.connect() as connection:
+                since_us = await _silent_since(connection, platform_id)
+            if since_us is not None and since_us < at_us - SILENT_US:
+                self.intake.give_up(platform_id, since_us)
+                self._wake.set()
+
+    async def _give_up_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_SILENT_EVERY_S)
+            try:
+                await self.give_up_silent(now_us())
+            except sa.exc.DBAPIError as error:
+                _log.warning("silent devices cannot be looked for now", why=str(error))
 
     async def _know_open(self) -> None:
         statement = sa.select(device_events).where(device_events.c.state == "open")
@@ -152,6 +176,29 @@ class EventStoring:
                 gone = 0
             # Thousands at a time, so that nobody waits for the writer.
             await asyncio.sleep(_EXPIRE_AGAIN_S if gone else _EXPIRE_EVERY_S)
+
+
+async def _silent_since(connection: AsyncConnection, platform_id: str) -> int | None:
+    """When the platform was last heard of; None while it is there."""
+    state = platform_states.c
+    row = (
+        await connection.execute(
+            sa.select(
+                platforms.c.enabled, platforms.c.deleted_us, platforms.c.changed_us,
+                state.state, state.since_us, state.seen_us,
+            )
+            .outerjoin(platform_states, state.platform_id == platforms.c.id)
+            .where(platforms.c.id == platform_id)
+        )
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        return 0
+    if row.deleted_us is not None or not row.enabled:
+        return int(row.deleted_us or row.changed_us)
+    if row.state is None or row.state == "online":
+        return None
+    # It may have been heard of before this process was there to see it.
+    return int(row.seen_us or row.since_us)
 
 
 async def _cameras_of(

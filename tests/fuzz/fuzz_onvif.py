@@ -106,5 +106,5 @@ def target(data: bytes) -> None:
         channel = names.code_of(events.video_source_of(one))
         event = events.device_event(one, channel=channel, arrival_us=0, offset_us=0)
         if event is not None:
-            changes.is_news(event)
+            changes.news(event)
     serialise(answer, namespaces_around(root, answer))

@@ -161,18 +161,25 @@ def test_a_time_stamp_is_believed_when_the_clock_is_known(
 def test_only_changes_of_a_state_are_news() -> None:
     changes = StateChanges()
 
-    def news(operation: str, **data: str) -> bool:
+    def news(operation: str, **data: str) -> str:
         event = events.device_event(
             notification(operation, **data), channel="", arrival_us=0, offset_us=0
         )
         assert event is not None
-        return changes.is_news(event)
+        told = changes.news(event)
+        return "" if told is None else f"{told.state}{' initial' * told.initial}"
 
-    assert not news("Initialized", IsMotion="false")
-    assert news("Changed", IsMotion="true")
-    assert not news("Changed", IsMotion="true")
-    assert news("Initialized", IsMotion="false")
-    assert not news("Changed", IsMotion="false")
+    # What a process before this one may have kept open is over.
+    assert news("Changed", IsMotion="false") == "end initial"
+    assert news("Initialized", IsMotion="false") == ""
+    assert news("Changed", IsMotion="true") == "begin"
+    assert news("Changed", IsMotion="true") == ""
+    assert news("Initialized", IsMotion="false") == "end initial"
+    assert news("Changed", IsMotion="true") == "begin"
+    assert news("Changed", IsMotion="false") == "end"
+    changes.forget()
+    assert news("Initialized", IsMotion="true") == "begin initial"
+    assert news("Changed", IsMotion="true") == ""
 
 
 @pytest.mark.parametrize(

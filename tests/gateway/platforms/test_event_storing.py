@@ -12,6 +12,7 @@ from camera_adapters.device_events import DeviceEvent, DeviceEventKind, DeviceEv
 from gateway.database.operating_tables import alarms, device_events
 from gateway.identifiers import now_us
 from gateway.platforms.event_storing import EventStoring
+from gateway.platforms.operations import PlatformState
 from gateway.retention_report import derived_overdue
 from recorder.retention import DAY_US
 from tests.gateway.api.conftest import County, county  # noqa: F401
@@ -89,6 +90,45 @@ async def test_after_a_restart_an_end_finds_its_begin(county: County, camera: st
     await again.flush()
     (row,) = stored(county)
     assert (row["id"], row["state"], row["end_us"]) == (row["id"], "ended", 9)
+
+
+HOUR_US = 3600 * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("state", "seen_us", "expected"),
+    [
+        ("online", 5, ("open", None)),
+        ("offline", HOUR_US, ("open", None)),
+        ("offline", HOUR_US - 1, ("ended", HOUR_US - 1)),
+        ("refused", HOUR_US - 1, ("ended", HOUR_US - 1)),
+    ],
+)
+async def test_what_lasts_at_a_device_that_fell_silent_is_given_up_after_an_hour(
+    county: County,  # noqa: F811
+    camera: str,
+    state: str,
+    seen_us: int,
+    expected: tuple[str, int | None],
+) -> None:
+    told = PlatformState(state, since_us=6, seen_us=seen_us)  # type: ignore[arg-type]
+    await county.write("platforms.lease", owner="s", platform_ids=[PLATFORM], now_us=1)
+    await county.write("platforms.states", owner="s", states={PLATFORM: told.to_message()})
+    before = storing(county)
+    before.take(PLATFORM, event(BEGIN, 5))
+    await before.flush()
+    made = storing(county)
+    await made._know_open()
+    await made.give_up_silent(2 * HOUR_US)
+    await made.flush()
+    (row,) = stored(county)
+    assert (row["state"], row["end_us"]) == expected
+    if row["state"] == "ended":
+        assert row["detail"] == {"end": "not_told"}
+        # It is back, and it lasts still: from now on, as far as is known.
+        made.take(PLATFORM, event(BEGIN, 3 * HOUR_US))
+        await made.flush()
+        assert [one["state"] for one in stored(county)] == ["ended", "open"]
 
 
 async def test_what_cannot_be_written_is_written_later_and_once(
