@@ -45,12 +45,24 @@ class Gat1400Kind(BaseModel):
     port: int
 
 
+class PushKind(BaseModel):
+    """Where encoders push by RTMP: a camera's media process has a port of its own, the first this
+    one, the next the next.
+    """
+
+    enabled: bool
+    address: str
+    port: int
+    processes: int
+
+
 class PlatformKinds(BaseModel):
     """The kinds, each with whether it is switched on in the settings."""
 
     onvif: OnvifKind
     gb28181: Gb28181Kind
     gat1400: Gat1400Kind
+    push: PushKind
 
 
 @router.get("", response_model=PlatformKinds)
@@ -60,6 +72,7 @@ async def read_kinds(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     onvif = services.settings.onvif
     gb28181 = services.settings.gb28181
     gat1400 = services.settings.gat1400
+    push = services.settings.push
     advertised = (gat1400.advertise_url or "").partition("://")[2].partition(":")[0]
     return {
         "onvif": {
@@ -81,6 +94,12 @@ async def read_kinds(caller: Caller, services: ServicesDep) -> dict[str, Any]:
             "code": gat1400.code,
             "address": advertised or _reachable(gat1400.address),
             "port": gat1400.port,
+        },
+        "push": {
+            "enabled": push.enabled,
+            "address": _reachable(push.address),
+            "port": push.port,
+            "processes": services.settings.shards.count,
         },
     }
 

@@ -103,6 +103,8 @@ export interface PlatformKinds {
   onvif: { enabled: boolean; interfaces: string[]; ranges: string[]; ports: number[] }
   gb28181: { enabled: boolean; code: string; domain: string; address: string; port: number; transports: string[] }
   gat1400: { enabled: boolean; code: string; address: string; port: number }
+  /** The first media process' port; each further one has the next. */
+  push: { enabled: boolean; address: string; port: number; processes: number }
 }
 
 export type ProbedChannel = Pick<Channel, 'code' | 'parent_code' | 'kind' | 'name' | 'status' | 'facts'>

@@ -33,7 +33,9 @@ export default {
   keyMissing: 'Please set a key',
   pushServer: 'Server',
   pushStream: 'Stream key',
-  pushHint: 'Type both into the encoder; WHIP goes to /s/PROCESS/whip/NAME by HTTP, with the key as token. The port is push.port of the settings, where push.enabled has to be on. The key is not shown again.',
+  pushHint: 'Type both into the encoder; WHIP goes to /s/PROCESS/whip/NAME by HTTP, with the key as token. The key is not shown again.',
+  pushOff: 'Pushing is off: have a system administrator switch on push.enabled, and look at push.address.',
+  pushPorts: 'This gateway has {n} media processes, each on the next port: use that of the one that holds the camera.',
   missing: {
     make: 'Please enter the device’s address, an IP or host name alone',
     rtsp: 'Please enter an address that begins with rtsp://',

@@ -33,7 +33,9 @@ export default {
   keyMissing: '请设置推流密钥',
   pushServer: '推流服务器',
   pushStream: '串流密钥',
-  pushHint: '把以上两项填到编码器里；WHIP 用 HTTP 地址 /s/服务名/whip/名称，以密钥作令牌。端口以配置 push.port 为准，须先打开 push.enabled。保存后密钥不再显示。',
+  pushHint: '把以上两项填到编码器里；WHIP 用 HTTP 地址 /s/服务名/whip/名称，以密钥作令牌。保存后密钥不再显示。',
+  pushOff: '推流接入尚未打开：请系统管理员在配置中打开 push.enabled，并确认 push.address。',
+  pushPorts: '本网关有 {n} 个媒体服务，端口依次加一；摄像机分到哪个服务，就用哪个端口。',
   missing: {
     make: '请填写设备地址，只填 IP 或主机名',
     rtsp: '请输入 rtsp:// 开头的地址',
