@@ -6,6 +6,7 @@ Only who is registered is heard, and only from the address of the registration.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -43,6 +44,12 @@ _log = structlog.get_logger(__name__)
 
 _FAULT_S = 600.0
 _TASKS_LIMIT = 1000
+# Larger answers would hold the loop for longer than ten milliseconds: they are read in a thread, so
+# many at a time.
+_LARGE_BYTES = 96 * 1024
+_LARGE_LIMIT = 32
+_ROOT_WITHIN_BYTES = 400
+_RESPONSE = re.compile(rb"<\s*Response\b")
 
 
 class Hearing:
@@ -66,6 +73,7 @@ class Hearing:
         self._rows = rows
         self._on_event = on_event
         self._tasks: set[asyncio.Task[None]] = set()
+        self._large = 0
         # Set by who builds both.
         self.fetching: Fetching | None = None
 
@@ -125,17 +133,37 @@ class Hearing:
             # The first NOTIFY of a subscription may say nothing (RFC 6665 §4.2.1.2).
             incoming.respond(200)
             return
+        if len(body) > _LARGE_BYTES and _RESPONSE.search(body, 0, _ROOT_WITHIN_BYTES):
+            # Pages of an answer may change places; what is told on its own may not.
+            if self._large >= _LARGE_LIMIT:
+                incoming.respond(503)
+            else:
+                self._start(self._read_large(device, incoming))
+            return
         try:
             document = envelope.read(body)
         except XmlBodyError as error:
-            incoming.respond(400)
-            now_s = asyncio.get_running_loop().time()
-            device.blemish(
-                "bad_document", f"it sends what cannot be read: {error}", now_s + _FAULT_S
-            )
+            self._cannot_read(device, incoming, error)
             return
         incoming.respond(200)
         self._route(device, document, incoming)
+
+    async def _read_large(self, device: Device, incoming: IncomingRequest) -> None:
+        self._large += 1
+        try:
+            document = await asyncio.to_thread(envelope.read, incoming.request.body)
+        except XmlBodyError as error:
+            self._cannot_read(device, incoming, error)
+            return
+        finally:
+            self._large -= 1
+        incoming.respond(200)
+        self._route(device, document, incoming)
+
+    def _cannot_read(self, device: Device, incoming: IncomingRequest, error: XmlBodyError) -> None:
+        incoming.respond(400)
+        now_s = asyncio.get_running_loop().time()
+        device.blemish("bad_document", f"it sends what cannot be read: {error}", now_s + _FAULT_S)
 
     def _route(self, device: Device, document: Envelope, incoming: IncomingRequest) -> None:
         if document.category == "Response":

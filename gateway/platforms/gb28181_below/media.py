@@ -98,6 +98,8 @@ class MediaSessions:
         self._writes: set[asyncio.Task[None]] = set()
         # Channels that were asked to speak with us, until they invite.
         self._talks: dict[tuple[str, str], asyncio.Future[IncomingRequest]] = {}
+        # Devices that take voice by an INVITE of ours, and do not know the notice.
+        self._without_broadcast: set[str] = set()
         self._closing = False
         # Set by who builds both: what takes documents of devices.
         self.on_document: Callable[[Device, IncomingRequest], None] = _refuse
@@ -135,7 +137,11 @@ class MediaSessions:
         return await self._keep(device, wanted, sip, ssrc, agreed)
 
     async def _open_talk(self, device: Device, wanted: Wanted, peer: Peer) -> MediaSession:
-        """Voice to a device (§9.12): a notice to it, after which it invites us."""
+        """Voice to a device (§9.12): a notice to it, after which it invites us. One that does not
+        know the notice is invited itself, as many devices expect it.
+        """
+        if device.id in self._without_broadcast:
+            return await self._invite_talk(device, wanted, peer)
         key = (device.id, wanted.channel)
         if key in self._talks:
             raise DeviceRefused("busy", "somebody else is just beginning to talk to it")
@@ -147,7 +153,16 @@ class MediaSessions:
                 notice = Broadcast(number, self._speaker.code, wanted.channel)
                 await self._speaker.tell(device.code, peer, notice.to_element())
 
-            outcome = Outcome.read(await self._queries.ask(device.id, BROADCAST, send))
+            try:
+                answer = await self._queries.ask(device.id, BROADCAST, send)
+            except DeviceRefused as error:
+                if error.code not in ("timed_out", "unsupported", "not_found", "device_error"):
+                    raise
+                session = await self._invite_talk(device, wanted, peer)
+                # Only one that takes voice this way is never asked the other way again.
+                self._without_broadcast.add(device.id)
+                return session
+            outcome = Outcome.read(answer)
             if not outcome.ok:
                 raise DeviceRefused(
                     "refused", f"the device takes no voice: {outcome.reason}".rstrip(": ")
@@ -162,6 +177,21 @@ class MediaSessions:
         finally:
             del self._talks[key]
         return await self._accept_talk(device, wanted, incoming)
+
+    async def _invite_talk(self, device: Device, wanted: Wanted, peer: Peer) -> MediaSession:
+        ssrc = secrets.randbelow(10**9)
+        sip = await self._speaker.invite(
+            wanted.channel,
+            peer,
+            offer(wanted, ssrc, self._speaker.code).to_bytes(),
+            subject(wanted, ssrc, self._speaker.code),
+        )
+        try:
+            agreed = read_answer(wanted, ssrc, sip.remote_body)
+        except SessionDescriptionError as error:
+            await sip.end()
+            raise DeviceRefused("unsupported", str(error)) from None
+        return await self._keep(device, wanted, sip, ssrc, agreed)
 
     async def _accept_talk(
         self, device: Device, wanted: Wanted, incoming: IncomingRequest

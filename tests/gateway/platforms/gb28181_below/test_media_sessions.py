@@ -21,7 +21,7 @@ from camera_adapters.sip.endpoint import SipRefused
 from camera_adapters.sip.fields import SipUri
 from gateway.control.channel import ControlError
 from gateway.database.gb28181_tables import gb28181_dialogs
-from gateway.platforms.gb28181_below import media
+from gateway.platforms.gb28181_below import media, queries
 from tests.gateway.platforms.gb28181_below.upper import CODE, Upper, upper_gateway
 from tests.peers.gb28181_device import DOMAIN, PLATFORM_CODE, GbDevice
 
@@ -283,6 +283,45 @@ async def test_voice_waits_for_the_device_to_invite_us(tmp_path: Path) -> None:
         session.on_end = ended.set_result
         await asked.close()
         assert await ended == "bye"
+
+
+async def test_device_that_does_not_know_the_notice_is_invited_to_talk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "ANSWER_TIMEOUT_S", 0.1)
+    async with registered(tmp_path) as pair:
+        device = pair.device
+        for count in (1, 2):
+            session = pair.upper.session(
+                pair.platform_id, channel=GATE, purpose="talk", port=31_000, transport="udp"
+            )
+            answer = await anext(session)
+            offer = device.offers[-1]
+            assert (offer.purpose, offer.media, offer.port) == ("talk", "audio", 31_000)
+            assert offer.formats == {PCMA: FORMATS[PCMA]}
+            assert (answer["ssrc"], answer["port"]) == (offer.ssrc, 15_060)
+            theirs = await device.sessions.get()
+            ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            theirs.on_end = ended.set_result
+            await session.close()
+            assert await ended == "bye"
+            # The second time it is not asked what it does not know.
+            assert len([one for one in device.asked if one.command == "Broadcast"]) == 1, count
+        await pair.no_dialogs()
+
+
+async def test_device_that_takes_no_voice_either_way_is_asked_both_ways_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "ANSWER_TIMEOUT_S", 0.1)
+    async with registered(tmp_path) as pair:
+        pair.device.on_invite = lambda incoming: incoming.respond(488)
+        for _ in range(2):
+            with pytest.raises(ControlError) as refused:
+                await anext(pair.upper.session(pair.platform_id, purpose="talk", transport="udp"))
+            assert refused.value.code == "unsupported"
+        asked = [one for one in pair.device.asked if one.command == "Broadcast"]
+        assert len(asked) == 2
 
 
 async def test_invitation_that_nobody_asked_for_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from camera_adapters.gb28181.catalog import CatalogItem
 from camera_adapters.gb28181.local_time import CHINA
+from camera_adapters.sip.admission import Admission, AdmissionLimits, Budget
 from camera_adapters.sip.peer import Transport
 from gateway.cluster.child import ConfigurationError
 from gateway.identifiers import now_us
@@ -313,6 +314,22 @@ async def test_changed_password_takes_the_registration_away(tmp_path: Path) -> N
         assert await device.keepalive() == 403
 
 
+async def test_catalogue_in_one_huge_page_is_read_beside_the_loop(tmp_path: Path) -> None:
+    async with upper_gateway(tmp_path) as upper:
+        platform_id = await upper.add()
+        cameras = [
+            CatalogItem(f"3402000000131{number:07}", f"第{number}路", (CODE,))
+            for number in range(1, 501)
+        ]
+        device = await upper.device(items=cameras, items_per_page=500, transport="tcp")
+        await device.register()
+        state = await upper.until(platform_id, lambda s: s.catalog["state"] == "complete")
+        assert state.catalog["received"] == 500
+        large = b"<?xml version='1.0'?><Response>" + b"<a/>" * 30_000
+        assert await device.tell_bytes(large) == 400
+        assert upper.state(platform_id).fault == "bad_document"
+
+
 async def test_unreadable_document_is_a_state_of_its_device(tmp_path: Path) -> None:
     bomb = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "xxxxxxxx">]><Notify>&b;</Notify>'
     async with upper_gateway(tmp_path) as upper:
@@ -326,14 +343,16 @@ async def test_unreadable_document_is_a_state_of_its_device(tmp_path: Path) -> N
 
 async def test_flood_of_a_device_is_a_state_of_it_and_harms_no_other(tmp_path: Path) -> None:
     async with upper_gateway(tmp_path) as upper:
+        # Little a second, so that it is a flood however slowly it is sent.
+        limits = AdmissionLimits(known=Budget(2000, 1))
+        upper.kind.endpoint.admission = Admission(limits)
         platform_id = await upper.add()
         other_id = await upper.add("34020000001320000002")
         device = await upper.device()
         other = await upper.device("34020000001320000002", host="127.0.0.2")
         await device.register()
         await other.register()
-        limit = round(upper.kind.endpoint.admission._limits.known.burst)
-        for number in range(limit + 2000):
+        for number in range(4000):
             device.endpoint._udp.send(  # type: ignore[union-attr]
                 b"\r\n\r\n" if number % 2 else b"garbage\r\n\r\n", device.platform
             )
