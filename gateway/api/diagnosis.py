@@ -7,7 +7,6 @@ and an idle one is pulled as for a viewer. A refused password is not tried again
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable
@@ -21,6 +20,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway.alarms.topology import address_of
 from gateway.api.access import Caller, permitted_camera, record
+from gateway.api.json_lines import json_line, json_lines
 from gateway.api.services import Services, ServicesDep
 from gateway.cameras import Camera
 from gateway.control.channel import ControlError
@@ -69,7 +69,7 @@ class Step:
             "took_ms": round(self.took_ms, 1),
             **self.figures,
         }
-        return json.dumps(document, ensure_ascii=False).encode() + b"\n"
+        return json_line(document)
 
 
 @router.post("/{camera_id}/diagnosis")
@@ -80,11 +80,7 @@ async def diagnose(
     async with services.reader.connect() as connection:
         camera, _ = await permitted_camera(connection, caller, Right.CONFIGURE, camera_id)
     await record(services, request, caller, "camera.diagnosis", cameras=[camera])
-    return StreamingResponse(
-        _lines(services, camera),
-        media_type="application/x-ndjson",
-        headers={"Cache-Control": "no-store"},
-    )
+    return json_lines(_lines(services, camera))
 
 
 async def _lines(services: Services, camera: Camera) -> AsyncIterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.access import Caller, act, check, permitted_areas, permitted_camera, record
 from gateway.api.answers import Listing
 from gateway.api.errors import ApiError, invalid
+from gateway.api.json_lines import json_line, json_lines
 from gateway.api.platform_answers import Applicant, DeviceTime, EncoderStreams, Platform, Probed
 from gateway.api.platforms import permitted_platform, platform_documents
 from gateway.api.services import Services, ServicesDep
@@ -281,18 +281,12 @@ def _lines(
             async with client.stream(call, **arguments) as items:
                 async for item in items:
                     complete(item)
-                    yield _line(item)
+                    yield json_line(item)
         except ControlError as error:
             refusal = device_refusal(error)
-            yield _line({"type": "error", "code": refusal.code, "message": str(refusal)})
+            yield json_line({"type": "error", "code": refusal.code, "message": str(refusal)})
         except (ConnectionError, TimeoutError):
             message = "signalling is being restarted: try again"
-            yield _line({"type": "error", "code": "unavailable", "message": message})
+            yield json_line({"type": "error", "code": "unavailable", "message": message})
 
-    return StreamingResponse(
-        told(), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"}
-    )
-
-
-def _line(item: dict[str, Any]) -> bytes:
-    return json.dumps(item, ensure_ascii=False).encode() + b"\n"
+    return json_lines(told())
