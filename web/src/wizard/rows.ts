@@ -41,9 +41,9 @@ export const keyOf = (host: string, port: number): string => `${host}:${port}`
 const USUAL_PATH = '/onvif/device_service'
 
 function servicePathOf(service_url: string | undefined): string | null {
-  if (service_url === undefined || !URL.canParse(service_url)) return null
-  const { pathname, search } = new URL(service_url)
-  return pathname + search === USUAL_PATH ? null : pathname + search
+  // Host and port are as the search reached them: only what follows is asked for.
+  const path = /^https?:\/\/[^/]+(\/[!-"$-~]*)/.exec(service_url ?? '')?.[1]
+  return path === undefined || path === USUAL_PATH ? null : path
 }
 
 type Found = Pick<FoundDevice, 'host' | 'port' | 'name' | 'hardware' | 'known'> & { service_url?: string }
