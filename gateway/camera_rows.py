@@ -26,6 +26,7 @@ def create(connection: sa.Connection, cameras_columns: list[dict[str, Any]]) -> 
         place_ids = columns.pop("place_ids", [])
         _require_area(connection, columns["area_id"])
         _require_free_number(connection, columns["number"])
+        _require_free_push_names(connection, columns)
         connection.execute(
             sa.insert(cameras).values(
                 created_us=at_us,
@@ -52,6 +53,7 @@ def change(connection: sa.Connection, camera_id: str, columns: dict[str, Any]) -
         _require_area(connection, columns["area_id"])
     if columns.get("number", row.number) != row.number:
         _require_free_number(connection, columns["number"])
+    _require_free_push_names(connection, columns, camera_id)
     if "name" in columns or "number" in columns:
         columns["search_key"] = search_key(
             columns.get("name", row.name), columns.get("number", row.number)
@@ -100,6 +102,7 @@ def replace(
     ).one_or_none()
     if row is None:
         raise RowError("not_found", "there is no such camera")
+    _require_free_push_names(connection, columns, camera_id)
     history = camera_devices.c
     last = connection.execute(
         sa.select(history.from_us)
@@ -178,6 +181,27 @@ def _require_free_number(connection: sa.Connection, number: str | None) -> None:
     )
     if number is not None and connection.execute(taken).first() is not None:
         raise RowError("number_taken", f"there is already a camera with the number {number}")
+
+
+def _require_free_push_names(
+    connection: sa.Connection, columns: dict[str, Any], camera_id: str = ""
+) -> None:
+    """Two cameras of one name would take each other's publishers away."""
+    for name in ("main_url", "sub_url"):
+        url = columns.get(name)
+        if not url or not url.startswith("push://"):
+            continue
+        taken = connection.scalar(
+            sa.select(cameras.c.id)
+            .where(
+                sa.or_(cameras.c.main_url == url, cameras.c.sub_url == url),
+                cameras.c.id != camera_id,
+                cameras.c.deleted_us.is_(None),
+            )
+            .limit(1)
+        )
+        if taken is not None:
+            raise RowError("conflict", "another camera has this push name: choose another")
 
 
 def _require_area(connection: sa.Connection, area_id: str) -> None:

@@ -99,6 +99,25 @@ async def test_a_stored_password_is_not_sent_to_another_host(county: County) -> 
     await client.aclose()
 
 
+async def test_a_push_name_is_one_camera_s(county: County) -> None:
+    """Else whoever configures one township could keep another one's publishers out."""
+    await county.user("admin", "system_admin")
+    client = await county.sign_in("admin")
+    form = {"name": "a", "area_id": county.village, "main_url": "push://gate", "password": "k"}
+    made = (await client.post("/api/cameras", json=form)).json()["id"]
+    elsewhere = {**form, "area_id": county.other_town, "password": "other"}
+    assert (await client.post("/api/cameras", json=elsewhere)).status_code == 409
+    path = f"/api/cameras/{county.camera}"
+    changed = await client.patch(path, json={"main_url": "push://gate", "password": "other"})
+    replaced = await client.post(f"{path}/replace", json={"main_url": "push://gate"})
+    assert (changed.status_code, replaced.status_code) == (409, 409)
+    same = {"main_url": "push://gate", "name": "b"}
+    assert (await client.patch(f"/api/cameras/{made}", json=same)).status_code == 200
+    await client.delete(f"/api/cameras/{made}")
+    assert (await client.post("/api/cameras", json=elsewhere)).status_code == 201
+    await client.aclose()
+
+
 async def test_a_change_leaves_the_rest(county: County) -> None:
     await county.user("admin", "system_admin")
     client = await county.sign_in("admin")
