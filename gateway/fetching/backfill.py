@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.control.channel import ControlError
 from gateway.database.fetch_tables import backfills
@@ -31,8 +31,12 @@ _log = structlog.get_logger(__name__)
 
 INTERVAL_S = 20.0
 DAY_US = 86_400_000_000
-_GAPS_AT_ONCE = 2000
+_GAPS_AT_ONCE = 1000
+# What was closed before the last look was looked at then; a row may come this much later.
+_LATE_US = 3_600_000_000
 _DUE_AT_ONCE = 50
+# The last picture of a stretch may begin this long before its end.
+_SHORT_US = 2_000_000
 
 MakeFetch = Callable[[FetchedCamera, int, int], Fetch]
 
@@ -67,6 +71,7 @@ class Backfill:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._platforms: dict[str, str] = {}
         self._forgotten_day = -1
+        self._looked_us: int | None = None
 
     async def run(self) -> None:
         """For ever; a failure is logged and tried again."""
@@ -103,22 +108,41 @@ class Backfill:
                 self._begin(row, camera)
 
     async def _note_missing(self, oldest_us: int) -> None:
+        """Look through the gaps that were closed since the last look, a page at a time."""
         at_us = now_us()
+        since_us = oldest_us
+        if self._looked_us is not None:
+            since_us = max(oldest_us, self._looked_us - _LATE_US)
+        after: tuple[int, int] | None = None
+        while True:
+            async with self._reader.connect() as connection:
+                page = (await connection.execute(_closed_gaps(self._owner, since_us, after))).all()
+                wanted = await self._unknown(connection, page, oldest_us, at_us)
+            if wanted:
+                added = await self._rows.write("backfills.want", stretches=wanted)
+                if added:
+                    _log.info("footage is missing that devices may have", stretches=added)
+            if len(page) < _GAPS_AT_ONCE:
+                break
+            after = (page[-1].start_us, page[-1].id)
+        self._looked_us = at_us
+
+    async def _unknown(
+        self, connection: AsyncConnection, page: Sequence[Any], oldest_us: int, at_us: int
+    ) -> list[list[Any]]:
+        """What of these gaps no row speaks of yet: ``[camera_id, start_us, end_us]`` each."""
+        missing: dict[str, list[Interval]] = defaultdict(list)
+        for row in page:
+            missing[row.camera_id].append((row.start_us, row.end_us))
         wanted: list[list[Any]] = []
-        async with self._reader.connect() as connection:
-            missing: dict[str, list[Interval]] = defaultdict(list)
-            for row in await connection.execute(_closed_gaps(self._owner, oldest_us)):
-                missing[row.camera_id].append((row.start_us, row.end_us))
-            for camera_id, found in missing.items():
-                known = await connection.execute(_known(camera_id, oldest_us))
-                ranges = [(row.start_us, row.end_us) for row in known]
-                wanted += [
-                    [camera_id, start_us, end_us]
-                    for start_us, end_us in stretches(found, ranges, oldest_us, at_us)
-                ]
-        if wanted:
-            added = await self._rows.write("backfills.want", stretches=wanted)
-            _log.info("footage is missing that devices may have", stretches=added)
+        for camera_id, found in missing.items():
+            known = await connection.execute(_known(camera_id, oldest_us))
+            ranges = [(row.start_us, row.end_us) for row in known]
+            wanted += [
+                [camera_id, start_us, end_us]
+                for start_us, end_us in stretches(found, ranges, oldest_us, at_us)
+            ]
+        return wanted
 
     async def _due(self) -> Sequence[tuple[Any, FetchedCamera]]:
         async with self._reader.connect() as connection:
@@ -185,7 +209,10 @@ async def _outcome(fetch: Fetch, row: Any) -> dict[str, Any]:
             "detail": str(error)[:500],
             "state": "waiting",
         }
-    whole = fetch.fetched_us >= row.end_us - fetch.start_us - 2_000_000
+    if fetch.until_us() < row.end_us - _SHORT_US:
+        # It may still be indexing the rest.
+        return _again(fetch, row, at_us, "empty", "", "the device has a part of this time")
+    whole = row.fetched_us + fetch.fetched_us >= row.end_us - row.start_us - _SHORT_US
     return {
         "state": "done" if whole else "partial",
         "fetched_us": row.fetched_us + fetch.fetched_us,
@@ -220,10 +247,12 @@ def _prefix_us(fetch: Fetch, row: Any) -> int:
     return min(reached_us, int(row.end_us - row.start_us))
 
 
-def _closed_gaps(owner: str, oldest_us: int) -> sa.Select[Any]:
-    """Gaps of this owner's recorded cameras that a device brings, which are over."""
-    return (
-        sa.select(cameras.c.id.label("camera_id"), gaps.c.start_us, gaps.c.end_us)
+def _closed_gaps(owner: str, since_us: int, after: tuple[int, int] | None) -> sa.Select[Any]:
+    """A page of gaps of this owner's recorded cameras that a device brings, and that are over since
+    then; the newest first, behind the start and id of the last page's last.
+    """
+    statement = (
+        sa.select(cameras.c.id.label("camera_id"), gaps.c.id, gaps.c.start_us, gaps.c.end_us)
         .join(assignments, assignments.c.source_id == gaps.c.source_id)
         .join(cameras, gaps.c.source_id == cameras.c.id + "/main")
         .where(
@@ -232,12 +261,15 @@ def _closed_gaps(owner: str, oldest_us: int) -> sa.Select[Any]:
             cameras.c.deleted_us.is_(None),
             cameras.c.record == "continuous",
             gaps.c.end_us.is_not(None),
-            gaps.c.end_us > oldest_us,
+            gaps.c.end_us > since_us,
             gaps.c.cause.in_(FETCHED_CAUSES),
         )
-        .order_by(gaps.c.start_us.desc())
+        .order_by(gaps.c.start_us.desc(), gaps.c.id.desc())
         .limit(_GAPS_AT_ONCE)
     )
+    if after is not None:
+        statement = statement.where(sa.tuple_(gaps.c.start_us, gaps.c.id) < sa.tuple_(*after))
+    return statement
 
 
 def _known(camera_id: str, oldest_us: int) -> sa.CompoundSelect[Any]:

@@ -123,15 +123,46 @@ async def test_a_device_that_has_nothing_is_asked_three_times(
     assert (row.state, len(place.device.asked)) == ("empty", 3)
 
 
-async def test_a_device_that_has_a_part_gives_that_part(
+async def test_a_device_that_has_a_part_gives_that_part_and_is_asked_for_the_rest(
+    place: Place,  # noqa: F811
+    clock: list[int],
+) -> None:
+    place.device.holds = [(90, 110)]
+    await gap(place, 100, 130)
+    for _ in range(4):
+        await turn(place)
+        clock[0] = (await rows_of(place))[0].next_us
+    (row,) = await rows_of(place)
+    assert row.state == "partial" and row.fetched_us == 10 * SECOND
+    assert place.device.asked == [(100, 130), (110, 130), (110, 130)]
+
+
+async def test_a_device_that_indexes_late_gives_the_rest_later(
     place: Place,  # noqa: F811
     clock: list[int],
 ) -> None:
     place.device.holds = [(90, 110)]
     await gap(place, 100, 130)
     await turn(place)
+    clock[0] = (await rows_of(place))[0].next_us
+    place.device.holds = [(90, 200)]
+    await turn(place)
     (row,) = await rows_of(place)
-    assert row.state == "partial" and row.fetched_us == 10 * SECOND
+    assert row.state == "done"
+    filed = await place.filed("backfill")
+    assert (filed[0][0], filed[-1][1]) == (100, 130)
+
+
+async def test_old_gaps_are_found_behind_any_number_of_known_ones(
+    place: Place,  # noqa: F811
+    clock: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backfill, "_GAPS_AT_ONCE", 2)
+    for first_s in range(100, 200, 10):
+        await gap(place, first_s, first_s + 5)
+    await turn(place)
+    assert len(await rows_of(place)) == 10
 
 
 async def test_one_stretch_of_a_device_at_a_time(place: Place, clock: list[int]) -> None:  # noqa: F811
