@@ -200,6 +200,35 @@ def test_channels_of_a_recorder_become_cameras(
             forget(console, "三路录像机")
 
 
+def test_an_encoder_is_read_and_changed_in_the_device(
+    console: Any,
+    cameras: list[dict[str, Any]],
+    wait_until: Callable[..., Any],
+    page: Page,
+    stream: str,
+) -> None:
+    with devices(Habits(password=PASSWORD, rtsp=stream)) as (device,):
+        try:
+            platform = add_device(console, wait_until, "编码器", device.port)
+            take_over(console, platform)
+            page.goto(f"/platforms/{platform['id']}")
+            page.get_by_role("button", name="编码参数").click()
+            dialog = page.get_by_role("dialog")
+            bitrate = dialog.get_by_label("码率（kbit/s）")
+            expect(bitrate).to_have_value("4096")
+            change = dialog.get_by_role("button", name="写入设备")
+            expect(change).to_be_disabled()
+            bitrate.fill("2048")
+            bitrate.blur()
+            change.click()
+            expect(page.get_by_text("设备已采用新参数")).to_be_visible()
+            expect(change).to_be_disabled()
+            assert device.encoders["enc_1_main"]["kbps"] == 2048
+            assert device.encoders["enc_1_sub"]["kbps"] == 512
+        finally:
+            forget(console, "编码器")
+
+
 def test_a_camera_is_steered_by_keys_and_taken_over_by_higher_priority(
     console: Any,
     cameras: list[dict[str, Any]],
