@@ -46,7 +46,7 @@ class Asked:
         self._signalling = signalling
         self._steer = steer
         self._processes = processes
-        self._reader = reader
+        self.reader = reader
 
     async def steer(self, platform: DesiredPlatform, camera_id: str, command: SteerCommand) -> None:
         """Through the arbitration, as the platform. Raises ControlError when it is refused."""
@@ -88,7 +88,7 @@ class Asked:
         """
         end_us = min(end_us, start_us + _RECORDINGS_RANGE_LIMIT_US)
         open_segments, silent_shard = await read_open_segments(self._processes, camera_id)
-        async with self._reader.connect() as connection:
+        async with self.reader.connect() as connection:
             found = await camera_timeline(
                 connection,
                 camera_id,

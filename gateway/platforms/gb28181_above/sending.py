@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.gb28181 import envelope, mansrtsp, session_description, xml_bodies
 from camera_adapters.gb28181.mansrtsp import MansRtspError
@@ -25,10 +26,11 @@ from camera_adapters.gb28181.session_description import (
     SessionDescriptionError,
 )
 from camera_adapters.gb28181.shared_catalog import SharedCamera
-from camera_adapters.sip.endpoint import IncomingRequest, SipError, SipSession
+from camera_adapters.sip.endpoint import IncomingRequest, SipEndpoint, SipError, SipSession
 from gateway.audit import AuditRecord, append
 from gateway.control.channel import ControlClient, ControlError, ControlStream
 from gateway.identifiers import US_PER_S, now_us
+from gateway.platforms.gb28181_above.journal import end_left_behind, forget_dialog, keep_dialog
 from gateway.platforms.operations import DesiredPlatform
 from recorder.rows import RowError, RowWriter
 
@@ -96,6 +98,22 @@ class Sending:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def end_left_behind(self, reader: AsyncEngine, endpoint: SipEndpoint) -> None:
+        """End what an earlier process was sending, and put it on record. Raises as rows do."""
+        rows = self._sender.rows
+        for row in await end_left_behind(reader, rows, endpoint, self.platform):
+            live = row["purpose"] == "play"
+            await self.note(
+                "cascade.watched",
+                row["answer"].get("camera_id"),
+                code=row["channel"],
+                purpose=row["purpose"],
+                # At the latest now: its process was gone before that.
+                start_us=row["answer"].get("began_us") if live else None,
+                end_us=now_us() if live else None,
+                cause="restart",
+            )
 
     # For the sessions.
 
@@ -273,6 +291,25 @@ class _Invitation:
         session.on_end = lambda _: self._over.set()
         began_us = now_us()
         told: dict[str, Any] = {}
+        rows = self._sending.sender.rows
+        facts = {"camera_id": camera.camera_id, "began_us": began_us}
+        try:
+            await keep_dialog(
+                rows, self._sending.platform.id, session, offer.purpose, camera.code, facts
+            )
+            await self._until_over(session, stream, camera, told)
+        finally:
+            await session.end()
+            await forget_dialog(rows, session.call_id)
+            await self._note_watched(offer, camera, began_us, told)
+
+    async def _until_over(
+        self,
+        session: SipSession,
+        stream: ControlStream,
+        camera: SharedCamera,
+        told: dict[str, Any],
+    ) -> None:
         watching = asyncio.create_task(self._watch(session, stream, camera, told))
         telling = asyncio.create_task(self._tell(session, stream))
         over = asyncio.create_task(self._over.wait())
@@ -281,8 +318,6 @@ class _Invitation:
         finally:
             for task in (watching, telling, over):
                 task.cancel()
-            await session.end()
-            await self._note_watched(offer, camera, began_us, told)
 
     async def _watch(
         self,

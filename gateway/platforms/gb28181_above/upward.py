@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 
 from camera_adapters.gb28181 import envelope, lower_platform
@@ -89,7 +90,8 @@ class PlatformAbove:
     def start(self) -> None:
         """Begin to register."""
         self._report()
-        for loop in (self._keep_registered(), self._subscriptions.run()):
+        loops = (self._keep_registered(), self._subscriptions.run(), self._end_left_behind())
+        for loop in loops:
             self._spawn(loop)
 
     async def close(self) -> None:
@@ -141,6 +143,12 @@ class PlatformAbove:
                     told.event_kind,
                 )
             )
+
+    async def _end_left_behind(self) -> None:
+        try:
+            await self._sending.end_left_behind(self._asked.reader, self._endpoint)
+        except (*_FAULTS, sa.exc.DBAPIError) as error:
+            _log.warning("dialogs of an earlier process cannot be ended", why=str(error))
 
     async def _keep_registered(self) -> None:
         # It asks for everything as soon as we are registered: then we must know what is shared.

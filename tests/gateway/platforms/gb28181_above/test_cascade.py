@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -36,7 +37,10 @@ from camera_adapters.gb28181.steering import Move, Preset
 from camera_adapters.sip.endpoint import SipRefused, SipSession
 from camera_adapters.sip.peer import Peer, Transport
 from gateway.control.channel import ControlError
+from gateway.platforms.gb28181_above import sending
+from gateway.platforms.gb28181_above.kind import PlatformsAbove
 from gateway.platforms.operations import DeviceRefused
+from gateway.settings import CascadeSettings
 from recorder.segments import Segment
 from tests.gateway.platforms.gb28181_above.lower import Lower, lower_gateway
 from tests.peers.upper_platform import UpperPlatform, row_of
@@ -300,6 +304,38 @@ async def test_nothing_is_sent_before_the_invitation_is_acknowledged(tmp_path: P
             acknowledgement = request("ACK", "b", to[to.index(";tag=") :], b"")
             await loop.sock_sendto(forger, acknowledgement, (peer.host, peer.port))
             assert await made.lower.media.commands.get() == {"action": "start"}
+
+
+async def test_session_of_a_process_that_was_killed_is_ended_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sharing(tmp_path) as made:
+        session = await made.invite()
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        session.on_end = ended.set_result
+        assert await made.lower.media.commands.get() == {"action": "start"}
+        before = made.lower.kind
+        port = before._endpoint.port
+
+        async def nothing(*_: object, **__: object) -> None:
+            """A killed process writes and says nothing."""
+
+        with monkeypatch.context() as killed:
+            killed.setattr(sending, "forget_dialog", nothing)
+            killed.setattr(sending.Sending, "note", nothing)
+            await before._endpoint.close()
+            await before.close()
+        assert not ended.done()
+        settings = made.lower.settings.model_copy(update={"cascade": CascadeSettings(port=port)})
+        made.lower.kind = PlatformsAbove(dataclasses.replace(before._context, settings=settings))
+        try:
+            await made.lower.reconcile()
+            assert await ended == "bye"
+            watched = await made.lower.on_record("cascade.watched")
+            assert watched.camera_id == made.lower.cameras["gate"]
+            assert watched.start_us < watched.end_us
+        finally:
+            await made.lower.kind.close()
 
 
 async def test_masks_are_lifted_only_where_a_person_said_so(tmp_path: Path) -> None:
