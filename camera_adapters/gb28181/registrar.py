@@ -23,8 +23,20 @@ VERSION_HEADER = "X-GB-Ver"
 OUR_VERSION = "3.0"
 
 Fault = Literal[
-    "wrong_password", "replayed_nonce", "duplicate_code", "no_password", "unknown_account"
+    "wrong_password",
+    "locked",  # too many wrong passwords from there: nothing is tried for a while
+    "replayed_nonce",
+    "duplicate_code",
+    "no_password",
+    "unknown_account",
 ]
+# Of one host by one code. Not by host alone: others live behind the same one.
+WRONG_LIMIT = 5
+# Of one host by all codes that nobody has entered: these are free to choose.
+STRANGERS_WRONG_LIMIT = 20
+LOCK_S = 300.0
+_WATCHED_LIMIT = 10_000
+
 GoneCause = Literal["unregistered", "expired", "silent", "removed"]
 
 
@@ -158,6 +170,8 @@ class Registrar:
         self._registrations: dict[str, Registration] = {}
         self._by_peer: dict[Peer, Registration] = {}
         self._events: list[RegistrarEvent] = []
+        # (host, code; "" for those unknown) → wrong answers, and when the last one came.
+        self._wrong: dict[tuple[str, str], tuple[int, float]] = {}
 
     def __len__(self) -> int:
         return len(self._registrations)
@@ -217,9 +231,14 @@ class Registrar:
         if password is None:
             self._events.append(Applied(code, peer, False, version))
             return Answer(403)
+        if self._is_locked((peer.host, ""), now_s, STRANGERS_WRONG_LIMIT):
+            self._events.append(Applied(code, peer, False, version))
+            return Answer(403)
         verdict = verify(self._digest, request, lambda _: password, now_s).verdict
         if verdict in ("missing", "stale", "replayed"):
             return self._challenge(now_s, stale=verdict != "missing")
+        if verdict == "wrong":
+            self._count_wrong((peer.host, ""), now_s)
         self._events.append(Applied(code, peer, verdict == "accepted", version))
         return Answer(403)
 
@@ -231,9 +250,19 @@ class Registrar:
         def password_of(username: str) -> str | None:
             return account.password if username in names else None
 
+        if self._is_locked((peer.host, code), now_s, WRONG_LIMIT):
+            self._refuse(
+                code,
+                peer,
+                "locked",
+                f"{WRONG_LIMIT} wrong passwords from {peer.host}: nothing is tried from there "
+                f"for {LOCK_S / 60:.0f} minutes; correct the password in the device",
+            )
+            return Answer(403, (("Retry-After", f"{LOCK_S:.0f}"),))
         proof = verify(self._digest, request, password_of, now_s)
         match proof.verdict:
             case "accepted":
+                self._wrong.pop((peer.host, code), None)
                 return None
             case "missing" | "stale":
                 return self._challenge(now_s, stale=proof.verdict == "stale")
@@ -246,11 +275,25 @@ class Registrar:
                 name = "".join(c for c in proof.username if c.isprintable())[:60]
                 self._refuse(code, peer, "unknown_account", f"{peer.host} calls itself {name!r}")
             case _:
+                self._count_wrong((peer.host, code), now_s)
                 self._refuse(
                     code, peer, "wrong_password", f"{peer.host} does not know the password"
                 )
         # Not challenged again: there are devices that would answer at once, for ever.
         return Answer(403)
+
+    def _is_locked(self, who: tuple[str, str], now_s: float, limit: int) -> bool:
+        count, last_s = self._wrong.get(who, (0, 0.0))
+        if count and now_s - last_s >= LOCK_S:
+            del self._wrong[who]
+            return False
+        return count >= limit
+
+    def _count_wrong(self, who: tuple[str, str], now_s: float) -> None:
+        count, _ = self._wrong.pop(who, (0, 0.0))
+        self._wrong[who] = (count + 1, now_s)
+        while len(self._wrong) > _WATCHED_LIMIT:
+            del self._wrong[next(iter(self._wrong))]
 
     def _challenge(self, now_s: float, *, stale: bool) -> Answer:
         values = self._digest.challenges(now_s, stale=stale)

@@ -11,6 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from camera_adapters.gb28181.local_time import CHINA
 from camera_adapters.gb28181.registrar import (
+    LOCK_S,
+    STRANGERS_WRONG_LIMIT,
+    WRONG_LIMIT,
     Account,
     Answer,
     Applied,
@@ -157,6 +160,44 @@ def test_wrong_password_and_wrong_name_are_told_apart() -> None:
     faults = [event.fault for event in clocked.events() if isinstance(event, Refused)]
     assert faults == ["wrong_password", "unknown_account"]
     assert len(clocked.registrar) == 0
+
+
+def test_after_five_wrong_passwords_nothing_is_tried_for_five_minutes() -> None:
+    clocked = Clocked()
+    for _ in range(WRONG_LIMIT):
+        assert clocked.register(password="guess").status == 403
+    clocked.events()
+    proof = clocked.prove(THERE)
+    assert clocked.send(HERE, "3600", "a", proof, CODE).status == 403, "the right one, too late"
+    refused = clocked.events()[-1]
+    assert isinstance(refused, Refused) and refused.fault == "locked"
+    assert clocked.send(THERE, "3600", "b", proof, CODE).status == 200, "others are not paused"
+    clocked.now += LOCK_S
+    clocked.registrar.remove(CODE)
+    assert clocked.register().status == 200
+
+
+def test_the_right_password_begins_the_count_anew() -> None:
+    clocked = Clocked()
+    for _ in range(3):
+        for _ in range(WRONG_LIMIT - 1):
+            clocked.register(password="guess")
+        assert clocked.register().status == 200
+
+
+def test_the_newcomers_password_cannot_be_guessed_by_ever_new_codes() -> None:
+    clocked = Clocked(newcomers="county")
+    codes_of = [f"3402000000132{number:07}" for number in range(100, 100 + STRANGERS_WRONG_LIMIT)]
+    unknown = "34020000001320009999"
+    early = clocked.prove(THERE, "county", unknown)
+    late = clocked.prove(THERE, "county", unknown)
+    for code in codes_of:
+        assert clocked.register(password="guess", code=code).status == 403
+    clocked.events()
+    clocked.send(HERE, "3600", "a", early, unknown)
+    clocked.send(THERE, "3600", "a", late, unknown)
+    told = [event for event in clocked.events() if isinstance(event, Applied)]
+    assert [event.knows_password for event in told] == [False, True]
 
 
 def test_overheard_answer_is_good_for_nothing() -> None:

@@ -254,6 +254,7 @@ export default {
     not_found: 'The device has no such thing',
     device_error: 'The device reports an error of its own: restart it, or update its firmware',
     wrong_password: 'Wrong password: check that it is the same on both sides',
+    locked: 'Five wrong passwords: nothing is tried for five minutes; correct the password in the device',
     never_seen: 'It never connected: check the server address and port typed into it',
     expired: 'The registration ran out: check the device and the network',
     keepalive_lost: 'Three keepalives missing: check the device and the network',
