@@ -276,10 +276,10 @@ class OnvifClient:
         return offset_us is not None and abs(offset_us - used_offset_us) > _CLOCK_DOUBT_US
 
     def _accept(self, challenges: list[str]) -> bool:
-        """Take HTTP's own digest up."""
+        """Take HTTP's own digest up; never Basic, as no certificate is checked."""
         if not self.username:
             return False
-        credentials = Credentials(self.username, self.password, allow_basic=self.secure)
+        credentials = Credentials(self.username, self.password, allow_basic=False)
         if not credentials.accept(parse_challenges(challenges)):
             return False
         self._credentials = credentials
@@ -299,7 +299,9 @@ class OnvifClient:
         return self.services.get(service) or f"{self.base}{self.path}"
 
     def _moved_to(self, location: str) -> bool:
-        """Follow a device from HTTP to HTTPS, once, on the same host alone."""
+        """Follow a device from HTTP to HTTPS, once, on the same host alone: whoever could send us
+        there falsely sees the same digests on the way to HTTP.
+        """
         parts = urlsplit(location)
         if parts.scheme != "https" or parts.hostname != self.host or self.secure:
             return False

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -257,3 +260,41 @@ async def test_nobody_there_is_told_apart_from_nobody_who_speaks_onvif(
         with pytest.raises(OnvifError, match="speaks no ONVIF") as caught:
             await other.read_clock()
         assert caught.value.code is OnvifFault.PROTOCOL
+
+
+async def test_basic_is_answered_to_nobody_behind_https_either(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    heard: list[bytes] = []
+
+    async def asks_for_basic(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: *(\d+)", head, re.I)
+        heard.append(head + await reader.readexactly(int(length[1]) if length else 0))
+        writer.write(
+            b'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="x"\r\n'
+            b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        await writer.drain()
+        writer.close()
+
+    making = await asyncio.create_subprocess_exec(
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-nodes", "-subj", "/CN=x", "-days", "1", "-keyout", "key.pem", "-out", "certificate.pem",
+        cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await making.wait() == 0
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    async with await asyncio.start_server(asks_for_basic, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = OnvifClient(session, "127.0.0.1", port, "admin", "open sesame", secure=True)
+        with pytest.raises(OnvifError) as caught:
+            await client.call(device.get_scopes())
+        assert caught.value.code is OnvifFault.REFUSED
+        with pytest.raises(OnvifError):
+            await client.picture(f"https://127.0.0.1:{port}/picture")
+    assert len(heard) > 1
+    for one in heard:
+        assert b"authorization" not in one.lower()
+        assert b"open sesame" not in one
