@@ -27,6 +27,8 @@ from camera_adapters.mpeg_ts.demultiplex import TransportDemultiplexer, TsPictur
 from camera_adapters.retrying import Attempt, Ending
 
 SEGMENT_BYTES_LIMIT = 64 * 1024 * 1024
+# Taken apart at once: other cameras share the loop.
+_SLICE_BYTES = 256 * 1024
 _INIT_BYTES_LIMIT = 256 * 1024
 _MASTERS_LIMIT = 3
 _FAILURES_LIMIT = 3
@@ -186,7 +188,10 @@ class _Segments:
             from camera_adapters.hls.fragments import read_fragment
 
             return iter(await asyncio.to_thread(read_fragment, self._init[1] + data))
-        units = self._transport.receive(data)
+        units: list[Unit] = []
+        for start in range(0, len(data), _SLICE_BYTES):
+            units += self._transport.receive(data[start : start + _SLICE_BYTES])
+            await asyncio.sleep(0)
         units += self._transport.flush()
         self.unsupported = self._transport.unsupported
         return iter(units)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
+from camera_adapters.hls.following import _Segments
+from camera_adapters.hls.playlist import Segment
 from camera_adapters.http_pull.source import http_attempt
+from camera_adapters.mpeg_ts.demultiplex import TransportDemultiplexer, TsPicture, Unit
 from camera_adapters.retrying import RetryingSource
 from camera_adapters.stream import Codec
 from tests.peers.ffmpeg_sender import AAC, H264, PICTURES, TONE, ffmpeg, free_port
@@ -68,6 +73,42 @@ async def test_a_transport_stream_needs_no_playlist() -> None:
         await sink.until(lambda: len(sink.pictures) >= 40 and bool(sink.sound))
         await camera.stop()
     assert [track.codec for track in sink.runs[-1]] == [Codec.H264, Codec.AAC]
+
+
+async def test_a_large_segment_holds_the_others_up_for_slices_of_it_only(tmp_path: Path) -> None:
+    # Packets of a stream that nobody announced, then pictures.
+    made = tmp_path / "made.ts"
+    async with ffmpeg(*PICTURES, "-t", "2", *H264, "-f", "mpegts", str(made)) as process:
+        await process.wait()
+    packets = b"\x47\x01\x00\x10" + bytes(184)
+    size = (tmp_path / "large.ts").write_bytes(packets * 20_000 + made.read_bytes())
+    session = aiohttp.ClientSession()
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    sizes: list[tuple[int, int]] = []
+    receive = TransportDemultiplexer.receive
+
+    def watched(self: TransportDemultiplexer, data: bytes) -> list[Unit]:
+        sizes.append((len(data), turns))
+        return receive(self, data)
+
+    async with site(tmp_path) as url, session:
+        segments = _Segments(session, url + "/x.m3u8", None, url)
+        counting = asyncio.create_task(count())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TransportDemultiplexer, "receive", watched)
+            units = list(await segments.units(Segment(0, "large.ts", 2.0)))
+        counting.cancel()
+    assert sum(length for length, _ in sizes) == size
+    assert max(length for length, _ in sizes) <= 256 * 1024
+    assert all(earlier < later for (_, earlier), (_, later) in pairwise(sizes))
+    assert sum(isinstance(unit, TsPicture) for unit in units) >= 40
 
 
 async def test_an_empty_or_encrypted_playlist_is_said(tmp_path: Path) -> None:
