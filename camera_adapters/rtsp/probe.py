@@ -129,7 +129,8 @@ async def _try(
             session.end(Outcome("stopped", "stopped"))
         if keyframe.tracks.done():
             return success_of(keyframe.tracks.result())
-        if outcome is None:
+        # A session gives up by itself after ten seconds of silence: the same, told sooner.
+        if outcome is None or outcome.code == "silent":
             return _without_keyframe(session, timeout_s)
         if outcome.code != "redirected":
             return ProbeResult(False, outcome.code, outcome.line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -16,9 +16,12 @@ from gateway.api.errors import ApiError, invalid
 from gateway.api.json_lines import json_line, json_lines
 from gateway.api.platform_answers import Applicant, DeviceTime, EncoderStreams, Platform, Probed
 from gateway.api.platforms import permitted_platform, platform_documents
+from gateway.api.reach import require_reach
 from gateway.api.services import Services, ServicesDep
 from gateway.control.channel import ControlError
 from gateway.database.platform_tables import platform_applicants, platforms
+from gateway.database.tables import areas
+from gateway.people.areas import within
 from gateway.people.authorize import COUNTY
 from gateway.people.roles import Right
 from gateway.platforms.operations import REFUSALS
@@ -164,6 +167,7 @@ async def reboot(platform_id: str, caller: Caller, request: Request, services: S
 async def probe(body: ProbeForm, caller: Caller, request: Request, services: ServicesDep) -> Any:
     """Ask a device that is not known yet what it is: one try of the password."""
     permitted_areas(caller, Right.CONFIGURE)
+    require_reach(caller, [body.host])
     await record(
         services, request, caller, "platform.probe", kind=body.kind, host=body.host, port=body.port
     )
@@ -178,6 +182,7 @@ async def probe_many(
     devices are given the password is on record before. Ends when the request is closed.
     """
     permitted_areas(caller, Right.CONFIGURE)
+    require_reach(caller, [one.host for one in body.targets])
     await record(
         services, request, caller, "platform.probe_many", kind=body.kind, username=body.username,
         targets=[f"{one.host}:{one.port}" for one in body.targets],
@@ -193,10 +198,14 @@ async def discover(
     body: DiscoveryForm, caller: Caller, request: Request, services: ServicesDep
 ) -> StreamingResponse:
     """Look for devices: JSON lines as they are found. Ends when the request is closed."""
-    permitted_areas(caller, Right.CONFIGURE)
+    paths = permitted_areas(caller, Right.CONFIGURE)
+    require_reach(caller, body.ranges or [])
     given = body.model_dump(exclude_none=True)
+    if "" not in paths and "rate_per_s" in given:
+        # How fast the county's network may be searched is not a village's business.
+        given["rate_per_s"] = min(given["rate_per_s"], services.settings.onvif.rate_per_s)
     await record(services, request, caller, "platform.discovery", **given)
-    known = await _known_hosts(services)
+    known = await _known_hosts(services, paths)
 
     def name_known(item: dict[str, Any]) -> None:
         if item["type"] == "found":
@@ -257,11 +266,18 @@ async def set_encoder(
     return {"streams": await ask_device(services, "device.encoder", camera_id=camera_id)}
 
 
-async def _known_hosts(services: Services) -> dict[tuple[str, int | None], str]:
+async def _known_hosts(
+    services: Services, paths: Sequence[str]
+) -> dict[tuple[str, int | None], str]:
+    """Those that the caller configures: others are nobody's business."""
     async with services.reader.connect() as connection:
         rows = await connection.execute(
-            sa.select(platforms.c.host, platforms.c.port, platforms.c.id).where(
-                platforms.c.kind == "onvif", platforms.c.deleted_us.is_(None)
+            sa.select(platforms.c.host, platforms.c.port, platforms.c.id)
+            .join(areas, areas.c.id == platforms.c.area_id)
+            .where(
+                platforms.c.kind == "onvif",
+                platforms.c.deleted_us.is_(None),
+                within(areas.c.path, paths),
             )
         )
         return {(row.host, row.port): row.id for row in rows}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gateway.camera_rows import change as change_camera
 from gateway.camera_rows import create as create_cameras
+from gateway.database.fetch_tables import backfills
 from gateway.database.platform_tables import (
     platform_applicants,
     platform_channels,
@@ -84,6 +85,17 @@ def delete(connection: sa.Connection, platform_id: str, with_cameras: bool) -> l
     )
     connection.execute(
         sa.delete(platform_states).where(platform_states.c.platform_id == platform_id)
+    )
+    # Nobody answers for it any more: what was to be fetched from it will not be.
+    connection.execute(
+        sa.update(backfills)
+        .where(
+            backfills.c.state == "waiting",
+            backfills.c.camera_id.in_(
+                sa.select(cameras.c.id).where(cameras.c.platform_id == platform_id)
+            ),
+        )
+        .values(state="failed", fault="not_found", detail="the device was removed")
     )
     connection.execute(
         sa.update(platforms)

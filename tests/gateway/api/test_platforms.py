@@ -334,3 +334,21 @@ async def test_a_code_that_is_taken_does_not_tell_whose_it_is(
     doubled = {**GB28181, "name": "x", "area_id": county.village}
     refused = await client.post("/api/platforms", json=doubled)
     assert refused.status_code == 409 and "别镇" not in refused.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "::1", "0.0.0.0"])
+async def test_who_configures_a_village_has_the_gateway_reach_nothing_of_its_own(
+    client: httpx.AsyncClient, host: str
+) -> None:
+    """Else its own processes, or what only this machine reaches, would answer."""
+    for path, body in (
+        ("probe", {"kind": "onvif", "host": host}),
+        (
+            "probe-many",
+            {"kind": "onvif", "targets": [{"host": host}], "username": "", "password": ""},
+        ),
+        ("discovery", {"ranges": [host]}),
+        ("discovery", {"ranges": ["0.0.0.0/0"]}),
+    ):
+        response = await client.post(f"/api/platforms/{path}", json=body)
+        assert response.status_code == 403, path

@@ -249,7 +249,7 @@ AREAS_AND_CAMERAS: dict[tuple[str, str], Access] = {
 }
 PROBE_MANY = {
     "kind": "onvif",
-    "targets": [{"host": "127.0.0.1", "port": 1}],
+    "targets": [{"host": "10.0.0.1", "port": 1}],
     "username": "admin",
     "password": "p",
 }
@@ -273,7 +273,7 @@ PLATFORMS: dict[tuple[str, str], Access] = {
     ("POST", "/api/platforms/{platform_id}/time"): ASKED_OF_DEVICE,
     ("POST", "/api/platforms/{platform_id}/reboot"): ASKED_OF_DEVICE,
     ("POST", "/api/platforms/probe"): Access(
-        "somewhere", Right.CONFIGURE, {"kind": "onvif", "host": "127.0.0.1"}, allowed=NO_PROCESS
+        "somewhere", Right.CONFIGURE, {"kind": "onvif", "host": "10.0.0.1"}, allowed=NO_PROCESS
     ),
     ("POST", "/api/platforms/probe-many"): Access("somewhere", Right.CONFIGURE, PROBE_MANY),
     ("POST", "/api/platforms/discovery"): Access("somewhere", Right.CONFIGURE, {}),
