@@ -77,9 +77,12 @@ class Gat1400BelowOptions(_Options):
 
 
 class Gat1400AboveOptions(_Options):
-    """``local_code``: who we are to it; None is our own code."""
+    """``local_code``: who we are to it; None is our own code. ``trust_address``: its queries and
+    subscriptions are believed by its address, without a password; so are those of all who share it.
+    """
 
     local_code: Code | None = None
+    trust_address: bool = False
 
 
 Options = (

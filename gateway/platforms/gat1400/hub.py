@@ -51,7 +51,7 @@ class Hub:
         self.digest = DigestServer(REALM, digest_key)
         silent_s = settings.keepalive_s * (settings.keepalives_missed + 0.5)
         self.below = Registrations(self.digest, silent_s)
-        # By code; those above answer for themselves by address or digest.
+        # By code; those above answer for themselves by digest, or by address if trusted.
         self.above: dict[str, DesiredPlatform] = {}
         self.above_addresses: dict[str, frozenset[str]] = {}
         self.states = States(context.sink)

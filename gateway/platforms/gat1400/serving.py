@@ -48,10 +48,14 @@ _CONDITION = re.compile(r"\(?\s*([A-Za-z.]{2,60})\s*(>=|<=|=|>|<| like )\s*(.{1,
 
 
 async def admit_above(hub: Hub, incoming: Incoming) -> DesiredPlatform:
-    """The platform above that asks, by its address or its digest. Raises Refused."""
+    """The platform above that asks, by its digest; by its address alone only where its option
+    ``trust_address`` says so. Raises Refused.
+    """
     platform = hub.above.get(incoming.code)
-    known = platform is not None and incoming.address in hub.above_addresses.get(
-        platform.id, frozenset()
+    known = (
+        platform is not None
+        and platform.options.get("trust_address") is True
+        and incoming.address in hub.above_addresses.get(platform.id, frozenset())
     )
     if platform is None or not known:
 

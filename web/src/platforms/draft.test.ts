@@ -43,12 +43,12 @@ describe('the form of a platform', () => {
 
   it('keeps options that it does not know, and leaves to the gateway what is empty', () => {
     const platform = { kind: 'gat1400', direction: 'above', name: 'n', area_id: 'a', options: { local_code: '', other: 7 } } as unknown as Platform
-    expect(formOf(draftOf(platform), false).options).toEqual({ local_code: null, other: 7 })
+    expect(formOf(draftOf(platform), false).options).toEqual({ local_code: null, trust_address: false, other: 7 })
   })
 
   it('turns to another kind with what still means something', () => {
     const draft = { ...emptyDraft({ kind: 'gb28181', direction: 'above', host: 'h', code: CODE }), name: 'n' }
     expect(turned(draft, { kind: 'onvif' })).toMatchObject({ kind: 'onvif', direction: 'below', name: 'n', host: 'h', port: 80 })
-    expect(Object.keys(turned(draft, { kind: 'gat1400' }).options)).toEqual(['local_code'])
+    expect(Object.keys(turned(draft, { kind: 'gat1400' }).options)).toEqual(['local_code', 'trust_address'])
   })
 })

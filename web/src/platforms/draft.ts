@@ -46,7 +46,10 @@ const OPTIONS: Readonly<Record<`${PlatformKind} ${Direction}`, readonly OptionFi
   'gat1400 below': [
     { name: 'subscribe', input: 'many', fallback: [], choices: ['motor_vehicles', 'non_motor_vehicles', 'persons'] },
   ],
-  'gat1400 above': [{ name: 'local_code', input: 'text', fallback: '' }],
+  'gat1400 above': [
+    { name: 'local_code', input: 'text', fallback: '' },
+    { name: 'trust_address', input: 'switch', fallback: false, gives: true },
+  ],
 }
 
 export const optionFields = (kind: PlatformKind, direction: Direction): readonly OptionField[] => OPTIONS[`${kind} ${direction}`]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +225,8 @@ async def test_queries_from_above(tmp_path: Path) -> None:
     async with pair(tmp_path) as (upper, lower):
         _, above = await join(upper, lower)
         await lower.add("below", CHECKPOINT, password=PASSWORD)
-        async with Device(lower.url) as device, Device(lower.url, UPPER_CODE) as asker:
+        async with Device(lower.url) as device, Device(lower.url, UPPER_CODE, SECRET) as upper_one:
+            asker = Proving(upper_one)
             await device.register()
             told = [motor_vehicle(n, PlateNo=f"鄂H1234{n}", PassTime=None, MarkTime=None)
                     for n in range(1, 6)]  # fmt: skip
@@ -244,6 +245,37 @@ async def test_queries_from_above(tmp_path: Path) -> None:
             assert status == 400
         searches = [one for one in await lower.rows(audit_log) if one.action == "cascade.search"]
         assert len(searches) == 4
+
+
+@dataclass
+class Proving:
+    """A platform above that answers the challenge of each request."""
+
+    device: Device
+
+    async def send(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+        return await self.device.send(method, path, digest=True)
+
+
+async def test_the_address_of_the_one_above_proves_nothing_unless_it_is_trusted(
+    side: Side,
+) -> None:
+    above = await side.add("above", UPPER_CODE, host="127.0.0.1", port=1, password=SECRET)
+    await until(lambda: above.id in side.hub.above_addresses)
+    wanted = {
+        "SubscribeID": "420800000000032026112215040500001", "Title": "x", "SubscribeDetail": "13",
+        "ResourceURI": LOWER_CODE, "ReceiveAddr": "http://127.0.0.1:9/VIID/SubscribeNotifications",
+    }  # fmt: skip
+    body = {"SubscribeListObject": {"SubscribeObject": [wanted]}}
+    async with Device(side.url, UPPER_CODE, "guess") as neighbour:
+        assert (await neighbour.send("GET", "/VIID/MotorVehicles"))[0] == 401
+        assert (await neighbour.send("POST", "/VIID/Subscribes", body))[0] == 401
+        assert (await neighbour.send("GET", "/VIID/MotorVehicles", digest=True))[0] == 401
+        assert await side.rows(sighting_subscriptions) == []
+        side.desired[above.id] = replace(above, options={"trust_address": True})
+        await side.reconcile()
+        await until(lambda: above.id in side.hub.above_addresses)
+        assert (await neighbour.send("GET", "/VIID/MotorVehicles"))[0] == 200
 
 
 def found(answer: tuple[int, dict[str, Any]]) -> list[str]:

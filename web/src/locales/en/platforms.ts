@@ -122,6 +122,7 @@ export default {
     may_steer: 'May steer cameras',
     ptz_priority: 'Steering priority',
     may_lift_masks: 'Without masks',
+    trust_address: 'Trust its address',
     subscribe: 'Subscribe to',
   },
   optionHints: {
@@ -136,6 +137,7 @@ export default {
     may_download: 'It may take whole stretches of footage away, beyond the reach of our retention',
     may_steer: 'It may move cameras, with the priority beside',
     may_lift_masks: 'It sees pictures without privacy masks. This needs a legal basis, and somebody who may lift masks',
+    trust_address: 'It may ask without a password. So may everybody who shares its address',
   },
   choices: {
     media_transport: { udp: 'UDP', tcp_passive: 'TCP, the device connects to us', tcp_active: 'TCP, we connect to the device' },

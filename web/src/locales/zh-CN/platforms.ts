@@ -122,6 +122,7 @@ export default {
     may_steer: '允许控制云台',
     ptz_priority: '云台优先级',
     may_lift_masks: '不打码',
+    trust_address: '信任其地址',
     subscribe: '订阅内容',
   },
   optionHints: {
@@ -136,6 +137,7 @@ export default {
     may_download: '上级可以把录像整段取走，取走后不再受我方保留期限约束',
     may_steer: '上级可以转动摄像机，优先级见右',
     may_lift_masks: '上级看到的画面不带隐私遮挡。需要有相应依据，且须由可解除遮挡的人员设置',
+    trust_address: '上级查询、订阅时不必提供密码，与其共用同一地址的其他人也一样',
   },
   choices: {
     media_transport: { udp: 'UDP', tcp_passive: 'TCP，设备连接网关', tcp_active: 'TCP，网关连接设备' },
