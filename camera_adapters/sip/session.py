@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -17,6 +18,7 @@ HeaderFields = Iterable[tuple[str, str]]
 
 EndCause = Literal["bye", "local", "no_ack", "lost", "closed"]
 
+GOODBYE_S = 4.0
 _PENDING_LIMIT = 64
 
 
@@ -148,7 +150,10 @@ class SipSession:
         return response
 
     async def end(self) -> None:
-        """Send BYE, or for our subscription SUBSCRIBE with ``Expires: 0``. Raises no SipError."""
+        """Send BYE, or for our subscription SUBSCRIBE with ``Expires: 0``, and wait a few seconds
+        for the answer: whoever closes must not stand still for a peer that is gone. Raises no
+        SipError.
+        """
         if self._ended is not None:
             return
         dialog = self._dialog
@@ -161,10 +166,10 @@ class SipSession:
             method = "SUBSCRIBE"
             fields.set("Expires", "0")
             fields.set("Event", dialog.event)
-        try:
-            await self._sender.send_within(dialog, method, fields, b"")
-        except SipError:
-            return
+        with contextlib.suppress(SipError, TimeoutError):
+            # Four sendings over UDP (RFC 3261 §17.1.2.2).
+            async with asyncio.timeout(GOODBYE_S):
+                await self._sender.send_within(dialog, method, fields, b"")
 
     def to_journal(self) -> dict[str, str | int]:
         """All that :meth:`SipEndpoint.resume` needs to go on with it in another process."""
