@@ -27,7 +27,10 @@ from camera_adapters.gat1400.subscriptions import (
     read_devices,
     read_notification,
 )
+from gateway.database.platform_tables import platform_channels
+from gateway.database.sighting_tables import sighting_places
 from gateway.identifiers import now_us
+from gateway.platforms.gat1400.bounds import TOO_MANY, beyond
 from gateway.platforms.gat1400.listener import Incoming, take_body
 from gateway.platforms.gat1400.system import admit_below
 from gateway.platforms.operations import Channel
@@ -98,9 +101,13 @@ async def take_notifications(hub: Hub, incoming: Incoming) -> Mapping[str, Any]:
                 ResponseStatus(incoming.path, Status.INVALID_OPERATION, text, notification.id)
             )
             continue
+        too_many: set[str] = set()
         if notification.devices:
-            await take_channels(hub, registration.account.platform_id, notification.devices)
+            too_many = await take_channels(
+                hub, registration.account.platform_id, notification.devices
+            )
         inner = await store(hub, registration, objects, incoming.path)
+        inner += [_too_many(incoming.path, code) for code in sorted(too_many)]
         refused = next((one for one in inner if not one.ok), None)
         if notification.faces:
             hub.figures["gat1400_refused"] += notification.faces
@@ -128,8 +135,13 @@ async def take_devices(hub: Hub, incoming: Incoming) -> Mapping[str, Any]:
         return read_devices(listed(document, outer, inner, _IDS_LIMIT), code_name, kind)
 
     devices = await take_body(hub, incoming, parse)
-    await take_channels(hub, registration.account.platform_id, devices)
-    statuses = [ResponseStatus(incoming.path, Status.OK, "OK", one.code) for one in devices]
+    too_many = await take_channels(hub, registration.account.platform_id, devices)
+    statuses = [
+        _too_many(incoming.path, one.code)
+        if one.code in too_many
+        else ResponseStatus(incoming.path, Status.OK, "OK", one.code)
+        for one in devices
+    ]
     return write_statuses(statuses, now_us(), hub.utc_offset_minutes)
 
 
@@ -151,7 +163,15 @@ async def store(
 ) -> list[ResponseStatus]:
     """Keep what can be kept; durable when it returns."""
     account = registration.account
-    taken = await hub.intake.take(account.platform_id, parsed.sightings, account.code, now_us())
+    codes = [one.place_code or account.code for one in parsed.sightings]
+    too_many = await beyond(hub, sighting_places, account.platform_id, codes)
+    kept = [one for one, code in zip(parsed.sightings, codes, strict=True) if code not in too_many]
+    refused = [
+        _too_many(path, one.id)
+        for one, code in zip(parsed.sightings, codes, strict=True)
+        if code in too_many
+    ]
+    taken = await hub.intake.take(account.platform_id, kept, account.code, now_us())
     new = sum(one.new for one in taken)
     if new:
         hub.note_arrived(new)
@@ -161,7 +181,7 @@ async def store(
     for one in taken:
         text = "OK" if not one.sighting.left_out else f"in part: {one.sighting.left_out[0]}"
         statuses.append(ResponseStatus(path, Status.OK, text[:250], one.sighting.id))
-    return [*statuses, *parsed.refused]
+    return [*statuses, *refused, *parsed.refused]
 
 
 def parse_objects(
@@ -184,8 +204,11 @@ def parse_objects(
     return Parsed(tuple(sightings), tuple(refused))
 
 
-async def take_channels(hub: Hub, platform_id: str, devices: Sequence[Device]) -> None:
-    """Devices of a catalogue become channels; those that it leaves out stay."""
+async def take_channels(hub: Hub, platform_id: str, devices: Sequence[Device]) -> set[str]:
+    """Devices of a catalogue become channels; those that it leaves out stay. Gives the codes of
+    those that are too many.
+    """
+    too_many = await beyond(hub, platform_channels, platform_id, [one.code for one in devices])
     channels = [
         Channel(
             code=one.code,
@@ -199,9 +222,15 @@ async def take_channels(hub: Hub, platform_id: str, devices: Sequence[Device]) -
             facts=one.facts,
         )
         for one in devices
+        if one.code not in too_many
     ]
     if channels:
         await hub.context.sink.channels(platform_id, channels, complete=False)
+    return too_many
+
+
+def _too_many(path: str, code: str) -> ResponseStatus:
+    return ResponseStatus(path, Status.INVALID_OPERATION, TOO_MANY, code)
 
 
 async def _refuse(

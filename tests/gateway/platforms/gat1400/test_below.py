@@ -7,8 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from gateway.database.platform_tables import platform_channels
 from gateway.database.sighting_tables import sighting_places, sighting_plates, sightings
+from gateway.platforms.gat1400.bounds import ROWS_LIMIT
 from gateway.sightings.keys import store_key
 from recorder.stores import StoreError
 from tests.gateway.platforms.gat1400.conftest import Side, open_side, until
@@ -316,3 +319,41 @@ async def test_catalogues_name_channels(side: Side) -> None:
     (channel,) = await side.rows(platform_channels)
     assert (channel.code, channel.name, channel.status) == (CHECKPOINT, "东门卡口", "on")
     assert "secret" not in str(channel)
+
+
+async def test_a_platform_has_so_many_devices_and_no_more(side: Side) -> None:
+    platform = await side.add("below", CHECKPOINT, password=PASSWORD)
+    with side.engine.begin() as connection:
+        connection.execute(
+            sa.insert(platform_channels),
+            [
+                {"platform_id": platform.id, "code": f"c{n}", "kind": "camera", "name": "x",
+                 "status": "on", "facts": {}, "seen_us": 1}
+                for n in range(ROWS_LIMIT - 1)
+            ],
+        )  # fmt: skip
+        connection.execute(
+            sa.insert(sighting_places),
+            [
+                {"platform_id": platform.id, "code": f"p{n}", "created_us": 1}
+                for n in range(ROWS_LIMIT - 1)
+            ],
+        )
+    apes = [{"ApeID": f"4208810000119000000{n}", "Name": "x"} for n in (1, 2)]
+    known = {"ApeID": "c1", "Name": "y"}
+    passes = [motor_vehicle(n, DeviceID=f"4208810000119000000{n}") for n in (1, 2)]
+    async with Device(side.url) as device:
+        await device.register()
+        told = await device.post("APEs", {"APEListObject": {"APEObject": [*apes, known]}})
+        assert [one["StatusCode"] for one in told] == [0, 4, 0]
+        assert "20000" in told[1]["StatusString"]
+        told = await device.post("MotorVehicles", vehicles(*passes))
+        assert sorted(one["StatusCode"] for one in told) == [0, 4]
+
+        async def are_told() -> bool:
+            return len(await side.rows(platform_channels)) == ROWS_LIMIT
+
+        await until(are_told)
+    assert len(await side.rows(sighting_places)) == ROWS_LIMIT
+    (row,) = await side.rows(sightings)
+    assert row.facts["own_id"] == passes[0]["MotorVehicleID"]
