@@ -156,6 +156,11 @@ def check(principal: Principal, right: Right, place: Place) -> Decision:
     return decision
 
 
+def not_there() -> ApiError:
+    """404, said alike of what is not there and of what the caller may not know of."""
+    return _refused("not_found")
+
+
 def check_visible(principal: Principal, place: Place) -> None:
     """Raises ApiError 404 where the principal holds no right at all."""
     if not principal.rights_at(place, now_us()):

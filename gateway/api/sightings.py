@@ -16,6 +16,7 @@ from gateway.api.access import (
     Caller,
     audit_records,
     check,
+    not_there,
     permitted_area,
     permitted_areas,
 )
@@ -102,8 +103,18 @@ async def search_sightings(
         if area_id is not None:
             area = await permitted_area(connection, caller, Right.SEARCH, area_id)
         places = await _places(connection, paths, area, checkpoint_id, camera_id)
+    filters = {
+        "kind": kind, "area_id": area_id, "checkpoint_id": checkpoint_id, "camera_id": camera_id,
+        "plate": None if pattern is None else pattern.text, "look_alikes": look_alikes,
+        "plate_color": plate_color, "color": color, "lower_color": lower_color,
+        "vehicle_type": vehicle_type,
+    }  # fmt: skip
+    # Further pages are of this very search: another one needs a reason of its own.
+    asked = {**filters, "start_us": start_us, "end_us": end_us, "infix": infix}
     signer = LookSigner(services.secret)
-    given = signer.read(look, caller.user_id) if look is not None and key is not None else None
+    given = None
+    if look is not None and key is not None:
+        given = signer.read(look, caller.user_id, asked)
     if given is None:
         purpose = _purpose(purpose_code, purpose_text, case_id)
         given = await require_purpose(services, caller, "search", purpose)
@@ -118,12 +129,7 @@ async def search_sightings(
         _colors(lower_color, "lower_color"),
         vehicle_type or None,
     )
-    filters = {
-        "kind": kind, "area_id": area_id, "checkpoint_id": checkpoint_id, "camera_id": camera_id,
-        "plate": None if pattern is None else pattern.text, "look_alikes": look_alikes,
-        "plate_color": plate_color, "color": color, "lower_color": lower_color,
-        "vehicle_type": vehicle_type, "page": cursor,
-    }  # fmt: skip
+    filters["page"] = cursor
     records = audit_records(
         request, caller, "search.sightings", start_us=start_us, end_us=end_us, reason=given,
         area=area if area is not None else (paths[0] if len(paths) == 1 else ""),
@@ -136,7 +142,7 @@ async def search_sightings(
         rows = await search(connection, query, limit + 1, after)
         page = rows[:limit]
         held = await find_places(connection, {row.place_id for row in page})
-        signed = signer.sign(caller.user_id, given)
+        signed = signer.sign(caller.user_id, given, asked)
         items = await _documents(connection, caller, page, held, signed)
     following = None
     if len(rows) > limit:
@@ -172,7 +178,7 @@ async def show_picture(
     async with services.reader.connect() as connection:
         row = await find_sighting(connection, _number(sighting_id))
         if row is None:
-            raise not_found("sighting")
+            raise not_there()
         place = (await find_places(connection, [row.place_id]))[row.place_id]
         decision = check(caller, Right.SEARCH, place.as_place())
         masked = not decision.may_lift_masks and await _is_masked(connection, row, place)

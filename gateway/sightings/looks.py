@@ -1,5 +1,6 @@
 """Why somebody searches, carried to the pages and pictures that follow: signed, theirs alone, for
-an hour. Pictures are fetched by a browser's ``<img>``, which can say nothing by itself.
+this one search, for an hour. Pictures are fetched by a browser's ``<img>``, which can say nothing
+by itself.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import binascii
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from gateway.audit import ReasonGiven
 from gateway.identifiers import US_PER_S, now_us
@@ -24,15 +27,21 @@ class LookSigner:
     def __init__(self, secret: bytes) -> None:
         self._key = derive_key(secret, "sighting looks")
 
-    def sign(self, user_id: str, reason: ReasonGiven) -> str:
-        """Text for a URL."""
-        content = [user_id, now_us() + LASTS_US, reason.code, reason.text, reason.case_id]
+    def sign(self, user_id: str, reason: ReasonGiven, asked: Mapping[str, Any]) -> str:
+        """Text for a URL. ``asked`` is what the search was for."""
+        content = [
+            user_id, now_us() + LASTS_US, reason.code, reason.text, reason.case_id, _digest(asked),
+        ]  # fmt: skip
         body = json.dumps(content, separators=(",", ":")).encode()
         mac = hmac.new(self._key, body, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(mac + body).decode()
 
-    def read(self, text: str, user_id: str) -> ReasonGiven | None:
-        """The reason; None for what is not ours, not theirs, or too old."""
+    def read(
+        self, text: str, user_id: str, asked: Mapping[str, Any] | None = None
+    ) -> ReasonGiven | None:
+        """The reason; None for what is not ours, not theirs, too old, or of another search than
+        ``asked``, where that is given.
+        """
         if len(text) > LOOK_LIMIT:
             return None
         try:
@@ -42,7 +51,17 @@ class LookSigner:
         mac, body = raw[:32], raw[32:]
         if not hmac.compare_digest(mac, hmac.new(self._key, body, hashlib.sha256).digest()):
             return None
-        owner, expires_us, code, words, case_id = json.loads(body)
+        content = json.loads(body)
+        if len(content) != 6:  # Of an earlier version.
+            return None
+        owner, expires_us, code, words, case_id, search = content
         if owner != user_id or expires_us < now_us():
             return None
+        if asked is not None and search != _digest(asked):
+            return None
         return ReasonGiven(code, words, case_id)
+
+
+def _digest(asked: Mapping[str, Any]) -> str:
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -140,6 +140,40 @@ async def test_pictures_are_shown_and_each_look_is_on_record(passes: County) -> 
     assert looks[0].start_us == PASSED_US + 1_000_000
 
 
+async def test_a_reason_is_carried_to_pages_of_the_same_search_alone(passes: County) -> None:
+    passes.services.settings = passes.services.settings.model_copy(
+        update={"accountability": AccountabilitySettings(case_roles=[Role.INVESTIGATOR])}
+    )
+    await passes.user("all", "system_admin")
+    async with await passes.sign_in("all") as client:
+        page = await search(client, limit=2, purpose_code="incident")
+        further = {**RANGE, "cursor": page["next_cursor"], "look": page["look"], "limit": 2}
+        assert (await client.get("/api/sightings", params=further)).status_code == 200
+        for change in (
+            {"plate": "鄂H*"},
+            {"end_us": str(PASSED_US + 3_500_000_000)},
+            {"kind": "person"},
+        ):
+            refused = await client.get("/api/sightings", params={**further, **change})
+            assert refused.status_code == 422, change
+            assert refused.json()["error"]["code"] == "purpose_required"
+
+
+async def test_what_one_may_not_know_of_is_as_if_it_were_not_there(passes: County) -> None:
+    await passes.user("all", "system_admin")
+    await passes.user("town", "operator", passes.town)
+    async with await passes.sign_in("all") as client:
+        ids = [one["id"] for one in (await search(client))["items"]]
+    async with await passes.sign_in("town") as client:
+        known = [one["id"] for one in (await search(client))["items"]]
+        (foreign,) = set(ids) - set(known)
+        answers = [
+            await client.get(f"/api/sightings/{one}/pictures/0") for one in (foreign, "999999")
+        ]
+    assert [one.status_code for one in answers] == [404, 404]
+    assert answers[0].json()["error"] == answers[1].json()["error"]
+
+
 async def test_no_look_without_a_reason(passes: County) -> None:
     passes.services.settings = passes.services.settings.model_copy(
         update={"accountability": AccountabilitySettings(case_roles=[Role.INVESTIGATOR])}
