@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -149,3 +150,28 @@ def read_answer(wanted: Wanted, ssrc: int, body: bytes) -> Agreed:
         formats=answer.formats,
         file_bytes=answer.file_bytes,
     )
+
+
+def require_credible(address: str, registered_host: str) -> None:
+    """Refuse an address in a device's description that no device has where it may lead us to
+    ourselves or to many; one that registered from such an address may name such a one. Raises
+    SessionDescriptionError.
+    """
+    named = _without_mapping(address)
+    if not (named.is_loopback or named.is_multicast or named.is_unspecified):
+        return
+    if named.is_loopback and _without_mapping(registered_host).is_loopback:
+        return
+    raise SessionDescriptionError(
+        f"the device says that its media are at {address}, which cannot be: "
+        "set its own address in the device"
+    )
+
+
+def _without_mapping(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        raise SessionDescriptionError(f"not an address: {text[:60]!r}") from None
+    mapped = found.ipv4_mapped if found.version == 6 else None
+    return mapped or found

@@ -56,6 +56,8 @@ class GbDevice:
     items_per_page: int = 2
     silent: set[str] = field(default_factory=set)
     answer_ssrc: bool = True
+    # Where it says that its media are, unless at its own address.
+    answer_address: str = ""
     media_transport: session_description.Transport | None = None
     asked: list[Envelope] = field(default_factory=list)
     controls: asyncio.Queue[Envelope] = field(default_factory=asyncio.Queue)
@@ -164,7 +166,7 @@ class GbDevice:
         answer = SessionDescription(
             offer.purpose,
             self.code,
-            self.host,
+            self.answer_address or self.host,
             15_060,
             transport=self.media_transport or offer.transport,
             setup={"passive": "active", "active": "passive"}.get(offer.setup, ""),  # type: ignore[arg-type]

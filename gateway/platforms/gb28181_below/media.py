@@ -27,6 +27,7 @@ from camera_adapters.gb28181.invitation import (
     Wanted,
     offer,
     read_answer,
+    require_credible,
     subject,
 )
 from camera_adapters.gb28181.mansrtsp import PlaybackControl
@@ -130,6 +131,9 @@ class MediaSessions:
             raise
         try:
             agreed = read_answer(wanted, ssrc, sip.remote_body)
+            # By tcp_passive nothing of ours goes there.
+            if wanted.transport != "tcp_passive":
+                require_credible(agreed.address, peer.host)
         except SessionDescriptionError as error:
             self._ssrcs.release(ssrc)
             await sip.end()
@@ -176,7 +180,7 @@ class MediaSessions:
                 ) from None
         finally:
             del self._talks[key]
-        return await self._accept_talk(device, wanted, incoming)
+        return await self._accept_talk(device, wanted, peer, incoming)
 
     async def _invite_talk(self, device: Device, wanted: Wanted, peer: Peer) -> MediaSession:
         ssrc = secrets.randbelow(10**9)
@@ -188,17 +192,21 @@ class MediaSessions:
         )
         try:
             agreed = read_answer(wanted, ssrc, sip.remote_body)
+            # By tcp_passive nothing of ours goes there.
+            if wanted.transport != "tcp_passive":
+                require_credible(agreed.address, peer.host)
         except SessionDescriptionError as error:
             await sip.end()
             raise DeviceRefused("unsupported", str(error)) from None
         return await self._keep(device, wanted, sip, ssrc, agreed)
 
     async def _accept_talk(
-        self, device: Device, wanted: Wanted, incoming: IncomingRequest
+        self, device: Device, wanted: Wanted, peer: Peer, incoming: IncomingRequest
     ) -> MediaSession:
         theirs = incoming.request.body
         try:
             offered = parse(theirs)
+            require_credible(offered.address, peer.host)
         except SessionDescriptionError as error:
             incoming.respond(488)
             raise DeviceRefused("unsupported", f"the device's offer: {error}") from None

@@ -12,6 +12,7 @@ from camera_adapters.gb28181.invitation import (
     Wanted,
     offer,
     read_answer,
+    require_credible,
     subject,
 )
 from camera_adapters.gb28181.session_description import SessionDescriptionError, parse
@@ -104,3 +105,23 @@ def test_offer_reads_back() -> None:
     described = offer(LIVE, 20_000_001, OURS)
     again = parse(described.to_bytes())
     assert (again.ssrc, again.port, again.formats) == (20_000_001, 30_000, {96: "PS/90000"})
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "127.8.0.1", "0.0.0.0", "224.0.0.1", "::1", "::", "ff02::1", "::ffff:127.0.0.1"],
+)
+def test_no_device_has_media_at_ourselves_or_at_many(address: str) -> None:
+    with pytest.raises(SessionDescriptionError, match="set its own address"):
+        require_credible(address, "10.0.0.9")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.9", "192.168.1.64", "2001:db8::1"])
+def test_a_device_may_have_another_address_than_it_registered_from(address: str) -> None:
+    require_credible(address, "10.0.0.9")
+
+
+def test_a_device_of_this_machine_may_have_its_loopback() -> None:
+    require_credible("127.0.0.1", "127.0.0.2")
+    with pytest.raises(SessionDescriptionError):
+        require_credible("0.0.0.0", "127.0.0.1")

@@ -141,6 +141,8 @@ async def test_refusals_say_what_it_is(tmp_path: Path) -> None:
         pair.device.on_invite = None
         pair.device.media_transport = "udp"
         assert await code_of(transport="tcp_passive") == "unsupported"
+        pair.device.answer_address = "239.0.0.1"
+        assert await code_of() == "unsupported"
         assert await code_of(purpose="playback") == "device_error"
         await pair.device.register(0)
         assert await code_of() == "offline"
