@@ -113,7 +113,9 @@ class UdpReception:
         """See :class:`MediaReception`."""
         self._intake = intake
         self._now_us = now_us
-        self._lock = SourceLock(answer.address, answer.ssrc)
+        self._lock = SourceLock(
+            answer.address, answer.ssrc, self._loop.time(), answer.registered_host
+        )
         media, control = self._ports.media, self._ports.control
         if media.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= ENOUGH_FOR_ROUNDS_BYTES:
             self._reads = gathered_reads(self._loop)
@@ -161,7 +163,7 @@ class UdpReception:
             for _ in range(_DATAGRAMS_PER_TURN):
                 size, sender = receive(batch[end + 4 :])
                 if sender != source:
-                    if not lock.admit(sender, batch[end + 4 : end + 16], size):
+                    if not lock.admit(sender, batch[end + 4 : end + 16], size, self._loop.time()):
                         continue
                     source = lock.source
                 frame(batch, end, _FRAME_MARK, size)

@@ -28,6 +28,7 @@ class MediaAnswer:
     ``port`` are where its media come from. ``formats`` maps payload types to ``NAME/clock``.
     ``any_ssrc``: media with another SSRC are taken as well. ``file_bytes`` is the size of a
     download, where it is told. ``dialog`` names the session for a resumption.
+    ``registered_host``: from where the device registered, "" where that is not known.
     """
 
     address: str
@@ -37,6 +38,7 @@ class MediaAnswer:
     any_ssrc: bool = False
     file_bytes: int | None = None
     dialog: str = ""
+    registered_host: str = ""
 
 
 def format_ssrc(ssrc: int) -> str:

@@ -241,4 +241,5 @@ def read_answer(item: Mapping[str, Any]) -> MediaAnswer:
         bool(item.get("any_ssrc")),
         item.get("file_bytes"),
         str(item.get("dialog") or ""),
+        str(item.get("registered_host") or ""),
     )

@@ -271,6 +271,7 @@ class MediaSessions:
             "file_bytes": agreed.file_bytes,
             "any_ssrc": device.options.accept_any_ssrc,
             "dialog": sip.call_id,
+            "registered_host": device.peer.host if device.peer is not None else "",
         }
         session = MediaSession(device, wanted, sip, ssrc, answer)
         self._attach(session)

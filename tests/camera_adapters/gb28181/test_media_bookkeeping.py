@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camera_adapters.gb28181.media_ports import NoPortLeft, PortPool, bind_listener, bind_pair
-from camera_adapters.gb28181.source_lock import SourceLock
+from camera_adapters.gb28181.source_lock import STRANGERS_WAIT_S, SourceLock
 from camera_adapters.mpeg_ps.times import PictureTimes
 
 SSRC = 100_000_001
+LATER_S = 60.0
 HOST = "127.0.0.1"
 
 
@@ -68,39 +69,48 @@ def test_an_address_that_is_not_ours_is_an_error_and_keeps_no_port() -> None:
 
 
 def test_the_first_valid_sender_is_locked_and_its_port_followed() -> None:
-    lock = SourceLock("10.0.0.1", SSRC)
-    assert lock.admit(("10.0.0.1", 5000), head(), 100)
+    lock = SourceLock("10.0.0.1", SSRC, 0.0)
+    assert lock.admit(("10.0.0.1", 5000), head(), 100, LATER_S)
     assert lock.source == ("10.0.0.1", 5000)
-    assert not lock.admit(("10.0.0.1", 5002), head(99), 100)
-    assert lock.admit(("10.0.0.1", 5002), head(), 100)
+    assert not lock.admit(("10.0.0.1", 5002), head(99), 100, LATER_S)
+    assert lock.admit(("10.0.0.1", 5002), head(), 100, LATER_S)
     assert (lock.source, lock.moved, lock.foreign) == (("10.0.0.1", 5002), 1, 1)
 
 
 def test_a_device_with_an_ssrc_of_its_own_may_change_its_port_too() -> None:
-    lock = SourceLock("10.0.0.1", SSRC)
-    assert lock.admit(("10.0.0.1", 5000), head(4711), 100)
-    assert lock.admit(("10.0.0.1", 5002), head(4711), 100)
+    lock = SourceLock("10.0.0.1", SSRC, 0.0)
+    assert lock.admit(("10.0.0.1", 5000), head(4711), 100, LATER_S)
+    assert lock.admit(("10.0.0.1", 5002), head(4711), 100, LATER_S)
 
 
 def test_another_host_never_takes_over() -> None:
-    lock = SourceLock("10.0.0.1", SSRC)
-    lock.admit(("10.0.0.1", 5000), head(), 100)
-    assert not lock.admit(("10.0.0.2", 5000), head(), 100)
+    lock = SourceLock("10.0.0.1", SSRC, 0.0)
+    lock.admit(("10.0.0.1", 5000), head(), 100, LATER_S)
+    assert not lock.admit(("10.0.0.2", 5000), head(), 100, LATER_S)
     assert lock.source == ("10.0.0.1", 5000)
 
 
 def test_behind_a_nat_the_ssrc_proves_the_sender_and_nothing_else_does() -> None:
-    lock = SourceLock("192.168.1.64", SSRC)
-    assert not lock.admit(("203.0.113.5", 4000), head(7), 100)
-    assert not lock.admit(("203.0.113.5", 4000), b"\x00" * 12, 100)
-    assert not lock.admit(("203.0.113.5", 4000), head(), 8)
-    assert lock.admit(("203.0.113.5", 4000), head(), 100)
+    lock = SourceLock("192.168.1.64", SSRC, 0.0)
+    assert not lock.admit(("203.0.113.5", 4000), head(7), 100, LATER_S)
+    assert not lock.admit(("203.0.113.5", 4000), b"\x00" * 12, 100, LATER_S)
+    assert not lock.admit(("203.0.113.5", 4000), head(), 8, LATER_S)
+    assert lock.admit(("203.0.113.5", 4000), head(), 100, LATER_S)
 
 
 def test_without_an_agreed_ssrc_only_the_answered_host_counts() -> None:
-    lock = SourceLock("10.0.0.1", None)
-    assert not lock.admit(("10.0.0.2", 5000), head(), 100)
-    assert lock.admit(("10.0.0.1", 5000), head(4711), 100)
+    lock = SourceLock("10.0.0.1", None, 0.0)
+    assert not lock.admit(("10.0.0.2", 5000), head(), 100, LATER_S)
+    assert lock.admit(("10.0.0.1", 5000), head(4711), 100, LATER_S)
+
+
+def test_at_first_only_hosts_count_that_the_device_named_or_registered_from() -> None:
+    lock = SourceLock("192.168.1.64", SSRC, 10.0, "203.0.113.5")
+    assert not lock.admit(("198.51.100.7", 4000), head(), 100, 10.1), "it has guessed"
+    assert lock.admit(("203.0.113.5", 4000), head(), 100, 10.2)
+    unknown = SourceLock("192.168.1.64", SSRC, 10.0)
+    assert not unknown.admit(("203.0.113.5", 4000), head(), 100, 11.9)
+    assert unknown.admit(("203.0.113.5", 4000), head(), 100, 10.0 + STRANGERS_WAIT_S)
 
 
 @given(

@@ -304,7 +304,7 @@ async def test_a_stranger_changes_nothing(short_h264: Path) -> None:
 
 async def test_a_device_behind_a_nat_is_known_by_its_ssrc(short_h264: Path) -> None:
     groups = packets_of(short_h264, "gstreamer")
-    answer = MediaAnswer("192.168.1.64", 6000, SSRC, {96: "PS/90000"})
+    answer = MediaAnswer("192.168.1.64", 6000, SSRC, {96: "PS/90000"}, registered_host="127.0.0.1")
     async with Device(answer=answer) as device:
         await send_by_udp(groups[:20], await device.target())
         await device.until(lambda one: len(one.pictures) > 10)
