@@ -9,7 +9,6 @@ one fetched, and every speed and direction works, since what is played is footag
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,16 +90,16 @@ class Borrowing:
         ControlError ``not_found`` for a camera that no device brings, ``busy``.
         """
         now_s = asyncio.get_running_loop().time()
-        stretches = self._tidy(camera_id, now_s)
-        for stretch in stretches:
-            if stretch.holds(at_us) and stretch.counts(at_us, now_s):
-                stretch.asked_s = now_s
-                return stretch.answer()
+        if (found := self._found(camera_id, at_us, now_s)) is not None:
+            return found.answer()
         async with self._reader.connect() as connection:
             known = await fetched_cameras(connection, self._secret, self._owner, [camera_id])
         if camera_id not in known:
             raise ControlError("not_found", "no device or platform brings this camera")
-        self._make_room(camera_id, now_s)
+        # Another viewer may have asked for the same while the rows were read.
+        if (found := self._found(camera_id, at_us, now_s)) is not None:
+            return found.answer()
+        self._make_room(camera_id)
         start_us = at_us - LEAD_US
         last_us = min(at_us + AHEAD_US, end_us)
         for other in self._stretches.get(camera_id, []):
@@ -133,6 +132,14 @@ class Borrowing:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._stretches.clear()
 
+    def _found(self, camera_id: str, at_us: int, now_s: float) -> _Stretch | None:
+        """The stretch that holds the instant, noted as asked for."""
+        for stretch in self._tidy(camera_id, now_s):
+            if stretch.holds(at_us) and stretch.counts(at_us, now_s):
+                stretch.asked_s = now_s
+                return stretch
+        return None
+
     def _tidy(self, camera_id: str, now_s: float) -> list[_Stretch]:
         kept = []
         for stretch in self._stretches.get(camera_id, []):
@@ -148,7 +155,7 @@ class Borrowing:
             self._stretches.pop(camera_id, None)
         return kept
 
-    def _make_room(self, camera_id: str, now_s: float) -> None:
+    def _make_room(self, camera_id: str) -> None:
         """Somebody seeked: the stretch that was longest not asked for gives way."""
         running = self._running(self._stretches.get(camera_id, []))
         if len(running) >= STRETCHES_PER_CAMERA:
@@ -181,5 +188,4 @@ class Borrowing:
             _log.exception("a device's footage could not be borrowed")
             stretch.state, stretch.fault, stretch.detail = "failed", "internal", repr(error)
         finally:
-            with contextlib.suppress(RuntimeError):
-                stretch.ended_s = asyncio.get_running_loop().time()
+            stretch.ended_s = asyncio.get_running_loop().time()

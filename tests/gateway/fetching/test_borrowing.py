@@ -62,6 +62,17 @@ async def test_the_second_viewer_finds_what_the_first_one_fetches(
     assert len(place.device.played) == 1
 
 
+async def test_two_who_ask_at_once_are_one_session(
+    place: Place,  # noqa: F811
+    lending: Borrowing,
+) -> None:
+    await asyncio.gather(*(lending.borrow(CAMERA, at(100), at(110)) for _ in range(5)))
+    await until(
+        lambda: lending.borrow(CAMERA, at(100), at(110)), lambda one: one["state"] == "fetched"
+    )
+    assert len(place.device.played) == 1
+
+
 async def test_seeking_begins_another_stretch_that_ends_where_a_running_one_begins(
     place: Place,  # noqa: F811
     lending: Borrowing,

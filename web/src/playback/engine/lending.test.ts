@@ -101,4 +101,17 @@ describe('having it fetched', () => {
     expect(lending.holds(HOUR_US, 2)).toBe(false)
     expect(lending.holds(3 * HOUR_US, 3)).toBe(true)
   })
+
+  it('waits for nothing where a stretch ended before its end', async () => {
+    const { lending } = made({
+      recordings: [{ start_us: 0, end_us: 6 * HOUR_US }],
+      borrowed: [stretch(HOUR_US, HOUR_US + 60e6, 'fetched')],
+    })
+    lending.holds(HOUR_US, 0)
+    await settled()
+    lending.want(HOUR_US, 1)
+    await settled()
+    expect(lending.holds(HOUR_US + 30e6, 2)).toBe(true)
+    expect(lending.holds(HOUR_US + 90e6, 3)).toBe(false)
+  })
 })

@@ -48,8 +48,14 @@ export class Lending {
     const chunk = this.chunks.get(number)
     if (!chunk || now_ms - chunk.asked_ms > CHUNK_KEPT_MS) this.loadChunk(number, now_ms)
     if (!chunk || !covering(chunk.recordings, us)) return false
-    const gone = this.stretch
-    return !(gone?.state === 'nothing' && gone.start_us <= us && us < gone.end_us)
+    return !this.cameToNothing(us)
+  }
+
+  /** The device says that it has this, and gave nothing of it all the same. */
+  private cameToNothing(us: number): boolean {
+    const stretch = this.stretch
+    if (!stretch || us < stretch.start_us || us >= stretch.end_us) return false
+    return stretch.state === 'nothing' || (stretch.state === 'fetched' && us >= stretch.until_us)
   }
 
   /** Have it fetched from this instant on; call it as often as the clock ticks. */
