@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 from tests.peers.far_network import FarNetwork, far_network, ip
 from tests.peers.onvif_device import Habits, OnvifDevice
 from tests.peers.running_gateway import Gateway, running_gateway
+from tests.peers.sipp_device import free_udp_port
 
 UPPER, LOWER = "42088100002000000001", "42088100002000000002"
 PASSWORD = "a secret between platforms"
@@ -34,12 +34,6 @@ class Both:
     link: dict[str, Any]
     device: OnvifDevice
     moving: str = "球机"
-
-
-def free_udp_port(address: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 async def area_of(gateway: Gateway) -> str:

@@ -17,11 +17,18 @@ SCENARIOS = Path(__file__).parent / "sipp"
 needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="SIPp is not installed")
 
 
-def free_udp_port() -> int:
-    """A port for the device; SIPp takes no 0."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_udp_port(address: str = "127.0.0.1") -> int:
+    """A port that is free for UDP and for TCP: SIP listens on both, and SIPp takes no 0."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+            socket.socket() as connections,
+        ):
+            datagrams.bind((address, 0))
+            port = int(datagrams.getsockname()[1])
+            with contextlib.suppress(OSError):
+                connections.bind((address, port))
+                return port
 
 
 @contextlib.asynccontextmanager
