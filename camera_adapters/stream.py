@@ -23,8 +23,8 @@ DEFAULT_GOP_BYTES_LIMIT = 8 * 1024 * 1024
 
 
 class Codec(enum.StrEnum):
-    """The codecs that the gateway carries. JPEG is only what the transcoder makes H.264 of: no
-    Stream has it.
+    """The codecs that the gateway carries. JPEG is only what the transcoder makes H.264 of, and VP8
+    only what browsers in a meeting may send: no Stream of a camera has them.
     """
 
     H264 = "h264"
@@ -34,6 +34,7 @@ class Codec(enum.StrEnum):
     PCMA = "pcma"
     PCMU = "pcmu"
     JPEG = "jpeg"
+    VP8 = "vp8"
 
 
 class Variant(enum.StrEnum):

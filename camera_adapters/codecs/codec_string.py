@@ -29,6 +29,8 @@ def codec_string(track: Track) -> str:
             return "ulaw"
         case Codec.JPEG:
             return "jpeg"
+        case Codec.VP8:
+            return "vp8"
 
 
 def _h265(sps: h265.SequenceParameters) -> str:

@@ -38,12 +38,15 @@ class H264Depacketiser:
         self.divider = PictureDivider(RULES)
 
     def fragmented_picture(self, heads: list[int], bodies: list[bytes]) -> Picture | None:
-        """The common case at once: one slice in FU-A fragments; None when it is not just that.
+        """The common case at once: one slice, in FU-A fragments or (the small pictures of meetings)
+        as it is; None when it is not just that.
 
         ``heads`` are FU indicator and FU header of each payload (§5.8), ``bodies`` the rest.
         Nine of ten packets come this way, so no step here is taken per packet in Python.
         """
         middle = len(heads) - 2
+        if middle == -1:
+            return self._single_slice(heads[0], bodies[0])
         start = heads[0] & 0xFF7F
         kind = start & 0x1F
         if (
@@ -60,6 +63,13 @@ class H264Depacketiser:
         length = sum(map(len, bodies)) + 1
         head = (length << 8 | start >> 8 & 0xE0 | kind).to_bytes(5, "big")
         return Picture(b"".join((head, *bodies)), kind == _IDR, [], False, bodies[0][0] & 0x80 == 0)
+
+    def _single_slice(self, head: int, body: bytes) -> Picture | None:
+        kind = head >> 8 & 0x1F
+        if self.divider.before or not 1 <= kind <= 5:
+            return None
+        payload = (len(body) + HEAD_BYTES << 16 | head).to_bytes(6, "big") + body
+        return Picture(payload, kind == _IDR, [], False, head & 0x80 == 0)
 
     def pictures(self, payloads: list[bytes], *, hole: bool, after_gap: bool) -> list[Picture]:
         """The pictures of one group; none while only parameter sets have come."""

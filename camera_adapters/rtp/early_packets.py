@@ -9,11 +9,12 @@ _LIMIT = 256
 
 
 class EarlyPackets:
-    """Whole packets by sequence number, bounded. True while there are any."""
+    """Whole packets by sequence number, bounded, for ``wait_us``. True while there are any."""
 
-    __slots__ = ("_packets", "_since_us")
+    __slots__ = ("_packets", "_since_us", "wait_us")
 
-    def __init__(self) -> None:
+    def __init__(self, wait_us: int = REORDER_WAIT_US) -> None:
+        self.wait_us = wait_us
         self._packets: dict[int, tuple[bytes, int]] = {}
         self._since_us = 0
 
@@ -35,8 +36,8 @@ class EarlyPackets:
         return True
 
     def is_overdue(self, now_us: int) -> bool:
-        """Whether they have waited for longer than :data:`REORDER_WAIT_US`."""
-        return bool(self._packets) and now_us - self._since_us > REORDER_WAIT_US
+        """Whether they have waited for longer than they may."""
+        return bool(self._packets) and now_us - self._since_us > self.wait_us
 
     def missing_before(self, expected: int) -> int:
         """How many packets lie between ``expected`` and the nearest one here."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from camera_adapters.rtp.early_packets import EarlyPackets
+from camera_adapters.rtp.early_packets import REORDER_WAIT_US, EarlyPackets
 from camera_adapters.rtp.group import Group, ReceptionCounters, joined_payloads
 from camera_adapters.rtp.rtcp import ReportBlock
 
@@ -33,13 +33,14 @@ class RtpReceiver:
     """Takes one source's packets; hands each group to ``deliver``, which may be exchanged.
 
     ``by_packet`` makes every packet a group of its own (sound). ``reordering`` holds packets that
-    came too early (UDP; see EarlyPackets): the owner calls :meth:`expire` now and then.
-    ``ends_on_marker`` may be turned off by the owner for a camera whose marker bits lie.
-    ``head_bytes`` is how much of each payload is kept apart in :class:`Group`, at most 3.
+    came too early (UDP; see EarlyPackets), for at most ``reorder_wait_us``: the owner calls
+    :meth:`expire` now and then. ``ends_on_marker`` may be turned off for a camera whose marker bits
+    lie. ``head_bytes`` is how much of each payload is kept apart in :class:`Group`, at most 3.
     ``starts_picture`` tells from a payload whether a picture starts there; it is used when neither
     markers nor timestamps divide the pictures. ``framing`` is 4 for RTSP's frames and 2 for those
     of RFC 4571, whose length has nothing in front: see :meth:`receive_framed`. ``only_ssrc``, where
     it is set, is the only source that is taken; ``refused_ssrc`` is the newest that was not.
+    ``jitter`` is that of arrivals, in RTP clock units (§6.4.1).
     """
 
     __slots__ = (
@@ -53,7 +54,6 @@ class RtpReceiver:
         "_head_bytes",
         "_heads",
         "_hole",
-        "_jitter",
         "_last_report",
         "_last_report_us",
         "_last_transit",
@@ -75,6 +75,7 @@ class RtpReceiver:
         "counters",
         "deliver",
         "ends_on_marker",
+        "jitter",
         "only_ssrc",
         "refused_ssrc",
         "reordering",
@@ -94,6 +95,7 @@ class RtpReceiver:
         head_bytes: int = 0,
         starts_picture: Callable[[bytes], bool] | None = None,
         framing: int = 4,
+        reorder_wait_us: int = REORDER_WAIT_US,
     ) -> None:
         self.counters = ReceptionCounters()
         self.by_packet = by_packet
@@ -126,8 +128,8 @@ class RtpReceiver:
         self._restarted = True
         self._splits_by_content = False
         self._probation = -1
-        self._early = EarlyPackets()
-        self._jitter = 0.0
+        self._early = EarlyPackets(reorder_wait_us)
+        self.jitter = 0.0
         self._last_transit: float | None = None
         self._last_report = 0
         self._last_report_us = 0
@@ -296,6 +298,10 @@ class RtpReceiver:
         while self._early.is_overdue(now_us):
             self._skip_to_early(now_us)
 
+    def wait_for(self, reorder_wait_us: int) -> None:
+        """Another ``reorder_wait_us``, from now on."""
+        self._early.wait_us = reorder_wait_us
+
     def missing(self) -> list[int]:
         """The numbers of packets that are waited for, in rising order."""
         return self._early.missing_from(self._expected) if self._early else []
@@ -327,7 +333,7 @@ class RtpReceiver:
             min(255, lost * 256 // expected) if expected > 0 else 0,
             counters.lost,
             ((self._wraps << 16) + self._expected - 1) & 0xFFFF_FFFF,
-            min(int(self._jitter), 0xFFFF_FFFF),
+            min(int(self.jitter), 0xFFFF_FFFF),
             self._last_report,
             max(delay, 0),
         )
@@ -430,7 +436,7 @@ class RtpReceiver:
             extended = self._extended + _signed_32(timestamp - self._extended)
             transit = arrival_us * self._ticks_per_us - extended
             if self._last_transit is not None:
-                self._jitter += (abs(transit - self._last_transit) - self._jitter) / 16
+                self.jitter += (abs(transit - self._last_transit) - self.jitter) / 16
             self._last_transit = transit
         self._extended = extended
         group = Group(

@@ -125,15 +125,7 @@ def build_receiver_report(ssrc: int, blocks: list[ReportBlock], canonical_name: 
     report = bytearray(_HEADER.pack(0x80 | len(blocks), RECEIVER_REPORT, 1 + 6 * len(blocks)))
     report += ssrc.to_bytes(4, "big")
     for block in blocks:
-        lost = max(-0x800000, min(0x7FFFFF, block.lost)) & 0xFFFFFF
-        report += _BLOCK.pack(
-            block.ssrc,
-            block.fraction_lost << 24 | lost,
-            block.highest_sequence,
-            block.jitter,
-            block.last_report,
-            block.delay_since_last_report,
-        )
+        report += pack_block(block)
     name = canonical_name.encode()[:255]
     item = bytes((1, len(name))) + name + b"\x00"
     item += b"\x00" * (-len(item) % 4)
@@ -142,6 +134,19 @@ def build_receiver_report(ssrc: int, blocks: list[ReportBlock], canonical_name: 
         + _HEADER.pack(0x81, SOURCE_DESCRIPTION, 1 + len(item) // 4)
         + ssrc.to_bytes(4, "big")
         + item
+    )
+
+
+def pack_block(block: ReportBlock) -> bytes:
+    """A report block as it stands in a sender's or a receiver's report (§6.4.1)."""
+    lost = max(-0x800000, min(0x7FFFFF, block.lost)) & 0xFFFFFF
+    return _BLOCK.pack(
+        block.ssrc,
+        block.fraction_lost << 24 | lost,
+        block.highest_sequence,
+        block.jitter,
+        block.last_report,
+        block.delay_since_last_report,
     )
 
 

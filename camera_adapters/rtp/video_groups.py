@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from camera_adapters.codecs import h264
 from camera_adapters.rtp.depacketise_h264 import H264Depacketiser
 from camera_adapters.rtp.depacketise_h265 import H265Depacketiser
 from camera_adapters.rtp.group import Group
 from camera_adapters.rtp.pictures import Picture
-from camera_adapters.rtp.receiver import RtpReceiver
 from camera_adapters.stream import Codec, Track
+
+
+class GroupsPictures(Protocol):
+    """Whoever made the groups: ``ends_on_marker`` says whether a marker bit ends a picture."""
+
+    ends_on_marker: bool
 
 
 class VideoGroups:
@@ -19,7 +26,7 @@ class VideoGroups:
     __slots__ = ("_depacketiser", "_last_timestamp", "_receiver")
 
     def __init__(
-        self, depacketiser: H264Depacketiser | H265Depacketiser, receiver: RtpReceiver
+        self, depacketiser: H264Depacketiser | H265Depacketiser, receiver: GroupsPictures
     ) -> None:
         self._depacketiser = depacketiser
         self._receiver = receiver

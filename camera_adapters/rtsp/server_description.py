@@ -46,6 +46,8 @@ def _encoding(track: Track) -> str:
             return f"{track.codec.upper()}/{track.clock_rate}{channels}"
         case Codec.JPEG:
             return "JPEG/90000"  # RFC 2435 §3; no Stream has it
+        case Codec.VP8:
+            return "VP8/90000"  # RFC 7741 §6.1
 
 
 def _format_parameters(track: Track) -> list[str]:

@@ -113,7 +113,8 @@ CoreEvent = Asked | Answered | Unanswered | Acknowledged | Cancelled | DialogEnd
 
 class SipCore:
     """See the module. ``sent_by`` tells our ``host:port`` for a peer; ``server_limit`` is how many
-    requests of others may be open at a time.
+    requests of others may be open at a time. With ``changes_sessions`` a re-INVITE is the user's to
+    answer, by :meth:`change` or :meth:`respond`.
     """
 
     def __init__(
@@ -122,8 +123,10 @@ class SipCore:
         *,
         user_agent: str = "gridsight",
         server_limit: int = 32_768,
+        changes_sessions: bool = False,
     ) -> None:
         self._sent_by = sent_by
+        self._changes_sessions = changes_sessions
         self.dialogs = Dialogs()
         self._transactions = Transactions(server_limit=server_limit)
         self._user_agent = user_agent
@@ -216,11 +219,23 @@ class SipCore:
             self.respond(transaction, request, 200, now)
             self.dialogs.remove(dialog)
             self._events.append(DialogEnded(dialog, "bye"))
+        elif request.method == "INVITE" and self._changes_sessions:
+            if self._is_changing(dialog):
+                # One change at a time (RFC 3261 §14.2).
+                self.respond(transaction, request, 491, now)
+                return
+            transaction.invitation = request
+            self.respond(transaction, request, 100, now)
+            self._events.append(Asked(transaction, request, peer, dialog))
         elif request.method in ("INVITE", "UPDATE"):
             # What a session carries is fixed when it is made; the old one goes on (RFC 3261 §14.2).
             self.respond(transaction, request, 488, now)
         else:
             self._events.append(Asked(transaction, request, peer, dialog))
+
+    def _is_changing(self, dialog: Dialog) -> bool:
+        """Whether the answer to an earlier INVITE of theirs still waits for its ACK."""
+        return dialog.id in self._unacknowledged
 
     def _cancelled(self, transaction: ServerTransaction, request: SipRequest, now: float) -> None:
         invited = self._transactions.invited(request)
@@ -310,6 +325,28 @@ class SipCore:
         if request.method == "INVITE":
             self._unacknowledged[dialog.id] = transaction
         return dialog
+
+    def change(
+        self,
+        transaction: ServerTransaction,
+        request: SipRequest,
+        dialog: Dialog,
+        contact: str,
+        now: float,
+        *,
+        headers: Headers | None = None,
+        body: bytes = b"",
+    ) -> bool:
+        """Answer a re-INVITE with 200: the session is what was agreed on from now on, and the
+        dialog goes to their new Contact (RFC 3261 §12.2.2). False when it was too late.
+        """
+        extended = headers.copy() if headers else Headers()
+        extended.set("Contact", contact)
+        if not self.respond(transaction, request, 200, now, headers=extended, body=body):
+            return False
+        dialog.renew_target(request)
+        self._unacknowledged[dialog.id] = transaction
+        return True
 
     # --------------------------------------------------------- our requests
 

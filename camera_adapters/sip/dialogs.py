@@ -69,6 +69,10 @@ class Dialog:
             raise DialogRefused(500, f"CSeq {number} after {self.remote_cseq}")
         self.remote_cseq = number
 
+    def renew_target(self, request: SipRequest) -> None:
+        """Take the Contact of a re-INVITE, where it has one."""
+        self.remote_target = _target(request.headers, self.remote_target)
+
     def make_request(self, method: str, *, cseq: int | None = None) -> SipRequest:
         """The next request within the dialog, without Via and Contact (RFC 3261 §12.2.1.1).
 

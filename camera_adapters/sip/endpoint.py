@@ -14,9 +14,7 @@ a task for what takes time.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -31,19 +29,17 @@ from camera_adapters.sip.core import (
     Unanswered,
 )
 from camera_adapters.sip.dialogs import Dialog, DialogId
-from camera_adapters.sip.digest import answer_challenge
-from camera_adapters.sip.fields import SipUri, parse_cseq, parse_name_address
+from camera_adapters.sip.fields import SipUri, parse_name_address
 from camera_adapters.sip.incoming import IncomingRequest
 from camera_adapters.sip.messages import (
     Headers,
     Message,
-    MessageError,
     SipRequest,
     SipResponse,
-    parse_datagram,
 )
 from camera_adapters.sip.peer import Peer
-from camera_adapters.sip.requests import bracketed, limited, opening_request, route_source
+from camera_adapters.sip.ports import Ports
+from camera_adapters.sip.requests import Credentials, limited, opening_request, with_proof
 from camera_adapters.sip.session import (
     EndCause,
     HeaderFields,
@@ -54,7 +50,6 @@ from camera_adapters.sip.session import (
     SipUnreachable,
 )
 from camera_adapters.sip.transactions import ClientTransaction, ServerTransaction
-from camera_adapters.sip.transports import Inbox, TcpConnections, UdpPort
 
 __all__ = [
     "Credentials",
@@ -71,16 +66,6 @@ __all__ = [
 
 _log = structlog.get_logger(__name__)
 
-_ROUTES_LIMIT = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The account for digest at the other side. Its repr hides the password."""
-
-    username: str
-    password: str = field(repr=False)
-
 
 class SipEndpoint:
     """A UDP socket, a TCP listener on the same port, and the TCP connections made from here.
@@ -89,7 +74,8 @@ class SipEndpoint:
     OPTIONS, INVITE (100 is already on its way). What is never answered is forgotten after 32 s.
     ``advertise`` is our address as peers know it, where that is not the one that the route to them
     starts from. ``admission`` bounds what is read of each source; ``on_malformed`` is told who sent
-    what is no SIP, and why it is none.
+    what is no SIP, and why it is none. With ``changes_sessions`` re-INVITEs come to
+    ``SipSession.on_request``; answer them with ``IncomingRequest.change``.
     """
 
     def __init__(
@@ -100,61 +86,34 @@ class SipEndpoint:
         advertise: str = "",
         limits: AdmissionLimits | None = None,
         on_malformed: Callable[[Peer, str], None] | None = None,
+        changes_sessions: bool = False,
     ) -> None:
         self._on_request = on_request
-        self._on_malformed = on_malformed
-        self._advertise = advertise
-        self.admission = Admission(limits)
-        self._core = SipCore(self._sent_by, user_agent=user_agent)
-        self._udp: UdpPort | None = None
-        self._tcp: TcpConnections | None = None
-        self._inbox: Inbox | None = None
-        self._host = ""
-        self._port = 0
+        self._ports = Ports(
+            take=self._take,
+            flush=self._flush,
+            lost=self._lost,
+            advertise=advertise,
+            limits=limits,
+            on_malformed=on_malformed,
+        )
+        self._core = SipCore(
+            self._ports.sent_by, user_agent=user_agent, changes_sessions=changes_sessions
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._answers: dict[ClientTransaction, asyncio.Future[Answered]] = {}
         self._sessions: dict[DialogId, SipSession] = {}
         self._cancels: dict[ServerTransaction, Callable[[], None]] = {}
-        self._routes: dict[str, str] = {}
         self._closed = False
         self._flushing = False
-        self._malformed = 0
 
     # ------------------------------------------------------------ listening
 
     async def open(self, host: str, port: int, *, udp: bool = True, tcp: bool = True) -> None:
         """Listen; port 0 takes any that is free for both. Raises OSError."""
-        self._host = host
         self._loop = asyncio.get_running_loop()
-        self._inbox = Inbox(self._take, self._flush)
-        for attempt in range(20):
-            try:
-                await self._bind(host, port, udp=udp, tcp=tcp)
-                return
-            except OSError:
-                # The port that UDP was given may be taken for TCP.
-                if port or attempt == 19:
-                    raise
-
-    async def _bind(self, host: str, port: int, *, udp: bool, tcp: bool) -> None:
-        if udp:
-            self._udp = UdpPort(host, port, self._datagrams)
-            port = self._udp.port
-        self._tcp = TcpConnections(self._stream_message, self._lost, self._cannot_read)
-        if tcp:
-            if not port:
-                with socket.socket() as probe:
-                    probe.bind((host, 0))
-                    port = int(probe.getsockname()[1])
-            try:
-                await self._tcp.listen(host, port)
-            except OSError:
-                if self._udp is not None:
-                    self._udp.close()
-                    self._udp = None
-                raise
-        self._port = port
+        await self._ports.open(host, port, udp=udp, tcp=tcp)
 
     async def close(self) -> None:
         """Stop listening; sessions end with ``closed`` and without BYE. Open requests fail."""
@@ -170,46 +129,37 @@ class SipEndpoint:
         self._answers.clear()
         if self._timer is not None:
             self._timer.cancel()
-        if self._inbox is not None:
-            self._inbox.close()
-        if self._udp is not None:
-            self._udp.close()
-        if self._tcp is not None:
-            await self._tcp.close()
+        await self._ports.close()
 
     @property
     def port(self) -> int:
         """The port in use."""
-        return self._port
+        return self._ports.port
+
+    @property
+    def admission(self) -> Admission:
+        """Who may send how much."""
+        return self._ports.admission
 
     def contact_host(self, peer: Peer) -> str:
         """Our address that this peer can reach: the bound one, or that of the route to it."""
-        if self._advertise:
-            return self._advertise
-        if self._host not in ("", "0.0.0.0", "::"):
-            return self._host
-        known = self._routes.get(peer.host)
-        if known is None:
-            if len(self._routes) >= _ROUTES_LIMIT:
-                self._routes.clear()
-            known = self._routes[peer.host] = route_source(peer)
-        return known
+        return self._ports.contact_host(peer)
 
     def contact(self, peer: Peer, user: str) -> str:
         """The Contact that this peer is given."""
-        return f"<sip:{user}@{bracketed(self.contact_host(peer))}:{self._port}>"
+        return f"<sip:{user}@{self._ports.sent_by(peer)}>"
 
     def figures(self) -> dict[str, int]:
         """Counts since the start: what was dropped or refused, and why; and what is open now."""
-        core, inbox, tcp = self._core, self._inbox, self._tcp
+        core, ports = self._core, self._ports
         return {
             **core.counters,
-            "malformed": core.counters["malformed"] + self._malformed,
-            "flooded": self.admission.refused,
-            "overflowed": inbox.dropped if inbox else 0,
+            "malformed": core.counters["malformed"] + ports.malformed,
+            "flooded": ports.admission.refused,
+            "overflowed": ports.overflowed,
             "transactions": len(core),
             "sessions": len(self._sessions),
-            "connections": len(tcp) if tcp else 0,
+            "connections": ports.connections,
         }
 
     # ------------------------------------------------------------- requests
@@ -311,27 +261,12 @@ class SipEndpoint:
     ) -> Answered:
         unanswered = opening.headers.copy()
         answered = await self._exchange(opening, peer, contact, body)
-        status = answered.response.status
-        if status not in (401, 407) or credentials is None:
+        if answered.response.status not in (401, 407) or credentials is None:
             return answered
-        asking, answering = (
-            ("www-authenticate", "Authorization")
-            if status == 401
-            else ("proxy-authenticate", "Proxy-Authorization")
-        )
-        proof = answer_challenge(
-            answered.response.headers.get_all(asking),
-            credentials.username,
-            credentials.password,
-            opening.method,
-            opening.uri,
-        )
-        if proof is None:
+        asked = SipRequest(opening.method, opening.uri, unanswered)
+        again = with_proof(asked, answered.response, credentials)
+        if again is None:
             return answered
-        number = parse_cseq(unanswered.get("cseq"))[0] + 1
-        unanswered.set("CSeq", f"{number} {opening.method}")
-        unanswered.set(answering, proof)
-        again = SipRequest(opening.method, opening.uri, unanswered)
         return await self._exchange(again, peer, contact, body)
 
     async def _exchange(
@@ -433,42 +368,30 @@ class SipEndpoint:
         self._flush()
         return session
 
+    def change(
+        self,
+        transaction: ServerTransaction,
+        request: SipRequest,
+        session: SipSession,
+        headers: Headers,
+        body: bytes,
+    ) -> bool:
+        """For :class:`IncomingRequest`."""
+        dialog = session.dialog
+        contact = self.contact(dialog.peer, dialog.local_user)
+        changed = self._core.change(
+            transaction, request, dialog, contact, self._loop.time(), headers=headers, body=body
+        )
+        self._flush()
+        return changed
+
     def watch_cancel(self, transaction: ServerTransaction, callback: Callable[[], None]) -> None:
         """For :class:`IncomingRequest`."""
         self._cancels[transaction] = callback
 
     # ----------------------------------------------------- what comes in
 
-    def _datagrams(self, found: list[tuple[bytes, Peer]]) -> None:
-        assert self._inbox is not None
-        admission, put = self.admission, self._inbox.put
-        now = self._loop.time()
-        for data, peer in found:
-            if admission.admit(peer, now):
-                put(data, peer, known=admission.knows(peer))
-
-    def _stream_message(self, message: Message, peer: Peer) -> None:
-        assert self._inbox is not None
-        if self.admission.admit(peer, self._loop.time()):
-            self._inbox.put(message, peer, known=self.admission.knows(peer))
-
-    def _cannot_read(self, peer: Peer, error: MessageError) -> None:
-        self._malformed += 1
-        if self._on_malformed is not None:
-            self._on_malformed(peer, str(error))
-
-    def _take(self, item: bytes | Message, peer: Peer) -> None:
-        message: Message | None
-        if isinstance(item, bytes):
-            try:
-                message = parse_datagram(item)
-            except MessageError as error:
-                self._cannot_read(peer, error)
-                return
-            if message is None:
-                return
-        else:
-            message = item
+    def _take(self, message: Message, peer: Peer) -> None:
         self._core.receive(message, peer, self._loop.time())
         self._dispatch()
 
@@ -539,20 +462,12 @@ class SipEndpoint:
         try:
             while outgoing := self._core.outgoing():
                 for data, peer in outgoing:
-                    self._send(data, peer)
+                    if not self._ports.send(data, peer):
+                        self._core.fail(peer, self._loop.time())
                 self._dispatch()
         finally:
             self._flushing = False
         self._set_timer()
-
-    def _send(self, data: bytes, peer: Peer) -> None:
-        if peer.transport == "tcp":
-            is_request = not data.startswith(b"SIP/2.0")
-            sent = self._tcp is not None and self._tcp.send(data, peer, may_open=is_request)
-        else:
-            sent = self._udp is not None and self._udp.send(data, peer)
-        if not sent:
-            self._core.fail(peer, self._loop.time())
 
     def _lost(self, peer: Peer) -> None:
         if not self._closed:
@@ -576,6 +491,3 @@ class SipEndpoint:
         self._core.poll(self._loop.time())
         self._dispatch()
         self._flush()
-
-    def _sent_by(self, peer: Peer) -> str:
-        return f"{bracketed(self.contact_host(peer))}:{self._port}"

@@ -37,6 +37,16 @@ class Answering(Protocol):
     ) -> SipSession | None:
         """Send 200 and keep the dialog."""
 
+    def change(
+        self,
+        transaction: ServerTransaction,
+        request: SipRequest,
+        session: SipSession,
+        headers: Headers,
+        body: bytes,
+    ) -> bool:
+        """Send 200 to a re-INVITE."""
+
     def watch_cancel(self, transaction: ServerTransaction, callback: Callable[[], None]) -> None:
         """Call back when it is cancelled."""
 
@@ -83,6 +93,18 @@ class IncomingRequest:
         """
         fields = message_fields(headers, content_type)
         return self._endpoint.accept(self._transaction, self.request, self.reply_peer, fields, body)
+
+    def change(
+        self, *, headers: HeaderFields = (), body: bytes = b"", content_type: str = ""
+    ) -> bool:
+        """Answer a re-INVITE with 200; False when it was cancelled or answered before.
+
+        Only of an endpoint that ``changes_sessions``; refuse with :meth:`respond` and 488, and the
+        session goes on as it was (RFC 3261 §14.2).
+        """
+        assert self.session is not None
+        fields = message_fields(headers, content_type)
+        return self._endpoint.change(self._transaction, self.request, self.session, fields, body)
 
     def on_cancel(self, callback: Callable[[], None]) -> None:
         """Call this when an INVITE that has no final answer yet is cancelled; 487 was answered."""

@@ -7,11 +7,21 @@ import contextlib
 import secrets
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
-from camera_adapters.sip.fields import SipUri
-from camera_adapters.sip.messages import Headers, SipRequest
+from camera_adapters.sip.digest import answer_challenge
+from camera_adapters.sip.fields import SipUri, parse_cseq
+from camera_adapters.sip.messages import Headers, SipRequest, SipResponse
 from camera_adapters.sip.peer import Peer
 from camera_adapters.sip.session import HeaderFields, SipTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The account for digest at the other side. Its repr hides the password."""
+
+    username: str
+    password: str = field(repr=False)
 
 
 @contextlib.asynccontextmanager
@@ -47,6 +57,33 @@ def opening_request(
     if content_type:
         fields.set("Content-Type", content_type)
     return SipRequest(method, uri, fields)
+
+
+def with_proof(
+    request: SipRequest, challenge: SipResponse, credentials: Credentials
+) -> SipRequest | None:
+    """The same request once more, under the next CSeq, as a 401 or 407 wants it; None where its
+    challenge cannot be answered.
+    """
+    asking, answering = (
+        ("www-authenticate", "Authorization")
+        if challenge.status == 401
+        else ("proxy-authenticate", "Proxy-Authorization")
+    )
+    proof = answer_challenge(
+        challenge.headers.get_all(asking),
+        credentials.username,
+        credentials.password,
+        request.method,
+        request.uri,
+    )
+    if proof is None:
+        return None
+    fields = request.headers.copy()
+    number = parse_cseq(fields.get("cseq"))[0] + 1
+    fields.set("CSeq", f"{number} {request.method}")
+    fields.set(answering, proof)
+    return SipRequest(request.method, request.uri, fields)
 
 
 def message_fields(headers: HeaderFields, content_type: str) -> Headers:

@@ -58,11 +58,12 @@ class SipSession:
     """A dialog (RFC 3261 §12) made by INVITE or SUBSCRIBE, from either side.
 
     Set ``on_request`` to be given requests within it (INFO, MESSAGE, NOTIFY; re-INVITE is answered
-    with 488 by the endpoint), and ``on_end`` to be told once why it ended: ``bye`` when the other
-    side ended it, ``local`` after :meth:`end`, ``no_ack``, ``lost`` when a request within it was
-    answered with 481, ``closed`` when the endpoint closed. What happens before they are set is kept
-    for them. ``acknowledged`` is set once the ACK of an INVITE of theirs has come: by UDP anybody
-    can send an INVITE in another's name, but only who gets our 200 can acknowledge it.
+    with 488 by an endpoint that does not change sessions), and ``on_end`` to be told once why it
+    ended: ``bye`` when the other side ended it, ``local`` after :meth:`end`, ``no_ack``, ``lost``
+    when a request within it was answered with 481, ``closed`` when the endpoint closed. What
+    happens before they are set is kept for them. ``acknowledged`` is set once the ACK of an INVITE
+    of theirs has come: by UDP anybody can send an INVITE in another's name, but only who gets our
+    200 can acknowledge it.
     """
 
     def __init__(self, sender: DialogSender, dialog: Dialog, remote_body: bytes) -> None:
@@ -87,6 +88,11 @@ class SipSession:
     def call_id(self) -> str:
         """The Call-ID."""
         return self._dialog.call_id
+
+    @property
+    def dialog(self) -> Dialog:
+        """For the endpoint."""
+        return self._dialog
 
     @property
     def local_tag(self) -> str:

@@ -29,12 +29,14 @@ from camera_adapters.webrtc.packet_batch import (
     HEADER_SIZE,
     SCRATCH_BYTES,
     SCRATCH_PACKETS_LIMIT,
+    SEND_TIME_OFFSET,
+    SEND_TIME_SIZE,
     TRANSPORT_SEQUENCE_OFFSET,
     PacketRun,
     Scratch,
 )
 from camera_adapters.webrtc.retransmission import RING_SIZE
-from camera_adapters.webrtc.srtp import RTP_HEADER, WITH_BLOCK, protect_packet
+from camera_adapters.webrtc.srtp import RTP_HEADER, WITH_BLOCK, protect_packet, send_time_of
 from camera_adapters.webrtc.udp_mux import UDP_SEGMENT, UdpSocket
 from camera_adapters.webrtc.wheel import BURST_BYTES
 
@@ -75,8 +77,9 @@ _INTERFACE_SCOPE = struct.Struct("=HHI16sI")
 _ROWS = np.arange(MEMBERS_LIMIT, dtype=np.uintp)
 _PACKETS = np.arange(64, dtype=np.uint32)
 
-CohortKey = tuple[int, int, tuple[bool, ...], tuple[bool, ...]]
-"""Members share socket, tag size, which tracks they get, and whose packets are numbered."""
+CohortKey = tuple[int, int, tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
+"""Members share socket, tag size, which tracks they get, whose packets are numbered throughout the
+transport, and whose carry the time at which they leave."""
 
 
 class Member(Protocol):
@@ -142,6 +145,7 @@ class Cohort:
         "_runs_sent",
         "_scratch",
         "_tag_size",
+        "_timed_tracks",
         "_tracks",
         "_transport_bases",
         "_transport_packets",
@@ -162,7 +166,7 @@ class Cohort:
         self._port = port
         self._log = log
         self._scratch = scratch
-        _, self._tag_size, _, self._transport_tracks = key
+        _, self._tag_size, _, self._transport_tracks, self._timed_tracks = key
         self._addresses: list[Address] = []
         self._handles: list[Any] = []
         self._joined: list[_Joined] = []
@@ -171,7 +175,8 @@ class Cohort:
         self._transport_bases = np.zeros(MEMBERS_LIMIT, np.uint32)
         self._transport_packets = 0
         self._runs_sent = 0
-        # (run, packets sent before it, time stamp, when, transport-wide numbers before it)
+        # (run, packets sent before it, time stamp, when, transport-wide numbers before it or the
+        # time that it carries)
         self._history: deque[tuple[PacketRun, int, int, float, int]] = deque(maxlen=RING_SIZE)
         self._control = bytearray(_CONTROL.size)
         self._names = np.zeros((MEMBERS_LIMIT, _NAME_SIZE), np.uint8)
@@ -271,9 +276,9 @@ class Cohort:
     def _pump(self, now_s: float) -> bool:
         log = self._log
         if self.cursor < log.first:
-            # Behind by more than the log: only a keyframe helps.
+            # Behind by more than the log: only a keyframe helps, if there are pictures at all.
             self.run_index = 0
-            if not log.joinable:
+            if self.key[2][0] and not log.joinable:
                 return False
             self.cursor = log.first
         room = BURST_BYTES
@@ -302,13 +307,15 @@ class Cohort:
         stride = run.packet_size + self._tag_size
         _CONTROL.pack_into(self._control, 0, _CONTROL_SIZE, socket.IPPROTO_UDP, UDP_SEGMENT, stride)
         unsent: list[Member] = []
+        send_time = send_time_of(now_s)
         for first in range(0, count, rows_limit):
             rows = min(rows_limit, count - first)
-            self._write_rows(columns, index, run, timestamp, first, rows, row_size)
+            self._write_rows(columns, index, run, timestamp, send_time, first, rows, row_size)
             failed = self._protect_rows(run, first, rows, row_size)
             unsent += self._send_rows(run, first, rows, row_size, failed)
         if index == 0:
-            self._history.append((run, columns.packets, timestamp, now_s, self._transport_packets))
+            wide = send_time if self._timed_tracks[index] else self._transport_packets
+            self._history.append((run, columns.packets, timestamp, now_s, wide))
             self._runs_sent += 1
         columns.packets += run.count
         columns.octets += run.size - run.count * HEADER_SIZE
@@ -325,6 +332,7 @@ class Cohort:
         index: int,
         run: PacketRun,
         timestamp: int,
+        send_time: int,
         first: int,
         rows: int,
         row_size: int,
@@ -349,6 +357,10 @@ class Cohort:
             bases = self._transport_bases[seats] + (self._transport_packets & 0xFFFF)
             wide = np.ndarray(shape, ">u2", memory, TRANSPORT_SEQUENCE_OFFSET, strides)
             wide[:] = bases[:, None] + numbers
+        elif self._timed_tracks[index]:
+            sent_at = np.frombuffer(send_time.to_bytes(SEND_TIME_SIZE, "big"), np.uint8)
+            at = (*shape, SEND_TIME_SIZE), np.uint8, memory, SEND_TIME_OFFSET, (*strides, 1)
+            np.ndarray(*at)[:] = sent_at
 
     def _protect_rows(self, run: PacketRun, first: int, rows: int, row_size: int) -> set[int]:
         """Encrypt in place; the seats for which libsrtp refused."""
@@ -414,7 +426,7 @@ class Cohort:
             if one.history is not None:
                 transport_base = 0 if transport is None else transport.next - joined.transport
                 new = min(self._runs_sent - joined.runs, len(self._history))
-                for run, packets, timestamp, at_s, transport_packets in tuple(self._history)[
+                for run, packets, timestamp, at_s, wide in tuple(self._history)[
                     len(self._history) - new :
                 ]:
                     one.history.note(
@@ -422,7 +434,7 @@ class Cohort:
                         one.timestamp_base + timestamp,
                         at_s,
                         sequence_base + packets,
-                        transport_base + transport_packets,
+                        transport_base + wide,
                     )
             rtp.next_sequence = sequence_base + columns.packets
             rtp.packets_sent += columns.packets - joined.packets[index]
@@ -442,6 +454,7 @@ def key_of(outgoing: Sequence[Outgoing | None], port: UdpSocket) -> CohortKey:
         tag_size,
         tuple(one is not None for one in outgoing),
         tuple(one is not None and one.rtp.transport_sequence is not None for one in outgoing),
+        tuple(one is not None and one.rtp.timed for one in outgoing),
     )
 
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from camera_adapters.rtp.rtcp import us_to_ntp
+from camera_adapters.rtp.rtcp import ReportBlock, pack_block, us_to_ntp
 
 _SR, _RR, _SDES, _BYE, _RTPFB, _PSFB = 200, 201, 202, 203, 205, 206
 _NACK, _TRANSPORT_CC = 1, 15
@@ -181,12 +181,16 @@ def sender_report(
     packets_sent: int,
     octets_sent: int,
     canonical_name: bytes,
+    block: ReportBlock | None = None,
 ) -> bytes:
-    """SR and SDES (RFC 3550 §6.4.1, §6.5): ``rtp_timestamp`` is the media's time at ``wall_us``."""
+    """SR and SDES (RFC 3550 §6.4.1, §6.5): ``rtp_timestamp`` is the media's time at ``wall_us``,
+    ``block`` what is received of the other side.
+    """
+    received = b"" if block is None else pack_block(block)
     report = _SENDER_REPORT.pack(
-        0x80,
+        0x80 | (block is not None),
         _SR,
-        6,
+        6 + len(received) // 4,
         ssrc,
         us_to_ntp(wall_us),
         rtp_timestamp & 0xFFFFFFFF,
@@ -195,7 +199,7 @@ def sender_report(
     )
     item = struct.pack("!IBB", ssrc, 1, len(canonical_name)) + canonical_name
     item += bytes(4 - len(item) % 4)
-    return report + _HEADER.pack(0x81, _SDES, len(item) // 4) + item
+    return report + received + _HEADER.pack(0x81, _SDES, len(item) // 4) + item
 
 
 def goodbye(ssrcs: list[int]) -> bytes:

@@ -15,11 +15,10 @@ from camera_adapters.stream import Codec
 from camera_adapters.webrtc.dtls import DtlsIdentity
 from camera_adapters.webrtc.ice_lite import IceLiteAgent
 from camera_adapters.webrtc.incoming import IncomingPeer
-from camera_adapters.webrtc.output import OfferRefused
+from camera_adapters.webrtc.offer_answering import OfferRefused, local_transport, reading_offer
 from camera_adapters.webrtc.peer import Transport
 from camera_adapters.webrtc.receive_answer import choose_incoming, write_incoming_answer
-from camera_adapters.webrtc.sdp_answer import LocalTransport, NotPlayable
-from camera_adapters.webrtc.sdp_offer import OfferError, parse_offer
+from camera_adapters.webrtc.sdp_offer import parse_offer
 from camera_adapters.webrtc.udp_mux import UdpMux
 
 _log = structlog.get_logger(__name__)
@@ -42,9 +41,15 @@ class WebRtcInput:
         self._turns = 0
 
     def answer(
-        self, offer: str, accepted: Sequence[Codec], *, on_closed: Callable[[str], None]
+        self,
+        offer: str,
+        accepted: Sequence[Codec],
+        *,
+        on_closed: Callable[[str], None],
+        client_address: str | None = None,
     ) -> tuple[IncomingPeer, str]:
-        """Make a peer of an offer; returns it with the SDP answer. ``accepted`` by preference.
+        """Make a peer of an offer; returns it with the SDP answer, which names the addresses that
+        are for who asks from ``client_address``. ``accepted`` by preference.
 
         ``on_closed(reason)`` is called once: ``ended_by_viewer``, ``no_consent``,
         ``not_connected``, ``dtls_failed``, ``failed``, and what ``close`` was given. Raises
@@ -52,17 +57,11 @@ class WebRtcInput:
         """
         if len(self.peers) >= PEERS_LIMIT:
             raise OfferRefused(503, "busy", f"{PEERS_LIMIT} peers send already")
-        try:
+        with reading_offer():
             parsed = parse_offer(offer)
             chosen, remote = choose_incoming(parsed, accepted)
-        except OfferError as error:
-            raise OfferRefused(400, "offer_malformed", str(error)) from None
-        except NotPlayable as error:
-            raise OfferRefused(422, "not_playable", str(error)) from None
         ice = IceLiteAgent(remote.ice_ufrag)
-        local = LocalTransport(
-            ice.local_ufrag, ice.local_password, self._identity.fingerprint, self._mux.candidates
-        )
+        local = local_transport(ice, self._identity, self._mux, client_address)
         answer = write_incoming_answer(parsed, chosen, local)
 
         def closed(reason: str) -> None:

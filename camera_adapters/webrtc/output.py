@@ -8,20 +8,21 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from camera_adapters.stream import Stream
+from camera_adapters.webrtc.advertised import NetworkAddresses
+from camera_adapters.webrtc.distribution import VIDEO
 from camera_adapters.webrtc.dtls import DtlsIdentity
-from camera_adapters.webrtc.fan_out import VIDEO, FanOut, carried_tracks
+from camera_adapters.webrtc.fan_out import FanOut, carried_tracks
 from camera_adapters.webrtc.ice_lite import IceLiteAgent
+from camera_adapters.webrtc.offer_answering import OfferRefused, local_transport, reading_offer
 from camera_adapters.webrtc.packet_batch import Scratch
 from camera_adapters.webrtc.peer import Transport
 from camera_adapters.webrtc.sdp_answer import (
-    LocalTransport,
     NegotiatedTrack,
-    NotPlayable,
     RemoteTransport,
     choose,
     write_answer,
 )
-from camera_adapters.webrtc.sdp_offer import OfferError, parse_offer
+from camera_adapters.webrtc.sdp_offer import parse_offer
 from camera_adapters.webrtc.udp_mux import UdpMux
 from camera_adapters.webrtc.viewer import Viewer
 from camera_adapters.webrtc.wheel import Wheel
@@ -38,16 +39,6 @@ _COUNTERS = (
 )
 _SLICE_S = 0.05
 _SLICES = 20
-
-
-class OfferRefused(Exception):
-    """An offer that cannot be answered. ``status`` is the HTTP status, ``code`` a stable word:
-    ``offer_malformed`` (400), ``not_playable``, ``has_b_frames`` (422)."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
 
 
 class WebRtcOutput:
@@ -73,15 +64,20 @@ class WebRtcOutput:
 
     @classmethod
     def open(
-        cls, *, udp_port: int = 0, advertise_addresses: Sequence[str] = ("127.0.0.1",)
+        cls,
+        *,
+        udp_port: int = 0,
+        advertise_addresses: Sequence[str] = ("127.0.0.1",),
+        networks: Sequence[NetworkAddresses] = (),
     ) -> WebRtcOutput:
-        """Bind ``udp_port`` (0: any free one) for every advertised IP address.
+        """Bind ``udp_port`` (0: any free one) for every advertised IP address; peers in one of
+        ``networks`` are told the addresses of that network.
 
         An address that is not this machine's own (behind a NAT) makes it listen on all of that
         family. Raises OSError when the port is taken, ValueError for what is no IP address. Call it
         on the running event loop.
         """
-        return cls(UdpMux.open(udp_port, advertise_addresses))
+        return cls(UdpMux.open(udp_port, advertise_addresses, networks))
 
     @property
     def mux(self) -> UdpMux:
@@ -92,6 +88,16 @@ class WebRtcOutput:
     def identity(self) -> DtlsIdentity:
         """The certificate of this shard."""
         return self._identity
+
+    @property
+    def wheel(self) -> Wheel:
+        """The shard's pacing wheel."""
+        return self._wheel
+
+    @property
+    def scratch(self) -> Scratch:
+        """The memory in which this event loop makes packets ready."""
+        return self._scratch
 
     @property
     def udp_port(self) -> int:
@@ -130,9 +136,15 @@ class WebRtcOutput:
         }
 
     def answer(
-        self, stream: Stream, offer: str, *, on_closed: Callable[[str], None]
+        self,
+        stream: Stream,
+        offer: str,
+        *,
+        on_closed: Callable[[str], None],
+        client_address: str | None = None,
     ) -> tuple[Viewer, str]:
-        """Make a viewer of ``stream``, which must have a run; returns it with the SDP answer.
+        """Make a viewer of ``stream``, which must have a run; returns it with the SDP answer, which
+        names the addresses that are for who asks from ``client_address``.
 
         ``on_closed(reason)`` is called once when it is gone; reasons are ``ended_by_viewer``,
         ``no_consent``, ``not_connected``, ``dtls_failed``, ``codec_changed``, ``has_b_frames``,
@@ -147,20 +159,29 @@ class WebRtcOutput:
                 "the camera sends B-frames, which WebRTC cannot show: take its h264 variant or the"
                 " sub-stream, or switch B-frames off in the camera",
             )
-        try:
+        with reading_offer():
             parsed = parse_offer(offer)
             chosen, remote = choose(parsed, [track for _, track in carried.values()])
-        except OfferError as error:
-            raise OfferRefused(400, "offer_malformed", str(error)) from None
-        except NotPlayable as error:
-            raise OfferRefused(422, "not_playable", str(error)) from None
         ice = IceLiteAgent(remote.ice_ufrag)
-        local = LocalTransport(
-            ice.local_ufrag, ice.local_password, self._identity.fingerprint, self._mux.candidates
-        )
+        local = local_transport(ice, self._identity, self._mux, client_address)
         answer = write_answer(parsed, chosen, local)
         viewer = self._viewer(stream, answer.tracks, ice, remote, on_closed)
         return viewer, answer.sdp
+
+    def claim(self, stream: Stream) -> FanOut:
+        """The Stream's fan-out, which all that show it share; :meth:`release` it."""
+        fan_out = self._fan_outs.get(id(stream))
+        if fan_out is None:
+            fan_out = self._fan_outs[id(stream)] = FanOut(stream, self._wheel)
+        fan_out.claims += 1
+        return fan_out
+
+    def release(self, fan_out: FanOut) -> None:
+        """Who claimed it shows it no more."""
+        fan_out.claims -= 1
+        if fan_out.claims == 0:
+            fan_out.close()
+            self._fan_outs.pop(id(fan_out.stream), None)
 
     def close(self) -> None:
         """Close every viewer with ``shard_stopping``, and the port. May be called twice."""
@@ -179,10 +200,7 @@ class WebRtcOutput:
         remote: RemoteTransport,
         on_closed: Callable[[str], None],
     ) -> Viewer:
-        fan_out = self._fan_outs.get(id(stream))
-        if fan_out is None:
-            fan_out = self._fan_outs[id(stream)] = FanOut(stream, self._wheel)
-        fan_out.claims += 1
+        fan_out = self.claim(stream)
         part = self._slices[self._opened % _SLICES]
         self._opened += 1
 
@@ -193,10 +211,7 @@ class WebRtcOutput:
                 self._left[name] += getattr(statistics, name)
             if viewer in self._connecting:
                 self._connecting.remove(viewer)
-            fan_out.claims -= 1
-            if fan_out.claims == 0:
-                fan_out.close()
-                self._fan_outs.pop(id(stream), None)
+            self.release(fan_out)
             _log.info("a WebRTC viewer left", camera=stream.camera_id, reason=reason)
             on_closed(reason)
 

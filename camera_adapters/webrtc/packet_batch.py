@@ -20,9 +20,12 @@ RTP_HEADER_SIZE = 12
 EXTENSION_BLOCK_SIZE = 16
 HEADER_SIZE = RTP_HEADER_SIZE + EXTENSION_BLOCK_SIZE
 
-# Where the extension block holds the transport-wide sequence number: behind the RTP header, the
-# block's own header (4 bytes) and the element's id (1).
+# Where the extension block holds what differs from packet to packet, the transport-wide sequence
+# number or the time of sending: behind the RTP header, the block's own header (4 bytes) and the
+# element's id (1).
 TRANSPORT_SEQUENCE_OFFSET = RTP_HEADER_SIZE + 5
+SEND_TIME_OFFSET = RTP_HEADER_SIZE + 5
+SEND_TIME_SIZE = 3
 
 # 1232 bytes of UDP payload pass any IPv6 path unfragmented (RFC 8200 §5: 1280 - 40 - 8). Two bytes
 # stay free for the original sequence number of a retransmission (RFC 4588 §4).

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from camera_adapters import sdp
 from camera_adapters.stream import Codec
+from camera_adapters.webrtc.header_extensions import MID_URI
 from camera_adapters.webrtc.sdp_answer import (
-    MID_URI,
     LocalTransport,
     NotPlayable,
     RemoteTransport,

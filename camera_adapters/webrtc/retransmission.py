@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from camera_adapters.webrtc.packet_batch import PacketRun, run_of_one
-from camera_adapters.webrtc.srtp import REPLAY_WINDOW, RtpStream
+from camera_adapters.webrtc.srtp import REPLAY_WINDOW, RtpStream, send_time_of
 
 HISTORY_S = 2.0
 """A receiver that misses a packet for longer needs a keyframe, not the packet."""
@@ -30,7 +30,7 @@ class SendHistory:
         "_sent_at_s",
         "_stream",
         "_timestamps",
-        "_transport",
+        "_wide",
     )
 
     def __init__(self, stream: RtpStream, retransmission_stream: RtpStream | None) -> None:
@@ -40,21 +40,33 @@ class SendHistory:
         self._first: list[int] = [0] * RING_SIZE
         self._runs: list[PacketRun | None] = [None] * RING_SIZE
         self._timestamps: list[int] = [0] * RING_SIZE
-        self._transport: list[int] = [0] * RING_SIZE
+        self._wide: list[int] = [0] * RING_SIZE
         self._sent_at_s: list[float] = [0.0] * RING_SIZE
         self._resent_at_s: dict[int, float] = {}
 
+    def use(self, retransmission_payload_type: int | None) -> None:
+        """From now on another codec is sent: its retransmissions have this payload type.
+
+        What was sent before is forgotten.
+        """
+        if self._again is not None and retransmission_payload_type is not None:
+            self._again.payload_type = retransmission_payload_type
+        self._runs = [None] * RING_SIZE
+
     def note(
-        self, run: PacketRun, timestamp: int, at_s: float, sequence: int, transport_number: int
+        self, run: PacketRun, timestamp: int, at_s: float, sequence: int, wide_number: int
     ) -> None:
-        """Remember a run and its first packet's numbers, as they are about to be sent."""
+        """Remember a run and its first packet's numbers, as they are about to be sent.
+
+        ``wide_number`` is :attr:`RtpStream.wide_number` before.
+        """
         at = self._next
         self._next = (at + 1) % RING_SIZE
         self._first[at] = sequence
         self._runs[at] = run
         self._timestamps[at] = timestamp
         self._sent_at_s[at] = at_s
-        self._transport[at] = transport_number
+        self._wide[at] = wide_number
 
     def again(self, number: int, at_s: float) -> memoryview | None:
         """The packet with this 16-bit sequence number, encrypted for sending once more.
@@ -75,15 +87,18 @@ class SendHistory:
             index = sequence - self._first[at]
             if 0 <= index < run.count:
                 self._note_resent(sequence, at_s)
-                return self._encrypted(run, at, index, number)
+                return self._encrypted(run, at, index, number, at_s)
         return None
 
-    def _encrypted(self, run: PacketRun, at: int, index: int, number: int) -> memoryview | None:
+    def _encrypted(
+        self, run: PacketRun, at: int, index: int, number: int, at_s: float
+    ) -> memoryview | None:
         marker = run.ends_picture and index == run.count - 1
         payload = run.payload(index)
         if self._again is not None:
             original = number.to_bytes(2, "big")
             again = run_of_one(original, payload, marker=marker)
+            self._again.send_time = send_time_of(at_s)
             return self._again.protect(again, self._timestamps[at])[0]
         sequence = self._first[at] + index
         if self._stream.next_sequence - sequence >= REPLAY_WINDOW:
@@ -92,7 +107,8 @@ class SendHistory:
             run_of_one(b"", payload, marker=marker),
             self._timestamps[at],
             sequence,
-            self._transport[at] + index,
+            # A time is the same for all packets of a run, a number is not.
+            self._wide[at] + (0 if self._stream.timed else index),
         )
 
     def _note_resent(self, sequence: int, at_s: float) -> None:

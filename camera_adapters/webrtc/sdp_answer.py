@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from camera_adapters.stream import Codec, Track
+from camera_adapters.webrtc.header_extensions import MID_URI, TRANSPORT_CC_URI
 from camera_adapters.webrtc.ice_lite import Candidate
 from camera_adapters.webrtc.packet_batch import EXTENSION_BLOCK_SIZE
 from camera_adapters.webrtc.packetise import can_carry
 from camera_adapters.webrtc.sdp_offer import Offer, OfferedFormat, OfferedMedia, OfferError
 
-MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
-TRANSPORT_CC_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 
 _NAMES = {

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 _LINES_LIMIT = 4000
 _MEDIA_LIMIT = 64
+_QUALITIES_LIMIT = 8
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~]{1,64}")
+_RID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 _ICE = re.compile(r"[A-Za-z0-9+/]{4,256}")
 
 
@@ -37,7 +39,12 @@ class OfferedFormat:
 
 @dataclass(slots=True)
 class OfferedMedia:
-    """One m= section. ``extensions`` maps the URI of a header extension to its id."""
+    """One m= section. ``extensions`` maps the URI of a header extension to its id.
+
+    ``qualities`` are the rids that it would send at once, in the order of ``a=simulcast``
+    (RFC 8853 §5.1), of alternatives the first; ``repairs`` maps the SSRC of a retransmission
+    stream to that of its media (``a=ssrc-group:FID``, RFC 5576 §4.2).
+    """
 
     kind: str
     port: int
@@ -53,6 +60,8 @@ class OfferedMedia:
     setup: str = ""
     rtcp_mux: bool = False
     reduced_rtcp: bool = False
+    qualities: list[str] = field(default_factory=list)
+    repairs: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -155,6 +164,25 @@ def _attribute(media: OfferedMedia, name: str, value: str, line: str) -> None:
             media.extensions.setdefault(uri, number)
     elif name in ("rtpmap", "fmtp", "rtcp-fb"):
         _format_attribute(media, name, value, line)
+    elif name == "simulcast":
+        media.qualities = _qualities(value, line)
+    elif name == "ssrc-group":
+        words = value.split()
+        if words[:1] == ["FID"] and len(words) == 3 and len(media.repairs) < _QUALITIES_LIMIT:
+            original, again = (_number(word, 0xFFFFFFFF, line) for word in words[1:])
+            media.repairs[again] = original
+
+
+def _qualities(value: str, line: str) -> list[str]:
+    """The rids of ``send l;~m,n;h recv x``: l, m, h."""
+    words = value.split()
+    if len(words) not in (2, 4) or any(word not in ("send", "recv") for word in words[::2]):
+        raise OfferError(f"malformed line: {line[:80]}")
+    listed = dict(zip(words[::2], words[1::2], strict=True)).get("send", "")
+    rids = [one.split(",")[0].lstrip("~") for one in listed.split(";") if one]
+    if len(rids) > _QUALITIES_LIMIT or not all(map(_RID.fullmatch, rids)):
+        raise OfferError(f"malformed line: {line[:80]}")
+    return list(dict.fromkeys(rids))
 
 
 def _format_attribute(media: OfferedMedia, name: str, value: str, line: str) -> None:
@@ -180,7 +208,7 @@ def _format_attribute(media: OfferedMedia, name: str, value: str, line: str) -> 
 
 
 def _number(word: str, limit: int, line: str) -> int:
-    if not (word.isascii() and word.isdigit()) or len(word) > 9 or int(word) > limit:
+    if not (word.isascii() and word.isdigit()) or len(word) > 10 or int(word) > limit:
         raise OfferError(f"malformed line: {line[:80]}")
     return int(word)
 

@@ -15,7 +15,10 @@ from pylibsrtp._binding import ffi, lib
 from camera_adapters.webrtc.packet_batch import (
     EXTENSION_BLOCK_SIZE,
     HEADER_SIZE,
+    RTP_HEADER_SIZE,
     RUN_PACKETS_LIMIT,
+    SEND_TIME_OFFSET,
+    SEND_TIME_SIZE,
     TRANSPORT_SEQUENCE_OFFSET,
     PacketRun,
     Scratch,
@@ -129,11 +132,17 @@ class TransportSequence:
         self.next = 1
 
 
+def send_time_of(now_s: float) -> int:
+    """An instant as the abs-send-time extension has it: 6.18 seconds in 24 bits."""
+    return int(now_s * (1 << 18)) & 0xFFFFFF
+
+
 class RtpStream:
     """One outgoing RTP stream of one peer: its numbers, its header, its counters.
 
     ``extension_block`` is the peer's :data:`EXTENSION_BLOCK_SIZE` bytes; the transport-wide number
-    is written into it when ``transport_sequence`` is given. ``next_sequence`` counts on past
+    is written into it when ``transport_sequence`` is given, or when ``timed`` the ``send_time``,
+    which the owner keeps up to date: never both. ``next_sequence`` counts on past
     65535, so that it orders packets; the wire has its low 16 bits.
     """
 
@@ -146,8 +155,10 @@ class RtpStream:
         "octets_sent",
         "packets_sent",
         "payload_type",
+        "send_time",
         "srtp",
         "ssrc",
+        "timed",
         "transport_sequence",
     )
 
@@ -161,6 +172,7 @@ class RtpStream:
         first_sequence: int,
         extension_block: bytes,
         transport_sequence: TransportSequence | None = None,
+        timed: bool = False,
     ) -> None:
         self.srtp = srtp
         self._scratch = scratch
@@ -168,14 +180,25 @@ class RtpStream:
         self._header = bytearray(HEADER_SIZE)
         self._header_view = np.frombuffer(self._header, f"V{HEADER_SIZE}")
         self.transport_sequence = transport_sequence
+        self.timed = timed
+        self.send_time = 0
         self.ssrc = ssrc
         self.payload_type = payload_type
         self.next_sequence = first_sequence
         self.packets_sent = 0
         self.octets_sent = 0
 
+    @property
+    def wide_number(self) -> int:
+        """The number beyond its own that the next packet carries: what :meth:`protect_again`
+        wants to have back."""
+        if self.timed:
+            return self.send_time
+        transport = self.transport_sequence
+        return 0 if transport is None else transport.next
+
     def protect_again(
-        self, run: PacketRun, timestamp: int, sequence: int, transport_number: int
+        self, run: PacketRun, timestamp: int, sequence: int, wide_number: int
     ) -> memoryview:
         """A run of one packet with the numbers it had before.
 
@@ -183,14 +206,16 @@ class RtpStream:
         would use AES-GCM's nonce twice (RFC 7714 §8.4). Raises SrtpError.
         """
         next_sequence, packets, octets = self.next_sequence, self.packets_sent, self.octets_sent
-        transport = self.transport_sequence
+        transport, send_time = self.transport_sequence, self.send_time
         self.next_sequence = sequence
+        self.send_time = wide_number
         if transport is not None:
-            next_transport, transport.next = transport.next, transport_number
+            next_transport, transport.next = transport.next, wide_number
         try:
             return self.protect(run, timestamp)[0]
         finally:
             self.next_sequence, self.packets_sent, self.octets_sent = next_sequence, packets, octets
+            self.send_time = send_time
             if transport is not None:
                 transport.next = next_transport
 
@@ -243,6 +268,11 @@ class RtpStream:
             number = (transport.next & 0xFFFF).to_bytes(2, "big")
             memory[TRANSPORT_SEQUENCE_OFFSET : TRANSPORT_SEQUENCE_OFFSET + 2] = number
             transport.next += 1
+        if self.timed:
+            memory[SEND_TIME_OFFSET : SEND_TIME_OFFSET + SEND_TIME_SIZE] = self._send_time_bytes()
+
+    def _send_time_bytes(self) -> bytes:
+        return self.send_time.to_bytes(SEND_TIME_SIZE, "big")
 
     def _write_headers(self, slots: Slots, stride: int, run: PacketRun, timestamp: int) -> None:
         count = run.count
@@ -250,6 +280,13 @@ class RtpStream:
         sequence = self.next_sequence & 0xFFFF
         transport = self.transport_sequence
         memory = self._scratch.view
+        if self.timed:
+            # The same for all packets of a run: so the block that every header gets has it.
+            at = SEND_TIME_OFFSET - RTP_HEADER_SIZE
+            block = self.extension_block
+            block = block[:at] + self._send_time_bytes() + block[at + SEND_TIME_SIZE :]
+        else:
+            block = self.extension_block
         if count <= _FEW:
             position = 0
             for number in range(sequence, sequence + count):
@@ -261,7 +298,7 @@ class RtpStream:
                     number & 0xFFFF,
                     timestamp,
                     self.ssrc,
-                    self.extension_block,
+                    block,
                 )
                 position += stride
         else:
@@ -273,7 +310,7 @@ class RtpStream:
                 0,
                 timestamp,
                 self.ssrc,
-                self.extension_block,
+                block,
             )
             slots.headers[:count] = self._header_view
             slots.sequence_numbers[:count] = _NUMBERS[sequence : sequence + count]

@@ -19,6 +19,7 @@ from typing import Protocol
 import structlog
 
 from camera_adapters.webrtc import stun
+from camera_adapters.webrtc.advertised import Advertised, NetworkAddresses
 from camera_adapters.webrtc.ice_lite import Address, Candidate, peer_ufrag
 
 _log = structlog.get_logger(__name__)
@@ -134,11 +135,12 @@ class UdpSocket:
 
 
 class UdpMux:
-    """The port. ``candidates`` are what answers advertise, best first."""
+    """The port."""
 
-    def __init__(self, sockets: Sequence[UdpSocket], candidates: Sequence[Candidate]) -> None:
+    def __init__(self, sockets: Sequence[UdpSocket], advertised: Advertised) -> None:
         self.sockets = tuple(sockets)
-        self.candidates = tuple(candidates)
+        self.port: int = sockets[0].socket.getsockname()[1]
+        self._advertised = advertised
         self._by_ufrag: dict[str, Peer] = {}
         self._buffer = bytearray(2048)
         self._view = memoryview(self._buffer)
@@ -147,32 +149,32 @@ class UdpMux:
             self._loop.add_reader(one.socket.fileno(), self._readable, one)
 
     @classmethod
-    def open(cls, port: int, advertise_addresses: Sequence[str]) -> UdpMux:
-        """Bind ``port`` (0: one that is free) for the advertised IP addresses.
+    def open(
+        cls,
+        port: int,
+        advertise_addresses: Sequence[str],
+        networks: Sequence[NetworkAddresses] = (),
+    ) -> UdpMux:
+        """Bind ``port`` (0: one that is free) for the advertised IP addresses, of ``networks`` too.
 
         An address of this machine gets a socket of its own, so that replies leave from where the
         peer sent to; one that is not (behind a NAT) makes a socket that listens on all addresses of
         its family. Raises OSError when the port is taken, ValueError for what is no IP address.
         """
+        advertised = Advertised(advertise_addresses, networks)
         for attempt in range(_PORT_ATTEMPTS):
             try:
-                sockets = _bind(port, advertise_addresses)
+                sockets = _bind(port, advertised.addresses)
                 break
             except OSError as error:
                 retry = port == 0 and error.errno == errno.EADDRINUSE
                 if not retry or attempt == _PORT_ATTEMPTS - 1:
                     raise
-        bound_port = sockets[0].getsockname()[1]
-        candidates = [
-            Candidate(address, bound_port, 65535 - index)
-            for index, address in enumerate(advertise_addresses)
-        ]
-        return cls([UdpSocket(one) for one in sockets], candidates)
+        return cls([UdpSocket(one) for one in sockets], advertised)
 
-    @property
-    def port(self) -> int:
-        """The bound port."""
-        return self.candidates[0].port
+    def candidates(self, peer: str | None = None) -> tuple[Candidate, ...]:
+        """What the answer to a peer names that asks from this address, best first."""
+        return self._advertised.candidates(peer, self.port)
 
     def now_s(self) -> float:
         """The clock of checks and consent: the event loop's."""
@@ -244,8 +246,6 @@ class UdpMux:
 
 
 def _bind(port: int, addresses: Sequence[str]) -> list[socket.socket]:
-    if not addresses:
-        raise ValueError("no address to advertise: name at least one")
     parsed = [ipaddress.ip_address(one) for one in addresses]
     targets: list[tuple[int, str]] = []
     for version, everywhere in ((4, "0.0.0.0"), (6, "::")):

@@ -2,8 +2,9 @@
 
 Everybody with something to send stands in one queue. A turn serves the queue's head until its time
 is up, then lets the event loop go on and comes back; whoever has sent a full burst waits for the
-next tick. So neither a keyframe for hundreds nor a late joiner's whole GOP holds the loop, and no
-receiver is drowned. There is no task and no timer for any single peer.
+next tick. Many wakes in one turn of the loop (a read of the port may end pictures of many senders)
+share that time. So neither a keyframe for hundreds nor a late joiner's whole GOP holds the loop,
+and no receiver is drowned. There is no task and no timer for any single peer.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Wheel:
         self._resting: list[Paced] = []
         self._turn_due = False
         self._tick_due = False
+        self._held_s = 0.0
+        self._renewing = False
 
     def wake(self, paced: Iterable[Paced]) -> None:
         """These have something to send: at once when nobody is before them, else in their turn."""
@@ -51,14 +54,19 @@ class Wheel:
                 one.queued = True
                 ready.append(one)
         if not self._turn_due:
-            self._turn()
+            if not self._renewing or self._held_s < TURN_S:
+                self._turn()
+            else:
+                self._turn_due = True
+                self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
         self._turn_due = False
         ready = self._ready
         clock = time.perf_counter
         now_s = self._loop.time()
-        end = clock() + TURN_S
+        start = clock()
+        end = start + TURN_S
         while ready:
             one = ready.popleft()
             one.queued = False
@@ -67,12 +75,21 @@ class Wheel:
                 self._resting.append(one)
             if clock() >= end:
                 break
+        self._held_s += clock() - start
+        if not self._renewing:
+            self._renewing = True
+            self._loop.call_soon(self._renew)
         if ready:
             self._turn_due = True
             self._loop.call_soon(self._turn)
         if self._resting and not self._tick_due:
             self._tick_due = True
             self._loop.call_later(TICK_S, self._tick)
+
+    def _renew(self) -> None:
+        """The loop has turned."""
+        self._renewing = False
+        self._held_s = 0.0
 
     def _tick(self) -> None:
         self._tick_due = False

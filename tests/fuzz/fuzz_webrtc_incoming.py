@@ -6,9 +6,10 @@ import contextlib
 
 from camera_adapters.stream import Codec
 from camera_adapters.webrtc.feedback import nack, parse_feedback, picture_loss, receiver_estimate
+from camera_adapters.webrtc.header_extensions import audio_level, elements
 from camera_adapters.webrtc.ice_lite import Candidate
-from camera_adapters.webrtc.incoming import _named_section, split_compound
 from camera_adapters.webrtc.receive_answer import choose_incoming, write_incoming_answer
+from camera_adapters.webrtc.reception import split_compound
 from camera_adapters.webrtc.sdp_answer import LocalTransport, NotPlayable
 from camera_adapters.webrtc.sdp_offer import OfferError, parse_offer
 
@@ -33,7 +34,8 @@ def target(data: bytes) -> None:
     for packet in split_compound(data):
         assert len(packet) >= 4
     if len(data) >= 12:
-        _named_section(data, {1, 4})
+        assert all(0 < number < 15 and value for number, value in elements(data))
+        audio_level(data, 1)
         numbers = sorted({byte * 7 for byte in data[:40]})
         assert [n for _, n in parse_feedback(nack(1, 2, numbers)).nacked] == numbers
     assert parse_feedback(picture_loss(1, 2)).keyframe_wanted == [2]

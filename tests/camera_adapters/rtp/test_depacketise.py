@@ -76,6 +76,22 @@ def test_the_common_case_gives_what_the_careful_way_gives(
         assert [at_once] == taken(depacketiser(codec), payloads)
 
 
+@given(payload=st.binary(min_size=2, max_size=40), waiting=st.booleans())
+def test_one_packet_alone_gives_at_once_what_the_careful_way_gives(
+    payload: bytes, waiting: bool
+) -> None:
+    at_once, careful = H264Depacketiser(), H264Depacketiser()
+    for one in (at_once, careful):
+        if waiting:
+            # Belongs to the picture that follows.
+            assert taken(one, [H264_SPS]) == []
+    picture = at_once.fragmented_picture([int.from_bytes(payload[:2], "big")], [payload[2:]])
+    if 1 <= payload[0] & 0x1F <= 5 and not waiting:
+        assert [picture] == taken(careful, [payload])
+    else:
+        assert picture is None
+
+
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
 @given(data=st.data())
 def test_any_missing_fragment_is_noticed(codec: Codec, data: st.DataObject) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from camera_adapters.sip.core import Asked, Cancelled, SipCore
+from camera_adapters.sip.core import Asked, Cancelled, DialogEnded, SipCore
 from camera_adapters.sip.messages import SipRequest, SipResponse, parse_datagram
 from camera_adapters.sip.peer import Peer
 
@@ -151,3 +151,69 @@ def test_invitation_that_nobody_acknowledges_ends_with_bye() -> None:
     assert isinstance(sent_last, SipRequest)
     assert sent_last.method == "BYE"
     assert len(side.dialogs) == 0
+
+
+def standing(side: SipCore) -> str:
+    """Their INVITE is accepted and acknowledged; gives the To of the dialog."""
+    ((answer, _),) = sent(side, request("INVITE"))
+    assert answer.status == 100
+    (asked,) = side.events()
+    assert isinstance(asked, Asked)
+    dialog = side.accept(asked.transaction, asked.request, DEVICE, "<sip:us@10.0.0.9>", 0.0)
+    assert dialog is not None
+    side.outgoing()
+    to = f"<sip:us@b>;tag={dialog.local_tag}"
+    sent(side, request("ACK").replace("To: <sip:us@b>", f"To: {to}"))
+    side.events()
+    return to
+
+
+def again(to: str, number: int, method: str = "INVITE") -> str:
+    text = request(method, f"10.0.0.1:40000;rport;branch=z9hG4bKagain{number}{method}")
+    text = text.replace("To: <sip:us@b>", f"To: {to}")
+    return text.replace("CSeq: 1 ", f"CSeq: {number} ")
+
+
+def test_a_session_that_is_not_to_be_changed_goes_on_as_it_was() -> None:
+    side = core()
+    to = standing(side)
+    ((answer, _),) = sent(side, again(to, 2))
+    assert answer.status == 488
+    assert side.events() == []
+
+
+def test_a_session_is_changed_once_at_a_time_and_goes_to_the_new_contact() -> None:
+    side = SipCore(lambda peer: "10.0.0.9:5060", changes_sessions=True)
+    to = standing(side)
+    text = again(to, 2).replace("CSeq", "Contact: <sip:a@10.0.0.2:5090>\r\nCSeq")
+    ((trying, _),) = sent(side, text)
+    assert trying.status == 100
+    (asked,) = side.events()
+    assert isinstance(asked, Asked) and asked.dialog is not None
+    changed = side.change(
+        asked.transaction, asked.request, asked.dialog, "<sip:us@10.0.0.9>", 1.0, body=b"v=0"
+    )
+    assert changed
+    assert asked.dialog.remote_target == "sip:a@10.0.0.2:5090"
+    (found,) = side.outgoing()
+    answer = parse_datagram(found[0])
+    assert isinstance(answer, SipResponse)
+    assert (answer.status, answer.body) == (200, b"v=0")
+    ((refused, _),) = sent(side, again(to, 3))
+    assert refused.status == 491
+    sent(side, again(to, 2, "ACK").replace("CSeq: 2 INVITE", "CSeq: 2 ACK"))
+    ((trying, _),) = sent(side, again(to, 4))
+    assert trying.status == 100
+
+
+def test_a_change_that_nobody_acknowledges_ends_the_session() -> None:
+    side = SipCore(lambda peer: "10.0.0.9:5060", changes_sessions=True)
+    sent(side, again(standing(side), 2))
+    (asked,) = side.events()
+    assert isinstance(asked, Asked) and asked.dialog is not None
+    side.change(asked.transaction, asked.request, asked.dialog, "<sip:us@10.0.0.9>", 0.0)
+    side.outgoing()
+    for at_s in range(70):
+        side.poll(float(at_s))
+    assert any(data.startswith(b"BYE") for data, _ in side.outgoing())
+    assert any(isinstance(one, DialogEnded) for one in side.events())

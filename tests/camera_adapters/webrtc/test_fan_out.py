@@ -7,12 +7,8 @@ from hypothesis import strategies as st
 
 from camera_adapters.stream import Codec, Track
 from camera_adapters.webrtc.batch_log import BatchLog
-from camera_adapters.webrtc.fan_out import (
-    AUDIO,
-    VIDEO,
-    carried_tracks,
-    why_not_continued,
-)
+from camera_adapters.webrtc.distribution import AUDIO, VIDEO
+from camera_adapters.webrtc.fan_out import carried_tracks, why_not_continued
 from camera_adapters.webrtc.packet_batch import PacketBatch, runs_of_payloads
 
 H264 = Track("video", Codec.H264, 90000, (b"\x67\x42\xe0\x1f", b"\x68"))

@@ -24,7 +24,9 @@ from camera_adapters.stream import (
     Variant,
 )
 from camera_adapters.webrtc import ice_lite, peer, udp_mux
-from camera_adapters.webrtc.output import OfferRefused, WebRtcOutput
+from camera_adapters.webrtc.follower import Follower
+from camera_adapters.webrtc.offer_answering import OfferRefused
+from camera_adapters.webrtc.output import WebRtcOutput
 from camera_adapters.webrtc.srtp import SRTP_PROFILES, SrtpProfile
 from camera_adapters.webrtc.viewer import Viewer
 from tests.peers.clip_stream import ClipPlayer, read_clip
@@ -198,10 +200,10 @@ async def test_one_viewer_that_fails_harms_no_other(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(
-        Viewer,
+        Follower,
         "_pump",
-        lambda self, now_s, right=Viewer._pump: (
-            fail(now_s) if self is broken.viewer else right(self, now_s)
+        lambda self, feed, now_s, right=Follower._pump: (
+            fail(now_s) if self is broken.viewer.follower else right(self, feed, now_s)
         ),
     )
     stream.publish(picture(0, keyframe=True))
@@ -404,12 +406,12 @@ async def test_a_full_socket_skips_to_the_next_keyframe(
         raise BlockingIOError(errno.EAGAIN, "no room")
 
     working = port._sendto
-    assert watching.viewer.cohort is not None
+    assert watching.viewer.follower.cohort is not None
     port._sendto = full  # type: ignore[assignment]
     with monkeypatch.context() as patch:
         patch.setattr(udp_mux, "_sendmmsg", lambda *_: -1)
         stream.publish(picture(1))
-    assert watching.viewer.cohort is None
+    assert watching.viewer.follower.cohort is None
     port._sendto = working
     stream.publish(picture(2))
     stream.publish(picture(3, keyframe=True))
@@ -493,7 +495,7 @@ async def test_the_whole_way_over_ipv6() -> None:
         clients = [(await watch(output, stream)).client for _ in range(3)]
         for client in clients:
             await client.until(lambda client=client: any(one.marker for one in client.packets))
-        assert all(viewer.cohort is not None for viewer in output.viewers)
+        assert all(viewer.follower.cohort is not None for viewer in output.viewers)
         for number in range(1, 6):
             stream.publish(picture(number))
         for client in clients:

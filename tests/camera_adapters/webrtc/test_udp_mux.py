@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from camera_adapters.webrtc import stun
+from camera_adapters.webrtc.advertised import NetworkAddresses
 from camera_adapters.webrtc.ice_lite import Address, IceLiteAgent
 from camera_adapters.webrtc.udp_mux import UdpMux, UdpSocket
 
@@ -63,8 +65,8 @@ async def test_several_networks_share_one_port() -> None:
     try:
         bound = [one.socket.getsockname() for one in mux.sockets]
         assert bound == [("127.0.0.1", mux.port), ("127.0.0.2", mux.port)]
-        assert [one.port for one in mux.candidates] == [mux.port] * 2
-        first, second = mux.candidates
+        assert [one.port for one in mux.candidates()] == [mux.port] * 2
+        first, second = mux.candidates()
         assert first.local_preference > second.local_preference
     finally:
         mux.close()
@@ -74,7 +76,18 @@ async def test_an_address_behind_a_nat_makes_it_listen_everywhere() -> None:
     mux = UdpMux.open(0, ["203.0.113.9", "127.0.0.1"])
     try:
         assert [one.socket.getsockname()[0] for one in mux.sockets] == ["0.0.0.0"]
-        assert [one.address for one in mux.candidates] == ["203.0.113.9", "127.0.0.1"]
+        assert [one.address for one in mux.candidates()] == ["203.0.113.9", "127.0.0.1"]
+    finally:
+        mux.close()
+
+
+async def test_what_a_network_alone_is_told_is_listened_on_too() -> None:
+    village = NetworkAddresses(ipaddress.ip_network("10.7.0.0/16"), ("127.0.0.3",))
+    mux = UdpMux.open(0, ["127.0.0.1"], [village])
+    try:
+        assert [one.socket.getsockname()[0] for one in mux.sockets] == ["127.0.0.1", "127.0.0.3"]
+        assert [one.address for one in mux.candidates("10.7.3.4")] == ["127.0.0.3"]
+        assert [one.address for one in mux.candidates("10.8.3.4")] == ["127.0.0.1"]
     finally:
         mux.close()
 

@@ -82,3 +82,19 @@ async def test_whoever_wakes_while_others_wait_comes_after_them(
     assert order == ["a"]
     await all_sent(order, 3)
     assert order == ["a", "b", "late"]
+
+
+async def test_many_wakes_in_one_turn_of_the_loop_share_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "TURN_S", 0.0)
+    order: list[str] = []
+    wheel = Wheel()
+    for name in "abc":
+        wheel.wake([Sender(name, 1, order)])
+    asyncio.get_running_loop().call_soon(order.append, "loop")
+    assert order == ["a"]
+    await all_sent(order, 4)
+    assert order.index("loop") < order.index("c")
+    wheel.wake([Sender("d", 1, order)])
+    await all_sent(order, 5)
