@@ -44,6 +44,9 @@ DifferenceKind = Literal[
     "usage_wrong",  # the source's daily sums, or its runs' counts, are wrong
     "spool_left",  # a spool file that is indexed already, or that no process takes care of
     "spool_unreadable",  # a spool file that was set aside
+    "row_missing",  # a row of the search index without its other half
+    "vector_missing",  # the row says that there is a vector, and its table has none
+    "vector_unindexed",  # a vector without a row
 ]
 
 

@@ -5,7 +5,7 @@ A segment's row goes when its object has left the store; so what is counted here
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,8 +26,15 @@ def count_deletions(connection: sa.Connection, gone: Iterable[Any], now_us: int)
         found[1] += row.size_bytes
         found[2] = min(found[2], row.start_us)
         found[3] = max(found[3], row.end_us)
-    for (source_id, cause), counted in sums.items():
-        _add(connection, source_id, now_us // _DAY_US, cause, counted)
+    for (source_id, cause), (segments, size_bytes, first_us, last_us) in sums.items():
+        add_to_day(
+            connection,
+            deletions,
+            {"source_id": source_id, "day": now_us // _DAY_US, "cause": cause},
+            {"segments": segments, "size_bytes": size_bytes},
+            first_us,
+            last_us,
+        )
 
 
 def _cause(connection: sa.Connection, row: Any) -> str:
@@ -45,33 +52,32 @@ def _cause(connection: sa.Connection, row: Any) -> str:
     return connection.execute(statement).scalar() or UNKNOWN
 
 
-def _add(
-    connection: sa.Connection, source_id: str, day: int, cause: str, counted: list[int]
+def add_to_day(
+    connection: sa.Connection,
+    table: sa.Table,
+    key: Mapping[str, Any],
+    counts: Mapping[str, int],
+    first_us: int,
+    last_us: int,
 ) -> None:
-    segments, size_bytes, first_us, last_us = counted
-    table = deletions.c
-    here = (table.source_id == source_id, table.day == day, table.cause == cause)
-    known = connection.execute(sa.select(table.first_us, table.last_us).where(*here)).one_or_none()
+    """Add ``counts`` to the row with that ``key`` of a table of deletions, and have it reach from
+    ``first_us`` to ``last_us`` at least.
+    """
+    here = [table.c[name] == value for name, value in key.items()]
+    known = connection.execute(
+        sa.select(table.c.first_us, table.c.last_us).where(*here)
+    ).one_or_none()
     if known is None:
         connection.execute(
-            sa.insert(deletions).values(
-                source_id=source_id,
-                day=day,
-                cause=cause,
-                segments=segments,
-                size_bytes=size_bytes,
-                first_us=first_us,
-                last_us=last_us,
-            )
+            sa.insert(table).values(**key, **counts, first_us=first_us, last_us=last_us)
         )
         return
     connection.execute(
-        sa.update(deletions)
+        sa.update(table)
         .where(*here)
         .values(
-            segments=table.segments + segments,
-            size_bytes=table.size_bytes + size_bytes,
             first_us=min(known.first_us, first_us),
             last_us=max(known.last_us, last_us),
+            **{name: table.c[name] + more for name, more in counts.items()},
         )
     )

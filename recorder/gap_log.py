@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from camera_adapters.event_wait import wait_for_event
 from camera_adapters.stream import GapCause
 from recorder.backoff import Backoff
 from recorder.rows import RowError, RowWriter
@@ -38,9 +39,7 @@ class RowGapLog:
 
     async def close(self, timeout_s: float = 5.0) -> None:
         """Write what waits, but not for longer than ``timeout_s``."""
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
-        except TimeoutError:
+        if not await wait_for_event(self._idle, timeout_s):
             _log.warning("gaps were not written", count=len(self._waiting))
         if self._task is not None:
             self._task.cancel()

@@ -32,6 +32,7 @@ Operation = Callable[..., Any]
 _OperationT = TypeVar("_OperationT", bound=Operation)
 
 _operations: dict[str, Operation] = {}
+_followers: dict[str, list[Operation]] = {}
 
 
 class RowError(Exception):
@@ -58,12 +59,27 @@ def row_operation(name: str) -> Callable[[_OperationT], _OperationT]:
     return register
 
 
+def row_follower(name: str) -> Callable[[_OperationT], _OperationT]:
+    """Have ``function(connection, arguments, result)`` run after each write called ``name``, within
+    its savepoint: both are written, or neither. The writes of a lower layer need not know of it.
+    """
+
+    def register(function: _OperationT) -> _OperationT:
+        _followers.setdefault(name, []).append(function)
+        return function
+
+    return register
+
+
 def perform(connection: sa.Connection, operation: str, arguments: dict[str, Any]) -> Any:
     """Run a declared write as a part of another. Raises RowError ``unknown_operation``."""
     declared = _operations.get(operation)
     if declared is None:
         raise RowError("unknown_operation", f"no such write: {operation}")
-    return declared(connection, **arguments)
+    result = declared(connection, **arguments)
+    for follow in _followers.get(operation, ()):
+        follow(connection, arguments, result)
+    return result
 
 
 class RowWriter(Protocol):

@@ -8,7 +8,6 @@ is not met by everything at once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import heapq
 import mmap
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import structlog
 
+from camera_adapters.event_wait import wait_for_event
 from recorder.backoff import Backoff
 from recorder.index import source_message
 from recorder.rows import RowWriter
@@ -170,8 +170,7 @@ class Uploader:
         while (file := self._pop_due()) is None:
             delay_s = self._heap[0][0] - time.monotonic() if self._heap else None
             self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), delay_s)
+            await wait_for_event(self._wake, delay_s)
         return file
 
     async def _attempt(self, file: SpoolFile) -> bool:

@@ -36,6 +36,8 @@ def sample_entry(track: Track) -> bytes:
             return _audio(b"ulaw", track)
         case Codec.JPEG:
             raise CodecError("no Stream has JPEG")
+        case Codec.VP8:
+            raise CodecError("VP8 is not kept in MP4 here")
 
 
 def _visual(kind: bytes, track: Track, configuration: bytes) -> bytes:

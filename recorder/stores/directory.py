@@ -143,8 +143,12 @@ class DirectoryStore:
                 path.unlink()
                 folders.add(path.parent)
         for folder in folders:
-            sync_folder(folder)
-            # A day's folder goes with its last segment; a put that races makes it anew.
+            # Whoever deletes beside us may have taken it away, empty.
+            with contextlib.suppress(FileNotFoundError):
+                sync_folder(folder)
+        for folder in folders:
+            # A day's folder goes with its last segment, and so may one above it that lost another;
+            # a put that races makes it anew.
             with contextlib.suppress(OSError):
                 while folder != self._root:
                     folder.rmdir()

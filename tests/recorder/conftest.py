@@ -26,6 +26,8 @@ def open_database(path: Path) -> sa.Engine:
     def plain(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
+        # Processes are killed in these tests; nobody pulls the plug.
+        connection.execute("PRAGMA synchronous=OFF")
 
     sa.event.listen(engine, "connect", plain)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from recorder.rows import LocalRowWriter, RowError, row_operation
+from recorder.rows import LocalRowWriter, RowError, row_follower, row_operation
 
 numbers = sa.Table("numbers", sa.MetaData(), sa.Column("value", sa.Integer, primary_key=True))
 PREFIX = f"test_{uuid.uuid4().hex}"
@@ -122,3 +122,24 @@ def test_closing_finishes_what_was_accepted(engine: sa.Engine) -> None:
 def test_a_name_is_declared_once() -> None:
     with pytest.raises(ValueError, match="twice"):
         row_operation(f"{PREFIX}.insert")(_insert)
+
+
+@row_operation(f"{PREFIX}.followed")
+def _followed(connection: sa.Connection, value: int) -> int:
+    return _insert(connection, value)
+
+
+@row_follower(f"{PREFIX}.followed")
+def _follow(connection: sa.Connection, arguments: dict[str, Any], result: int) -> None:
+    if arguments["value"] == 7:
+        raise RowError("conflict", "not that one")
+    connection.execute(numbers.insert().values(value=result))
+
+
+async def test_what_follows_a_write_is_written_with_it_or_neither_is(
+    writer: LocalRowWriter, engine: sa.Engine
+) -> None:
+    assert await writer.write(f"{PREFIX}.followed", value=1) == 10
+    with pytest.raises(RowError):
+        await writer.write(f"{PREFIX}.followed", value=7)
+    assert stored(engine) == [1, 10]

@@ -37,6 +37,16 @@ async def test_put_read_stat_delete(store: DirectoryStore, blob: Path, tmp_path:
     assert not (tmp_path / "store" / "cam").exists()
 
 
+async def test_folders_of_one_deletion_may_lie_within_one_another(
+    store: DirectoryStore, blob: Path, tmp_path: Path
+) -> None:
+    keys = ["a/b/c/one", "a/b/two", "a/three"]
+    for key in keys:
+        await store.put(key, blob)
+    await store.delete(keys)
+    assert not (tmp_path / "store" / "a").exists()
+
+
 async def test_putting_links_and_putting_again_changes_nothing(
     store: DirectoryStore, blob: Path, tmp_path: Path
 ) -> None:
