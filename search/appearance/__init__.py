@@ -1,0 +1,1 @@
+"""What an object looks like, as a vector: likeness of clothing, never of faces."""

@@ -1,0 +1,1 @@
+"""Colours, vehicle types, plates, riders."""

@@ -1,0 +1,1 @@
+"""Number plates: found, straightened, read by two readers, and agreed upon over a passage."""

@@ -1,0 +1,1 @@
+"""When a region of recorded footage changed, without a detector."""

@@ -1,0 +1,1 @@
+"""Finding persons and vehicles in pictures: one interface, several models."""

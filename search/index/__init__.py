@@ -1,0 +1,1 @@
+"""The index of passages: rows, vectors, queries, what was not looked at."""

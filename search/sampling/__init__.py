@@ -1,0 +1,1 @@
+"""Which pictures of a camera are worth a detector's time."""

@@ -1,0 +1,1 @@
+"""From what was found in single pictures to passages."""
