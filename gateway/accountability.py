@@ -89,23 +89,29 @@ async def require_purpose(
     purpose: Purpose | None,
     *,
     address: str | None = None,
+    with_case: bool = False,
 ) -> ReasonGiven:
     """The reason to be written with the look; call it before footage is opened.
 
     ``purpose`` is what the request says. A live view without one takes that of the running shift;
     one with a purpose states it for the shift. Where nothing is asked and nothing said, the reason
-    is empty. Raises ApiError 422 ``purpose_required``, or ``case_required`` where the role demands
-    a case number; ``detail``: ``action``, ``codes`` (the pick-list), ``text_codes`` (those that
-    need words), ``case_required``.
+    is empty. ``with_case``: this look is for a case alone, whatever the role and the settings say.
+    Raises ApiError 422 ``purpose_required``, or ``case_required`` where a case number is demanded;
+    ``detail``: ``action``, ``codes`` (the pick-list), ``text_codes`` (those that need words),
+    ``case_required``.
     """
     settings = desk.settings
     asked = asks(settings, action)
-    case_required = asked and demands_case(settings.accountability, principal, action)
+    case_required = with_case or (
+        asked and demands_case(settings.accountability, principal, action)
+    )
     if action == "live" and purpose is None:
         standing = await standing_purpose(desk.reader, principal.user_id)
         if standing is not None:
             return standing
     if purpose is None:
+        if with_case:
+            raise _refused("case_required", action, case_required)
         if asked:
             raise _refused("purpose_required", action, case_required)
         return ReasonGiven()
@@ -181,7 +187,7 @@ async def state_purpose(
 
 def _refused(code: str, action: LookAction, case_required: bool) -> ApiError:
     message = (
-        "your role needs a case number for this: send it as purpose.case_id"
+        "this needs a case number: send it as purpose.case_id"
         if code == "case_required"
         else 'say why: send "purpose" with one of detail.codes, and with words for "other"'
     )

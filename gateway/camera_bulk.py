@@ -10,12 +10,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.camera_form import Record, Transport
+from gateway.analysis.hours import HoursForm, hours_text
+from gateway.camera_form import Analysis, Record, Transport
 from gateway.cameras import Camera
 
 CAMERAS_LIMIT = 10_000
 _NAME_LENGTH_LIMIT = 200
-_PLAIN = ("record", "transport", "retention_days", "retention_bytes", "enabled")
+_PLAIN = ("record", "analysis", "transport", "retention_days", "retention_bytes", "enabled")
 
 _Id = Annotated[str, Field(max_length=40)]
 
@@ -38,6 +39,8 @@ class BulkChange(BaseModel):
     add_place_ids: list[_Id] = Field(default=[], max_length=50)
     remove_place_ids: list[_Id] = Field(default=[], max_length=50)
     record: Record = "continuous"
+    analysis: Analysis = "auto"
+    analysis_hours: HoursForm | None = None
     transport: Transport = "auto"
     retention_days: int | None = Field(default=None, ge=1, le=3650)
     retention_bytes: int | None = Field(default=None, ge=1, le=2**62)
@@ -98,6 +101,9 @@ def bulk_token(edits: Sequence[CameraEdit]) -> str:
 def _columns(camera: Camera, change: BulkChange) -> dict[str, Any]:
     given = change.model_fields_set
     wanted: dict[str, Any] = {name: getattr(change, name) for name in _PLAIN if name in given}
+    if "analysis_hours" in given:
+        hours = change.analysis_hours
+        wanted["analysis_hours"] = None if hours is None else hours.model_dump()
     if "area_id" in given:
         wanted["area_id"] = change.area_id
     if change.rename is not None:
@@ -128,6 +134,8 @@ def _shown(name: str, value: Any, names: Mapping[str, str]) -> str:
         return names.get(value, "?")
     if name == "place_ids":
         return "; ".join(sorted(names.get(one, "?") for one in value))
+    if name == "analysis_hours":
+        return hours_text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

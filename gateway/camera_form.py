@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.analysis.hours import HoursForm
 from gateway.secrets import seal
 from gateway.sources.addresses import split_credentials
 
 Transport = Literal["auto", "tcp", "udp"]
 Record = Literal["continuous", "off"]
+Analysis = Literal["auto", "on", "off"]
 
 
 class _Addresses(BaseModel):
@@ -47,21 +49,37 @@ class DeviceForm(_Addresses):
 
 class _Form(_Addresses):
     """What is the same of a new camera and of a change. ``place_ids`` are the areas in which it
-    stands beside its home.
+    stands beside its home; its position is in degrees of WGS 84, its heading clockwise from north,
+    its view the angle that it takes in.
     """
 
     number: str | None = Field(default=None, max_length=40, pattern=r"^[^\x00-\x1f/\\]*$")
     place_ids: list[Annotated[str, Field(max_length=40)]] = Field(default=[], max_length=100)
     transport: Transport = "auto"
     record: Record = "continuous"
+    analysis: Analysis = "auto"
+    analysis_hours: HoursForm | None = None
     retention_days: int | None = Field(default=None, ge=1, le=3650)
     retention_bytes: int | None = Field(default=None, ge=1, le=2**62)
     enabled: bool = True
+    longitude: float | None = Field(default=None, ge=-180, le=180, allow_inf_nan=False)
+    latitude: float | None = Field(default=None, ge=-90, le=90, allow_inf_nan=False)
+    heading_deg: float | None = Field(default=None, ge=0, lt=360, allow_inf_nan=False)
+    view_deg: float | None = Field(default=None, gt=0, le=360, allow_inf_nan=False)
 
     @field_validator("number")
     @classmethod
     def _not_blank(cls, number: str | None) -> str | None:
         return number or None
+
+    @model_validator(mode="after")
+    def _whole_position(self) -> Self:
+        if (self.longitude is None) != (self.latitude is None):
+            raise ValueError("a position is a longitude and a latitude")
+        if self.model_fields_set & {"longitude", "latitude"}:
+            # Both change, or neither: half of a new position is a wrong place.
+            self.model_fields_set.update(("longitude", "latitude"))
+        return self
 
 
 class CameraForm(_Form):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +43,13 @@ class Camera:
     number: str | None = None
     platform_id: str | None = None
     channel: str | None = None
+    longitude: float | None = None
+    latitude: float | None = None
+    heading_deg: float | None = None
+    view_deg: float | None = None
+    analysis: str = "auto"
+    # As gateway.analysis.hours reads it.
+    analysis_hours: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def place_ids(self) -> frozenset[str]:

@@ -123,6 +123,21 @@ async def mask_history(connection: AsyncConnection, camera_id: str) -> list[Mask
     return [_version(row) for row in rows]
 
 
+async def mask_histories(
+    connection: AsyncConnection, camera_ids: Iterable[str]
+) -> dict[str, list[MaskVersion]]:
+    """:func:`mask_history` of several cameras; those never masked have none."""
+    histories: dict[str, list[MaskVersion]] = {one: [] for one in camera_ids}
+    rows = await connection.execute(
+        sa.select(camera_masks)
+        .where(camera_masks.c.camera_id.in_(list(histories)))
+        .order_by(camera_masks.c.version.desc())
+    )
+    for row in rows:
+        histories[row.camera_id].append(_version(row))
+    return histories
+
+
 class MaskReader:
     """What covers footage, asked again and again: each camera is looked up once a second."""
 

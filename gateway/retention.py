@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.database.operating_tables import device_events
 from gateway.database.tables import bookmarks, cameras
+from gateway.meetings.recording.expiry import meeting_sources, recording_policy
 from gateway.settings import Settings
 from recorder.retention import DAY_US, RetentionPolicy
 from recorder.tables import sources, spans
@@ -42,7 +43,18 @@ async def camera_policies(
     borrowed = await connection.execute(sa.select(sources.c.id).where(sources.c.kind == "borrowed"))
     for row in borrowed:
         policies[row.id] = RetentionPolicy(days=settings.backfill.borrowed_days, least_days=0)
-    return policies
+    recorded = recording_policy(settings)
+    return policies | dict.fromkeys(await meeting_sources(connection), recorded)
+
+
+async def camera_days(connection: AsyncConnection) -> dict[str, float]:
+    """How many days cameras keep, of those that say otherwise than the default."""
+    rows = await connection.execute(
+        sa.select(cameras.c.id, cameras.c.retention_days).where(
+            cameras.c.retention_days.is_not(None)
+        )
+    )
+    return {row.id: float(row.retention_days) for row in rows}
 
 
 def overdue_bookmarks(default_days: int, at_us: int) -> sa.ColumnElement[bool]:

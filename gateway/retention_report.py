@@ -15,11 +15,12 @@ from gateway.cameras import Camera
 from gateway.database.evidence_tables import export_jobs
 from gateway.database.operating_tables import device_events
 from gateway.database.tables import bookmarks, cameras
-from gateway.retention import overdue_bookmarks, overdue_events
+from gateway.retention import camera_days, overdue_bookmarks, overdue_events
 from recorder.lookup import find_segment
 from recorder.retention import DAY_US
 from recorder.stores import Store
 from recorder.tables import DELETING, STORED, deletions, held_ranges, segments, sources, spans
+from search.index.expiry import overdue as passages_overdue
 
 # Retention looks once a minute, and at a source when some ten segments are due.
 PATIENCE_US = 2 * 3_600_000_000
@@ -133,7 +134,13 @@ async def derived_overdue(
         .select_from(device_events.outerjoin(cameras, cameras.c.id == device_events.c.camera_id))
         .where(overdue_events(default_days, before_us))
     )
+    derived, unfinished_derived = await passages_overdue(
+        connection, at_us, default_days, await camera_days(connection), PATIENCE_US
+    )
     return [
+        {"kind": "passages", "overdue": derived},
+        {"kind": "unfinished_passage_deletions", "overdue": unfinished_derived},
+    ] + [
         {"kind": kind, "overdue": int((await connection.execute(statement)).scalar() or 0)}
         for kind, statement in (
             ("exports", exports),

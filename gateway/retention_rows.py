@@ -9,16 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.audit import AuditRecord, append_rows
-from gateway.database.audit_tables import audit_log
+from gateway.audit.deletion_records import record_days
 from gateway.database.tables import areas, bookmarks, cameras
 from gateway.retention import overdue_bookmarks
-from recorder.retention import DAY_US
 from recorder.rows import row_operation
 from recorder.tables import deletions
+from search.index.tables import passage_deletions
 
 ACTION = "retention.deleted"
-# A gateway that stood still for longer has deleted nothing on the days before.
-_LOOK_BACK_DAYS = 400
+PASSAGES_ACTION = "search.deleted"
 _BOOKMARKS_AT_ONCE = 500
 
 
@@ -27,47 +26,35 @@ def record_deletions(connection: sa.Connection, today: int) -> int:
     """Write the records that are missing of the days before ``today`` (days since 1970, UTC); gives
     how many. May be repeated.
     """
-    # By time, which is indexed: it lies a day back, and not deep in the register of years.
-    newest = connection.execute(
-        sa.select(audit_log.c.start_us)
-        .where(audit_log.c.action == ACTION)
-        .order_by(audit_log.c.at_us.desc())
-        .limit(1)
-    ).scalar()
-    after = today - _LOOK_BACK_DAYS if newest is None else newest // DAY_US
-    days = connection.execute(
-        sa.select(
-            deletions.c.day,
-            deletions.c.cause,
-            sa.func.sum(deletions.c.segments).label("segments"),
-            sa.func.sum(deletions.c.size_bytes).label("bytes"),
-            sa.func.count().label("sources"),
-            sa.func.min(deletions.c.first_us).label("first_us"),
-            sa.func.max(deletions.c.last_us).label("last_us"),
-        )
-        .where(deletions.c.day > after, deletions.c.day < today)
-        .group_by(deletions.c.day, deletions.c.cause)
-        .order_by(deletions.c.day, deletions.c.cause)
-    ).all()
-    records = [
-        AuditRecord(
-            ACTION,
-            start_us=row.day * DAY_US,
-            end_us=(row.day + 1) * DAY_US,
-            detail={
-                "cause": row.cause,
-                "segments": row.segments,
-                "bytes": row.bytes,
-                "sources": row.sources,
-                "first_us": row.first_us,
-                "last_us": row.last_us,
-            },
-        )
-        for row in days
-    ]
-    if records:
-        append_rows(connection, [record.to_message() for record in records])
-    return len(records)
+    table = deletions.c
+    return record_days(
+        connection,
+        ACTION,
+        deletions,
+        {
+            "segments": sa.func.sum(table.segments),
+            "bytes": sa.func.sum(table.size_bytes),
+            "sources": sa.func.count(),
+        },
+        today,
+    )
+
+
+@row_operation("retention.record_passages")
+def record_passages(connection: sa.Connection, today: int) -> int:
+    """As :func:`record_deletions`, of what the index of search had of that footage."""
+    table = passage_deletions.c
+    return record_days(
+        connection,
+        PASSAGES_ACTION,
+        passage_deletions,
+        {
+            "passages": sa.func.sum(table.passages),
+            "bytes": sa.func.sum(table.size_bytes),
+            "cameras": sa.func.count(),
+        },
+        today,
+    )
 
 
 @row_operation("retention.delete_bookmarks")

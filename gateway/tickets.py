@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from gateway.identifiers import now_us
 from gateway.secrets import derive_key
 
-Action = Literal["live", "playback", "export", "restream", "talk"]
+Action = Literal["live", "playback", "export", "restream", "talk", "meeting"]
 
 TICKET_BYTES_LIMIT = 8192
 _ACTIONS = frozenset(get_args(Action))
@@ -34,6 +34,8 @@ class Ticket:
     ``variant`` is the rendering that was decided ("main", "sub", "h264", "masked"), ``made_from``
     the stream that "masked" is made from. ``package`` is what an export opens: a package by its id,
     or one file of it (``{id}/{path}``). ``priority`` is a talker's, as in steering.
+    ``meeting_id`` and ``participant_id`` say whose seat in which meeting it is for; ``user_id`` is
+    "" of a guest.
     """
 
     session_id: str
@@ -52,6 +54,8 @@ class Ticket:
     package: str | None = None
     # Who talks gives way to a higher one.
     priority: int = 0
+    meeting_id: str | None = None
+    participant_id: str | None = None
 
 
 class TicketSigner:

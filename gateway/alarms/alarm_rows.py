@@ -12,6 +12,8 @@ from gateway.database.tables import areas
 from gateway.identifiers import new_id, now_us
 from recorder.rows import RowError, row_operation
 
+_ENDED_BY_SEEING = "standing_match"
+
 
 @row_operation("alarms.apply")
 def apply(
@@ -61,7 +63,9 @@ def acknowledge(
 ) -> None:
     """Somebody sees to it. Raises RowError ``conflict`` when somebody else does already."""
     row = connection.execute(
-        sa.select(alarms.c.acknowledged_name).where(alarms.c.id == alarm_id)
+        sa.select(alarms.c.acknowledged_name, alarms.c.search_request_id, alarms.c.kind).where(
+            alarms.c.id == alarm_id
+        )
     ).one_or_none()
     if row is None:
         raise RowError("not_found", "there is no such alarm")
@@ -74,6 +78,13 @@ def acknowledge(
             acknowledged_us=now_us(), acknowledged_by=user_id, acknowledged_name=name, note=note
         )
     )
+    if row.search_request_id is not None and row.kind == _ENDED_BY_SEEING:
+        # It is no condition that goes on: who sees to it ends it.
+        connection.execute(
+            sa.update(alarms)
+            .where(alarms.c.id == alarm_id, alarms.c.end_us.is_(None))
+            .values(end_us=now_us())
+        )
 
 
 @row_operation("switches.create")

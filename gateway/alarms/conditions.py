@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.alarms.judge import CAMERA_OFFLINE, PLATFORM_OFFLINE, Condition, Key
+from gateway.database.zone_tables import ZONE_SOURCE
 from gateway.identifiers import US_PER_S
 
 # What devices tell that people should hear of as an alarm.
@@ -139,16 +140,21 @@ def event_conditions(rows: Iterable[Mapping[str, Any]]) -> dict[Key, Condition]:
     """Of rows of ``device_events`` that are open or have just happened."""
     found: dict[Key, Condition] = {}
     for row in rows:
-        subject = (
-            f"camera:{row['camera_id']}" if row["camera_id"] else f"platform:{row['platform_id']}"
-        )
+        detail = {"source": row["source"]}
+        if row["source"].startswith(ZONE_SOURCE):
+            subject = row["source"]
+            detail["zone_name"] = row["detail"].get("zone_name", "")
+        elif row["camera_id"]:
+            subject = f"camera:{row['camera_id']}"
+        else:
+            subject = f"platform:{row['platform_id']}"
         one = Condition(
             row["kind"],
             subject,
             row["begin_us"],
             camera_id=row["camera_id"],
-            platform_id=row["platform_id"],
-            detail={"source": row["source"]},
+            platform_id=row["platform_id"] or None,
+            detail=detail,
         )
         earlier = found.get(one.key)
         if earlier is None or one.since_us < earlier.since_us:

@@ -23,13 +23,25 @@ from gateway.alarms.conditions import (
     event_conditions,
     platform_conditions,
 )
-from gateway.alarms.judge import Change, Changed, Closed, Group, Judge, OpenAlarm, Opened, Seen
+from gateway.alarms.judge import (
+    Change,
+    Changed,
+    Closed,
+    Condition,
+    Group,
+    Judge,
+    Key,
+    OpenAlarm,
+    Opened,
+    Seen,
+)
 from gateway.alarms.topology import Topology, common_area, read_topology
 from gateway.cameras import sum_of_times
 from gateway.control.channel import ControlError
 from gateway.database.operating_tables import alarms, device_events, switches
 from gateway.database.platform_tables import platform_states, platforms
 from gateway.database.tables import areas, cameras
+from gateway.database.zone_tables import ZONE_SOURCE
 from gateway.identifiers import US_PER_S, new_id, now_us
 from gateway.settings import AlarmSettings
 from recorder.rows import RowError, RowWriter
@@ -87,6 +99,8 @@ class AlarmWatch:
         self._stamp: object = None
         self._platform_areas: dict[str, str] = {}
         self._listeners: set[Listener] = set()
+        # Further things that may be wrong, asked at each look.
+        self.further: list[Callable[[], dict[Key, Condition]]] = []
 
     @contextlib.contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
@@ -135,6 +149,8 @@ class AlarmWatch:
                 clock_drift_us=self._clock_drift_us,
             )
             conditions |= event_conditions(await _event_rows(connection, at_us))
+            for ask in self.further:
+                conditions |= ask()
             if self._judge is None:
                 self._judge = Judge(lambda: new_id("alm"), await _open_alarms(connection))
         connecting = {
@@ -333,8 +349,8 @@ async def _platform_rows(connection: AsyncConnection, clock_drift_us: int) -> li
 async def _event_rows(connection: AsyncConnection, at_us: int) -> list[dict[str, Any]]:
     table = device_events.c
     columns = sa.select(
-        table.kind, table.camera_id, table.platform_id, table.begin_us, table.source
-    ).where(table.kind.in_(EVENT_KINDS))
+        table.kind, table.camera_id, table.platform_id, table.begin_us, table.source, table.detail
+    ).where(sa.or_(table.kind.in_(EVENT_KINDS), table.source.startswith(ZONE_SOURCE)))
     lasting = columns.where(table.state == "open")
     # A pulse is grouped for ten seconds at most.
     recent = columns.where(
@@ -347,7 +363,9 @@ async def _event_rows(connection: AsyncConnection, at_us: int) -> list[dict[str,
 
 
 async def _open_alarms(connection: AsyncConnection) -> list[OpenAlarm]:
-    rows = await connection.execute(sa.select(alarms).where(alarms.c.end_us.is_(None)))
+    # Those about searches are nobody's condition: they are ended where they were raised.
+    judged = sa.and_(alarms.c.end_us.is_(None), alarms.c.search_request_id.is_(None))
+    rows = await connection.execute(sa.select(alarms).where(judged))
     return [
         OpenAlarm(row.id, (row.kind, row.subject), row.begin_us, row.folded_into, dict(row.detail))
         for row in rows

@@ -176,6 +176,12 @@ def permitted_areas(principal: Principal, right: Right) -> list[str]:
     return paths
 
 
+def require_person(principal: Principal) -> None:
+    """Raises ApiError for a token: there is nobody to answer for it."""
+    if principal.kind != "person":
+        raise ApiError(403, "not_allowed", "a token may not do this: it is for people who sign in")
+
+
 def require_full_sign_in(principal: Principal) -> None:
     """Raises ApiError for who came by PIN: a few digits open no lasting way in."""
     if principal.desk_session is not None:

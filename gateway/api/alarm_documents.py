@@ -12,6 +12,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.alarms.watch import AlarmWatch
+from gateway.api.alarm_audience import Audience, audiences
+from gateway.api.masked_alarms import for_unlifted
 from gateway.cameras import place_columns, place_of
 from gateway.database.operating_tables import alarms, switches
 from gateway.database.platform_tables import platforms
@@ -23,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 _IDS_AT_ONCE = 200
 
-Listener = Callable[[Place, dict[str, Any]], None]
+Listener = Callable[[Place, dict[str, Any], dict[str, Any], Audience | None], None]
 
 _SHOWN = (
     "id", "kind", "begin_us", "end_us", "area_id", "camera_id", "platform_id", "switch_id",
@@ -81,7 +83,11 @@ class AlarmNews:
 
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
-        """Have ``listener(place, document)`` called at each change."""
+        """Have ``listener(place, document, unlifted, audience)`` called at each change.
+
+        ``unlifted``: the document for who may not lift masks there, see
+        :mod:`gateway.api.masked_alarms`. An ``audience`` are the only ones who may hear of it.
+        """
         self._listeners.add(listener)
         try:
             yield
@@ -107,9 +113,12 @@ class AlarmNews:
             return
         async with self._reader.connect() as connection:
             documents = await alarm_documents(connection, alarms.c.id.in_(ids))
+            only = await audiences(connection, ids)
+            unlifted = await for_unlifted(connection, [document for _, document in documents])
         for place, document in documents:
+            alarm_id = document["id"]
             for listener in tuple(self._listeners):
-                listener(place, document)
+                listener(place, document, unlifted.get(alarm_id, document), only.get(alarm_id))
 
     def _take(self, alarm_ids: Sequence[str]) -> None:
         self._changed.update(dict.fromkeys(alarm_ids))

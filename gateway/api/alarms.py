@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.access import Caller, act, check, permitted_area, permitted_camera
+from gateway.api.alarm_audience import may_know_of
 from gateway.api.alarm_documents import alarm_documents
 from gateway.api.errors import not_found
+from gateway.api.masked_alarms import beside_masks
 from gateway.api.operating_answers import AlarmAnswer, AlarmPage
-from gateway.api.paging import read_cursor, write_cursor
+from gateway.api.paging import cursor_number, read_cursor, write_cursor
 from gateway.api.services import ServicesDep
 from gateway.database.operating_tables import alarms
 from gateway.database.tables import areas, cameras
@@ -48,7 +50,7 @@ async def list_alarms(
 ) -> dict[str, Any]:
     """Where the caller may look live, the newest first."""
     table = alarms.c
-    visible = _within(caller.areas_with(Right.LIVE, now_us()))
+    visible = sa.and_(_within(caller.areas_with(Right.LIVE, now_us())), may_know_of(caller))
     where = [visible]
     async with services.reader.connect() as connection:
         if camera_id is not None:
@@ -69,10 +71,10 @@ async def list_alarms(
             where.append(table.kind == kind)
         key = read_cursor(cursor, 2)
         if key is not None:
-            begin_us = int(key[0]) if key[0].isascii() and key[0].isdigit() else 0
-            begin_us = min(begin_us, 2**62)
-            where.append(sa.tuple_(table.begin_us, table.id) < sa.tuple_(begin_us, key[1]))
+            place = sa.tuple_(cursor_number(key[0]), key[1])
+            where.append(sa.tuple_(table.begin_us, table.id) < place)
         found = await alarm_documents(connection, *where, limit=limit + 1)
+        items = await beside_masks(connection, caller, found[:limit])
         count = await connection.scalar(
             sa.select(sa.func.count())
             .select_from(alarms)
@@ -83,7 +85,6 @@ async def list_alarms(
                 table.folded_into.is_(None),
             )
         )
-    items = [document for _, document in found[:limit]]
     last = items[-1] if len(found) > limit else None
     return {
         "items": items,
@@ -132,12 +133,13 @@ async def acknowledge(
 async def _alarm(
     connection: AsyncConnection, caller: Principal, alarm_id: str
 ) -> tuple[Place, dict[str, Any]]:
-    found = await alarm_documents(connection, alarms.c.id == alarm_id)
+    found = await alarm_documents(connection, alarms.c.id == alarm_id, may_know_of(caller))
     if not found:
         raise not_found("alarm")
-    place, document = found[0]
+    place = found[0][0]
     check(caller, Right.LIVE, place)
-    return place, document
+    (told,) = await beside_masks(connection, caller, found)
+    return place, told
 
 
 def _within(paths: list[str]) -> sa.ColumnElement[bool]:

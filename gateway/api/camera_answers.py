@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from gateway.analysis.hours import HoursForm
 from gateway.api.answers import Listing, TimeUs
 from gateway.people.area_codes import Axis
 from gateway.people.roles import Right
@@ -68,6 +69,13 @@ class Camera(BaseModel):
     places: list[CameraPlace]
     enabled: bool
     record: Literal["continuous", "off"]
+    analysis: Annotated[
+        Literal["auto", "on", "off"],
+        Field(description="whether its pictures are searched; auto: while it is recorded"),
+    ]
+    analysis_hours: Annotated[
+        HoursForm | None, Field(description="and in which hours of the week; null: always")
+    ]
     transport: Literal["tcp", "udp", "auto"]
     retention_days: int | None
     retention_bytes: int | None
@@ -80,6 +88,10 @@ class Camera(BaseModel):
     states: Annotated[dict[str, VariantState], Field(description="main; sub where there is one")]
     platform_id: Annotated[str | None, Field(description="the device or platform that brings it")]
     channel: Annotated[str | None, Field(description="its code there")]
+    longitude: Annotated[float | None, Field(description="where it stands, degrees of WGS 84")]
+    latitude: float | None
+    heading_deg: Annotated[float | None, Field(description="where it looks, clockwise from north")]
+    view_deg: Annotated[float | None, Field(description="the angle that it takes in")]
     capabilities: Annotated[
         list[str],
         Field(description="what can be asked of it: ptz, presets, talk, recordings, events, …"),

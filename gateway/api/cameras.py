@@ -271,6 +271,8 @@ async def _documents(
             ],
             "enabled": camera.enabled,
             "record": camera.record,
+            "analysis": camera.analysis,
+            "analysis_hours": camera.analysis_hours,
             "transport": camera.transport,
             "retention_days": camera.retention_days,
             "retention_bytes": camera.retention_bytes,
@@ -283,6 +285,10 @@ async def _documents(
             "states": _states(camera, services),
             "platform_id": camera.platform_id,
             "channel": camera.channel,
+            "longitude": camera.longitude,
+            "latitude": camera.latitude,
+            "heading_deg": camera.heading_deg,
+            "view_deg": camera.view_deg,
             "capabilities": capable.get(camera.id, []),
         }
         | ({} if Right.CONFIGURE in rights else {"username": None})

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.access import Caller, act, audit_records, permitted_area, permitted_camera
@@ -15,6 +15,7 @@ from gateway.api.case_access import joined_case, select_cases, visible_case
 from gateway.api.errors import invalid, not_found
 from gateway.api.evidence_answers import Case, CaseFile, CaseItem, CaseNote, CaseRole
 from gateway.api.exports import export_documents, select_exports
+from gateway.api.forms import Form
 from gateway.api.holds import Instant, hold_documents, select_holds
 from gateway.api.services import ServicesDep
 from gateway.audit.records import act as act_and_append
@@ -37,11 +38,7 @@ router = APIRouter(prefix="/api/cases", tags=["evidence"])
 _CASES_LIMIT = 500
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-
-class CaseForm(_Form):
+class CaseForm(Form):
     """A new case."""
 
     number: str = Field(min_length=1, max_length=100)
@@ -50,33 +47,33 @@ class CaseForm(_Form):
     area_id: str = Field(max_length=40)
 
 
-class CaseChange(_Form):
+class CaseChange(Form):
     """What of a case changes; absent fields stay."""
 
     title: str | None = Field(default=None, min_length=1, max_length=200)
     description: str | None = Field(default=None, max_length=4000)
 
 
-class CaseClosing(_Form):
+class CaseClosing(Form):
     """How it ended, and whether its footage may go."""
 
     note: str = Field(min_length=1, max_length=2000)
     release_holds: bool
 
 
-class MemberForm(_Form):
+class MemberForm(Form):
     """What somebody is in a case."""
 
     role: CaseRole = "member"
 
 
-class NoteForm(_Form):
+class NoteForm(Form):
     """A note."""
 
     text: str = Field(min_length=1, max_length=8000)
 
 
-class ItemForm(_Form):
+class ItemForm(Form):
     """Minutes of a camera."""
 
     camera_id: str = Field(max_length=40)

@@ -9,11 +9,15 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from gateway.api.access import find_caller
-from gateway.api.device_events import EventNames
+from gateway.api.alarm_audience import Audience
+from gateway.api.device_event_pages import EventNames
+from gateway.api.masked_alarms import may_lift
+from gateway.api.meeting_news import MeetingEar, MeetingNews
 from gateway.api.services import Services, ServicesDep
 from gateway.api.sockets import close, run_until_one_ends, same_origin
 from gateway.api.steering import steering_document
 from gateway.identifiers import now_us
+from gateway.meetings.seats import sites_of
 from gateway.people.authorize import COUNTY, Place, Principal
 from gateway.people.roles import Right
 
@@ -42,6 +46,10 @@ class _Outbox:
         self._events: dict[str, dict[str, Any]] = {}
         self._alarms: dict[str, dict[str, Any]] = {}
         self._names = EventNames(services.reader)
+        # By meeting: what was heard since, of which a ring must not be lost.
+        self._meetings: dict[str, dict[str, Any]] = {}
+        self._ear = MeetingEar()
+        self._is_to_test = False
         self.signed_out = False
         self._filled = asyncio.Event()
 
@@ -77,10 +85,38 @@ class _Outbox:
             self._events[row["id"]] = row
             self._filled.set()
 
-    def take_alarm(self, place: Place, document: dict[str, Any]) -> None:
-        """An alarm is new or another one; kept if the caller may look there."""
+    def take_alarm(
+        self,
+        place: Place,
+        document: dict[str, Any],
+        unlifted: dict[str, Any],
+        audience: Audience | None,
+    ) -> None:
+        """An alarm is new or another one; kept if the caller may look there, and is in the
+        audience where it has one; as ``unlifted`` where they may not lift masks.
+        """
+        if audience is not None and not audience.includes(self.principal, place):
+            return
         if Right.LIVE in self.principal.rights_at(place, now_us()):
-            self._alarms[document["id"]] = document
+            lifts = may_lift(self.principal, place, document)
+            self._alarms[document["id"]] = document if lifts else unlifted
+            self._filled.set()
+
+    def take_meeting(self, news: MeetingNews) -> None:
+        """A meeting is another one; kept if the caller is invited to it or convenes there."""
+        message = self._ear.hear(self.principal, news)
+        if message is None:
+            return
+        before = self._meetings.get(message["meeting_id"])
+        if before is not None and before["event"] == "ring" and message["event"] == "changed":
+            message["event"] = "ring"
+        self._meetings[message["meeting_id"]] = message
+        self._filled.set()
+
+    def take_asked(self, paths: frozenset[str]) -> None:
+        """Sites are to test their devices; kept if the caller sits for one of them."""
+        if paths.intersection(sites_of(self.principal)):
+            self._is_to_test = True
             self._filled.set()
 
     def take_principal(self, principal: Principal | None) -> None:
@@ -125,6 +161,11 @@ class _Outbox:
         messages += [{"type": "device_event", **document} for document in told]
         alarms, self._alarms = self._alarms, {}
         messages += [{"type": "alarm", **document} for document in alarms.values()]
+        heard, self._meetings = self._meetings, {}
+        messages += heard.values()
+        if self._is_to_test:
+            self._is_to_test = False
+            messages.append({"type": "site_check"})
         return messages
 
 
@@ -148,6 +189,8 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
             services.storage.listening(outbox.take_storage),
             services.steering.listening(outbox.take_steering, outbox.take_event),
             services.alarms.listening(outbox.take_alarm),
+            services.meetings.listening(outbox.take_meeting),
+            services.meetings.asked(outbox.take_asked),
         ):
             for camera_id, variant, state in services.states.all():
                 outbox.take_state(camera_id, variant, state)

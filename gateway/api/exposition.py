@@ -7,6 +7,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from gateway.api.analysis_figures import analysis_families
 from gateway.api.services import Services
 from gateway.api.webrtc_figures import webrtc_families
 from gateway.version import VERSION
@@ -20,6 +21,7 @@ def exposition(services: Services, statuses: dict[str, Any]) -> str:
         *_process_families(statuses),
         *webrtc_families(statuses),
         *_camera_families(services),
+        *analysis_families(statuses),
     ]
     registry = CollectorRegistry()
     registry.register(_Families(families))

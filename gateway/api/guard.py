@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api.errors import ApiError, respond
 
 BODY_BYTES_LIMIT = 2 * 1024 * 1024
-# Of a sheet that is imported.
+# Of a sheet that is imported, a photo to search by, a file that is handed out in a meeting.
 FILE_BYTES_LIMIT = 16 * 1024 * 1024
-_FILES = re.compile(r"^/api/sheets/[a-z]+/imports$")
+_FILES = re.compile(r"^/api/(sheets/[a-z]+/imports|search/photos|meetings/[a-z0-9_]+/files)$")
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"^[A-Za-z0-9.\-\[\]:_]+$")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api.access import Caller, audit_records, check, permitted_camera
+from gateway.api.access import Caller, act, check, permitted_camera
 from gateway.api.errors import ApiError, not_found
 from gateway.api.privacy_answers import MaskHistory, Masks
 from gateway.api.services import Services, ServicesDep
-from gateway.audit import act
 from gateway.cameras import Camera, find_cameras
 from gateway.control.channel import ControlError
+from gateway.database.operating_tables import alarms
 from gateway.identifiers import now_us
 from gateway.masks import MASKS_LIMIT, Mask, MaskVersion, mask_history, masks_in_force, uncovers
 from gateway.people.authorize import authorize
@@ -22,6 +23,7 @@ from gateway.people.roles import Right
 
 router = APIRouter(prefix="/api/cameras", tags=["privacy"])
 
+_ALARMS_LIMIT = 200
 _NEVER_MASKED = {"version": 0, "masks": [], "changed_us": None, "changed_by": None}
 
 
@@ -76,8 +78,7 @@ async def put_masks(
             "to change or take away a mask you need the right to see beneath it",
         )
     await act(
-        services.rows,
-        "masks.put",
+        services, request, caller, "camera.masks", "masks.put",
         {
             "camera_id": camera.id,
             "version": body.version,
@@ -85,21 +86,24 @@ async def put_masks(
             "user_id": caller.user_id,
             "user_name": caller.name,
         },
-        audit_records(
-            request,
-            caller,
-            "camera.masks",
-            cameras=[camera],
-            detail={
-                "version": body.version + 1,
-                "masks": len(masks),
-                "uncovers": uncovers(before, masks),
-            },
-        ),
-    )
+        cameras=[camera],
+        detail={
+            "version": body.version + 1,
+            "masks": len(masks),
+            "uncovers": uncovers(before, masks),
+        },
+    )  # fmt: skip
     await _tell_processes(services, camera)
     async with services.reader.connect() as connection:
         newest = (await masks_in_force(connection, [camera.id])).get(camera.id)
+        shown = await connection.scalars(
+            sa.select(alarms.c.id)
+            .where(alarms.c.camera_id == camera.id, alarms.c.end_us.is_(None))
+            .order_by(alarms.c.begin_us.desc())
+            .limit(_ALARMS_LIMIT)
+        )
+        # Whoever has them before their eyes may be told less of them now.
+        services.alarm_watch.tell(list(shown))
     return _document(camera.id, newest)
 
 

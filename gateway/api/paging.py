@@ -15,6 +15,11 @@ def write_cursor(key: Sequence[str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode()
 
 
+def cursor_number(text: str) -> int:
+    """A part of a sort key that is a whole number; 0 where somebody has made the cursor up."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+
+
 def read_cursor(cursor: str | None, length: int) -> tuple[str, ...] | None:
     """The sort key, of ``length`` parts; None for the first page. Raises ApiError 422."""
     if cursor is None:

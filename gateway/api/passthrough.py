@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 
 from gateway.api.access import SESSION_COOKIE, client_address
 from gateway.api.errors import not_found, unavailable
-from gateway.api.services import ServicesDep
+from gateway.api.services import Services, ServicesDep
 from gateway.api.sockets import close, run_until_one_ends, same_origin
 
 router = APIRouter(include_in_schema=False)
@@ -26,6 +26,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 CHUNK_BYTES = 256 * 1024
 _WEBSOCKET_BYTES_LIMIT = 64 * 1024 * 1024
 _CLOSE_AWAY = 1013
+_CLOSE_RESTART = 1012
 # RFC 9110 §7.6.1: these speak of one connection only.
 _HOP_BY_HOP = {
     "connection",
@@ -44,6 +45,15 @@ _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwa
 @router.api_route("/s/{name}/{path:path}", methods=METHODS)
 async def pass_http(name: str, path: str, request: Request, services: ServicesDep) -> Response:
     """One request and its response; a client that goes away cancels both."""
+    return await forward(name, request, services)
+
+
+async def forward(
+    name: str, request: Request, services: Services, path: str | None = None
+) -> Response:
+    """The response of the process NAME to a request, at ``path`` or at where it was made. Raises
+    ApiError 404, 503.
+    """
     base = await services.processes.http_base(name)
     if base is None:
         raise not_found("process")
@@ -55,7 +65,7 @@ async def pass_http(name: str, path: str, request: Request, services: ServicesDe
     try:
         upstream = await services.http.request(
             request.method,
-            _upstream_url(base, request),
+            _upstream_url(base, request) if path is None else base + path,
             headers=headers,
             data=request.stream() if has_body else None,
             allow_redirects=False,
@@ -101,7 +111,17 @@ async def pass_websocket(socket: WebSocket, name: str, path: str, services: Serv
         try:
             await run_until_one_ends(_up(socket, upstream), _down(socket, upstream))
         finally:
-            await close(socket, upstream.close_code or 1000)
+            await close(socket, _passed_on(upstream.close_code))
+
+
+def _passed_on(close_code: int | None) -> int:
+    """The code to close with, as the process closed with its own; one that was lost is coming back.
+
+    1005, 1006 and 1015 say that there was none, and are never sent (RFC 6455 §7.4.1).
+    """
+    if close_code in (1006, 1015):
+        return _CLOSE_RESTART
+    return 1000 if close_code in (None, 1005) else close_code
 
 
 def _upstream_url(base: str, connection: Request | WebSocket) -> str:

@@ -12,6 +12,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.api.application import create_app
+from gateway.api.investigation_watch import compare_for_ever, end_for_ever
+from gateway.api.meeting_clock import keep_meetings_for_ever
 from gateway.api.passthrough import open_client
 from gateway.api.processes import Processes
 from gateway.api.services import Services
@@ -75,7 +77,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         await services.imports.open()
         stack.push_async_callback(services.imports.close)
-        for work in (services.steering.run(), services.alarm_watch.run(), services.alarms.run()):
+        for work in (
+            services.steering.run(),
+            services.analysis.run(),
+            services.alarm_watch.run(),
+            services.alarms.run(),
+            services.meetings.run(),
+            keep_meetings_for_ever(services),
+            compare_for_ever(services),
+            end_for_ever(services),
+        ):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         sweeping = asyncio.create_task(sweep_for_ever(services))
         stack.push_async_callback(_cancelled, sweeping)

@@ -17,9 +17,10 @@ from recorder.tables import assignments
 _CACHE_S = 1.0
 _CONNECT_S = 2.0
 # Short: a browser is waiting, and a process that is away is soon back. Signalling asks devices,
-# which answer when they like.
+# which answer when they like; analysis may have to load its models first.
 _PATIENCE_S = 10.0
-_DEVICE_PATIENCE_S = 45.0
+_LONG_PATIENCE_S = 45.0
+_ASKED_PATIENTLY = frozenset({"signalling", "analysis"})
 
 
 class Processes:
@@ -39,7 +40,7 @@ class Processes:
             self._clients[name] = ControlClient(
                 control_path(self._settings, name),
                 self._secret,
-                call_timeout_s=_DEVICE_PATIENCE_S if name == "signalling" else _PATIENCE_S,
+                call_timeout_s=_LONG_PATIENCE_S if name in _ASKED_PATIENTLY else _PATIENCE_S,
                 connect_timeout_s=_CONNECT_S,
             )
         return self._clients[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Protocol, cast
@@ -14,13 +15,16 @@ from starlette.requests import HTTPConnection
 
 from gateway.alarms.watch import AlarmWatch
 from gateway.api.alarm_documents import AlarmNews
+from gateway.api.analysis_watch import AnalysisWatch
 from gateway.api.device_recordings import DeviceRecordingsCache
+from gateway.api.meeting_news import MeetingWatch
 from gateway.api.processes import Processes
 from gateway.api.states import CameraStates
 from gateway.api.steering_states import SteeringStates
 from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
 from gateway.people.authorize import Principal
+from gateway.rate import PerMinute
 from gateway.seldom import Seldom
 from gateway.settings import Settings
 from gateway.sheets.jobs import ImportJobs
@@ -28,8 +32,9 @@ from gateway.tickets import TicketSigner
 from recorder.rows import RowWriter
 
 if TYPE_CHECKING:
-    # Costs a gateway without one half a second at its start.
+    # Cost a gateway without them half a second at its start.
     from gateway.people.oidc import Provider
+    from search.index.vectors import VectorReader
 
 
 class Listener(Protocol):
@@ -58,14 +63,34 @@ class Services:
     imports: ImportJobs = field(init=False)
     steering: SteeringStates = field(init=False)
     alarm_watch: AlarmWatch = field(init=False)
+    analysis: AnalysisWatch = field(init=False)
     alarms: AlarmNews = field(init=False)
     device_recordings: DeviceRecordingsCache = field(init=False)
+    meetings: MeetingWatch = field(init=False)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
     used_sign_ins: set[str] = field(default_factory=set)
     # Sign-ins and tokens that were refused lately: each is on record once in a while.
     refused_sign_ins: Seldom = field(default_factory=Seldom)
     # What people were refused lately, for the same.
     refused_accesses: Seldom = field(default_factory=Seldom)
+    # How many searches each person has running.
+    searching: Counter[str] = field(default_factory=Counter)
+    # The readers of rows are shared with all other requests.
+    search_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
+    # How often each person writes into a meeting: it goes to everybody who is in it.
+    said: PerMinute = field(default_factory=lambda: PerMinute(30))
+    # How often each guest joins: a page that lost its line tries every other second.
+    guests_joining: PerMinute = field(default_factory=lambda: PerMinute(40))
+    # How often each person looks at pictures to search by: each costs a worker a second.
+    looks: PerMinute = field(default_factory=lambda: PerMinute(20))
+    # How often a meeting's code is tried from each address: it is read out in a hall full of people
+    # behind one.
+    codes_tried: PerMinute = field(default_factory=lambda: PerMinute(60))
+    # How often a wrong one is tried for each meeting: ten times what one address may, so that
+    # nobody alone keeps its guests out, and next to nothing against 50 bits.
+    codes_wrong: PerMinute = field(default_factory=lambda: PerMinute(600))
+    # The vectors of search, once they were asked.
+    vectors: VectorReader | None = None
     # The identity provider, once it was asked.
     identity_provider: Provider | None = None
     # Who hears of events, and must not when their rights are gone.
@@ -81,8 +106,11 @@ class Services:
         self.imports = ImportJobs(self.settings, self.rows, self.processes.configuration_changed)
         self.steering = SteeringStates(self.processes)
         self.alarm_watch = AlarmWatch(self.settings.alarms, self.reader, self.rows, self.states)
+        self.analysis = AnalysisWatch(self.settings, self.processes)
+        self.alarm_watch.further.append(self.analysis.conditions.all)
         self.alarms = AlarmNews(self.reader, self.alarm_watch)
         self.device_recordings = DeviceRecordingsCache(self.processes)
+        self.meetings = MeetingWatch(self.reader)
 
 
 def _services(connection: HTTPConnection) -> Services:

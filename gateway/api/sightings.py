@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from camera_adapters.gat1400.codes import COLOR_CODES, COLORS, DIRECTIONS, PICTURE_KINDS
-from gateway.accountability import Purpose, ReasonCode, require_purpose
+from gateway.accountability import require_purpose
 from gateway.api.access import (
     Caller,
     audit_records,
@@ -20,8 +20,10 @@ from gateway.api.access import (
     permitted_area,
     permitted_areas,
 )
-from gateway.api.errors import ApiError, invalid, not_found, unavailable
+from gateway.api.errors import ApiError, invalid, not_found
 from gateway.api.paging import read_cursor, write_cursor
+from gateway.api.pictures import jpeg_answer, stored_picture
+from gateway.api.query_purpose import QueryPurpose
 from gateway.api.services import ServicesDep
 from gateway.api.sighting_answers import Checkpoints, Kind, SightingPage
 from gateway.api.timeline import TimeUs
@@ -36,9 +38,8 @@ from gateway.people.roles import Right
 from gateway.sightings.keys import store_key
 from gateway.sightings.looks import LookSigner
 from gateway.sightings.places import SightingPlace, find_places, places_within, read_places
-from gateway.sightings.plates import PatternError, PlatePattern, read_pattern
 from gateway.sightings.search import SightingQuery, find_sighting, search
-from recorder.stores import StoreError
+from search.plates import PatternError, PlatePattern, read_pattern
 
 router = APIRouter(prefix="/api/sightings", tags=["sightings"])
 
@@ -57,9 +58,6 @@ _SHOWN_FACTS = (
 _COLOR_FACTS = frozenset({"shoes_color", "cap_color", "bag_color", "umbrella_color"})
 
 Values = Annotated[list[str], Query(max_length=_VALUES_LIMIT)]
-Look = Annotated[str | None, Query(max_length=4096)]
-Words = Annotated[str | None, Query(max_length=500)]
-CaseId = Annotated[str | None, Query(max_length=64)]
 
 
 @router.get("", response_model=SightingPage)
@@ -67,6 +65,7 @@ async def search_sightings(
     caller: Caller,
     request: Request,
     services: ServicesDep,
+    said: QueryPurpose,
     start_us: TimeUs,
     end_us: TimeUs,
     kind: Annotated[list[Kind], Query(max_length=5)] = [],  # noqa: B006
@@ -80,10 +79,6 @@ async def search_sightings(
     color: Values = [],  # noqa: B006
     lower_color: Values = [],  # noqa: B006
     vehicle_type: Values = [],  # noqa: B006
-    purpose_code: ReasonCode | None = None,
-    purpose_text: Words = None,
-    case_id: CaseId = None,
-    look: Look = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
@@ -113,11 +108,10 @@ async def search_sightings(
     asked = {**filters, "start_us": start_us, "end_us": end_us, "infix": infix}
     signer = LookSigner(services.secret)
     given = None
-    if look is not None and key is not None:
-        given = signer.read(look, caller.user_id, asked)
+    if said.look is not None and key is not None:
+        given = signer.read(said.look, caller.user_id, asked)
     if given is None:
-        purpose = _purpose(purpose_code, purpose_text, case_id)
-        given = await require_purpose(services, caller, "search", purpose)
+        given = await require_purpose(services, caller, "search", said.purpose())
     query = SightingQuery(
         start_us,
         end_us,
@@ -167,10 +161,7 @@ async def show_picture(
     caller: Caller,
     request: Request,
     services: ServicesDep,
-    purpose_code: ReasonCode | None = None,
-    purpose_text: Words = None,
-    case_id: CaseId = None,
-    look: Look = None,
+    said: QueryPurpose,
 ) -> Response:
     """One picture, as it came. On record; withheld where the camera is, or was then, masked, from
     who may not lift masks.
@@ -187,10 +178,11 @@ async def show_picture(
         raise not_found("picture")
     if masked:
         raise ApiError(403, "masked", "this camera is masked: its pictures are not shown to you")
-    given = LookSigner(services.secret).read(look, caller.user_id) if look is not None else None
+    given = None
+    if said.look is not None:
+        given = LookSigner(services.secret).read(said.look, caller.user_id)
     if given is None:
-        purpose = _purpose(purpose_code, purpose_text, case_id)
-        given = await require_purpose(services, caller, "search", purpose)
+        given = await require_purpose(services, caller, "search", said.purpose())
     await append(
         services.rows,
         audit_records(
@@ -203,21 +195,7 @@ async def show_picture(
     )  # fmt: skip
     _, offset, length, _, _ = row.pictures[number]
     key = store_key(place.platform_id, row.at_us, row.own_key)
-    try:
-        data = await services.storage.store.read(key, offset, length)
-    except StoreError as error:
-        if error.code == "not_found":
-            raise not_found("picture") from None
-        raise unavailable(f"the store does not answer: {error}") from None
-    return Response(
-        data,
-        media_type="image/jpeg",
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Disposition": "inline",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return jpeg_answer(await stored_picture(services, key, offset, length))
 
 
 async def _places(
@@ -353,10 +331,6 @@ def _colors(names: Sequence[str], field: str) -> list[int] | None:
     if unknown:
         raise invalid(**{field: f"one of {', '.join(COLOR_CODES)}"})
     return [COLOR_CODES[name] for name in names]
-
-
-def _purpose(code: ReasonCode | None, text: str | None, case_id: str | None) -> Purpose | None:
-    return None if code is None else Purpose(code=code, text=text, case_id=case_id)
 
 
 def _after(key: tuple[str, ...]) -> tuple[int, int]:

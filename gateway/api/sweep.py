@@ -27,6 +27,9 @@ _OPENING_US = 60 * US_PER_S
 # As long as a footage server's cookie.
 _PLAYBACK_US = 12 * 3600 * US_PER_S
 _SEEN_US = 60 * US_PER_S
+# Which call tells the sessions that a process holds, by what they are for.
+_HELD = {"live": "shard.status", "talk": "shard.status", "meeting": "meetings.status"}
+_WATCHING = ("live", "meeting")
 
 
 async def sweep_for_ever(services: Services) -> None:
@@ -52,12 +55,12 @@ async def sweep(services: Services) -> None:
         await services.rows.write("watching.lost", session_ids=sorted(over))
         await services.rows.write("viewing.ended", session_ids=sorted(over))
     still_open = [row for row in rows if row.id not in over]
-    await _prolong(services, [row.token_hash for row in still_open if row.action == "live"])
+    await _prolong(services, [row.token_hash for row in still_open if row.action in _WATCHING])
 
 
 async def _prolong(services: Services, watching: Iterable[str | None]) -> None:
-    """Prolong the sign-ins that were used since the last sweep, and those of who watches live: a
-    wall plays on day and night without a request.
+    """Prolong the sign-ins that were used since the last sweep, and those of who watches live or
+    sits in a meeting: a wall plays on day and night without a request.
     """
     noted = set(services.used_sign_ins)
     used = noted.union(one for one in watching if one is not None)
@@ -98,16 +101,16 @@ async def _over(
     at_us = now_us()
     over: set[str] = set()
     held: set[str] = set()
-    live = defaultdict(list)
+    held_by: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
-        if row.action in ("live", "talk"):
+        if row.action in _HELD:
             if row.opened_us < at_us - _OPENING_US:
-                live[row.process].append(row.id)
+                held_by[row.process, _HELD[row.action]].append(row.id)
         elif row.opened_us < at_us - _PLAYBACK_US:
             over.add(row.id)
-    for process, session_ids in live.items():
+    for (process, call), session_ids in held_by.items():
         try:
-            status = await services.processes.client(process).call("shard.status")
+            status = await services.processes.client(process).call(call)
         except (ConnectionError, TimeoutError, ControlError):
             continue
         over.update(set(session_ids).difference(status["session_ids"]))

@@ -24,6 +24,13 @@ from gateway.tickets import Action, Ticket
 _log = structlog.get_logger(__name__)
 
 TICKET_LIFETIME_S = 30
+_REVOKES = {
+    "live": "live.revoke",
+    "talk": "live.revoke",
+    "meeting": "meetings.revoke",
+    "playback": "playback.revoke",
+    "export": "playback.revoke",
+}
 # One that hangs shall not keep the others' sessions open.
 _ANSWER_S = 2.0
 
@@ -130,8 +137,7 @@ async def revoke_sessions(services: Services, rows: Sequence[sa.Row[tuple[object
     calls: dict[tuple[str, str], list[str]] = defaultdict(list)
     owners: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        call = "live.revoke" if row.action in ("live", "talk") else "playback.revoke"
-        calls[row.process, call].append(row.id)
+        calls[row.process, _REVOKES[row.action]].append(row.id)
         owners[row.user_id].append(row.id)
     await services.rows.write("viewing.ended", session_ids=[row.id for row in rows])
     for owner, owned in owners.items():

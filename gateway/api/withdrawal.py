@@ -8,7 +8,6 @@ events) is authorized anew every moment, and ended when it may not go on: within
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from camera_adapters.event_wait import wait_for_event
+from gateway.api.meeting_cameras import withdraw_cameras
 from gateway.api.services import Listener, Services
 from gateway.api.steering_withdrawal import withdraw_steering
 from gateway.api.viewing import revoke_again, revoke_sessions
@@ -25,13 +26,16 @@ from gateway.audit import AuditRecord, append
 from gateway.audit import act as act_and_append
 from gateway.cameras import read_places
 from gateway.control.channel import ControlError
-from gateway.database.tables import cameras, restreams, viewing_sessions
+from gateway.database.meeting_tables import meeting_participants
+from gateway.database.tables import areas, cameras, restreams, viewing_sessions
+from gateway.footage.footage_ids import is_meeting, meeting_of
 from gateway.identifiers import now_us
 from gateway.masks import ever_masked
+from gateway.meetings.recording.access import Recorded, Viewer, read_recorded
 from gateway.people.authorize import AreaPlace, Grant, rights_of
 from gateway.people.grants import grants_of
 from gateway.people.living_tokens import Scopes, living_tokens
-from gateway.people.roles import Right
+from gateway.people.roles import ROLE_RIGHTS, Right
 from recorder.rows import RowError
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +47,7 @@ _RIGHTS = {
     "playback": Right.PLAYBACK,
     "export": Right.EXPORT,
     "talk": Right.TALK,
+    "meeting": Right.MEET,
 }
 
 Row = sa.Row[Any]
@@ -52,12 +57,12 @@ async def withdraw_for_ever(services: Services) -> None:
     """Look every moment, and at once when rights have changed; a failure is logged."""
     watch = Withdrawal(services)
     while True:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(services.rights_changed.wait(), INTERVAL_S)
+        await wait_for_event(services.rights_changed, INTERVAL_S)
         services.rights_changed.clear()
         try:
             await watch.look()
             await withdraw_steering(services)
+            await withdraw_cameras(services)
         except (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError) as error:
             _log.warning("open sessions could not be checked; trying again", why=str(error))
         except Exception:
@@ -150,6 +155,10 @@ class _Known:
     masked: set[str]
     living: dict[str, Scopes]
     at_us: int
+    # Meeting sessions → the path of the area of the site that they sit for.
+    sites: dict[str, str] = field(default_factory=dict)
+    # Meetings whose recordings are being watched.
+    recorded: dict[str, Recorded] = field(default_factory=dict)
 
     def permits(self, row: Row) -> bool:
         """Whether a viewing session may go on, on every camera of it."""
@@ -157,11 +166,40 @@ class _Known:
         scopes = self.living.get(row.token_hash) if row.token_hash else None
         if scopes is not None and not needed <= scopes:
             return False
+        if row.action == "meeting":
+            return self._may_sit(row)
+        tracks = [one for one in row.camera_ids if is_meeting(one)]
+        if tracks:
+            takes = row.action == "export"
+            return all(self._may_watch(row.user_id, meeting_of(one), takes) for one in tracks)
         return all(
             needed | ({Right.LIFT_MASKS} if row.may_lift_masks and one in self.masked else set())
             <= self._rights(row.user_id, one)
             for one in row.camera_ids
         )
+
+    def _may_sit(self, row: Row) -> bool:
+        """Whether somebody may go on sitting where they sit: for a site, by a grant in its area."""
+        path = self.sites.get(row.id)
+        return any(
+            one.in_force(self.at_us)
+            and Right.MEET in ROLE_RIGHTS[one.role]
+            and (path is None or one.area_path == path)
+            for one in self.held.get(row.user_id, ())
+        )
+
+    def _may_watch(self, user_id: str, meeting_id: str, takes: bool) -> bool:
+        """Whether a meeting's recording may go on being watched, or taken away."""
+        recorded = self.recorded.get(meeting_id)
+        held = [one for one in self.held.get(user_id, ()) if one.in_force(self.at_us)]
+        viewer = Viewer(
+            user_id,
+            rights_of(held),
+            lambda place: rights_of(one for one in held if one.covers(place)),
+        )
+        if recorded is None:
+            return False
+        return recorded.leads(viewer) if takes else recorded.watches(viewer)
 
     def permits_restream(self, row: Row) -> bool:
         """Whether an address that was handed out may go on being played."""
@@ -202,17 +240,40 @@ async def _look_up(
         await ever_masked(connection, camera_ids),
         await living_tokens(connection, tokens),
         at_us,
+        await _sites(connection, [row.id for row in watched if row.action == "meeting"]),
+        await read_recorded(
+            connection, {meeting_of(one) for one in camera_ids if is_meeting(one)}, at_us
+        ),
     )
+
+
+async def _sites(connection: AsyncConnection, session_ids: list[str]) -> dict[str, str]:
+    if not session_ids:
+        return {}
+    own = meeting_participants.c
+    rows = await connection.execute(
+        sa.select(own.session_id, areas.c.path)
+        .join(areas, areas.c.id == own.area_id)
+        .where(own.kind == "site", own.session_id.in_(session_ids))
+    )
+    return {row.session_id: row.path for row in rows}
 
 
 def _records(forbidden: Iterable[Row], known: _Known) -> Iterable[AuditRecord]:
     for row in forbidden:
-        for camera_id in row.camera_ids:
-            place = known.places.get(camera_id)
+        if row.action == "meeting":
             yield AuditRecord(
                 "session.withdrawn",
                 user_id=row.user_id,
-                camera_id=camera_id,
-                area_path=None if place is None else place.area_path,
                 detail={"session_id": row.id, "action": row.action},
+            )
+        for camera_id in row.camera_ids:
+            place = known.places.get(camera_id)
+            of_meeting = {"footage_id": camera_id} if is_meeting(camera_id) else {}
+            yield AuditRecord(
+                "session.withdrawn",
+                user_id=row.user_id,
+                camera_id=None if of_meeting else camera_id,
+                area_path=None if place is None else place.area_path,
+                detail={"session_id": row.id, "action": row.action, **of_meeting},
             )

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from gateway.audit.records import AuditRecord, append_rows
 from gateway.database.audit_tables import audit_log
+from gateway.database.meeting_tables import meetings
 from gateway.database.tables import areas, cameras, users, viewing_sessions
+from gateway.footage.footage_ids import is_meeting, meeting_of
 from gateway.identifiers import US_PER_S, now_us
 from recorder.rows import row_operation
 
@@ -34,12 +36,13 @@ def report(connection: sa.Connection, watched: list[dict[str, Any]]) -> None:
                 f"{one['action']}.watched",
                 user_id=one["user_id"],
                 user_name=names.get(one["user_id"]),
-                camera_id=one["camera_id"],
+                camera_id=None if is_meeting(one["camera_id"]) else one["camera_id"],
                 area_path=places.get(one["camera_id"]),
                 start_us=one["start_us"],
                 end_us=one["end_us"],
                 detail={
                     **one["detail"],
+                    **_of_meeting(one["camera_id"]),
                     "session_id": one["session_id"],
                     "report_id": one["report_id"],
                 },
@@ -103,6 +106,12 @@ def lost(connection: sa.Connection, session_ids: list[str]) -> None:
     )
 
 
+def _of_meeting(footage_id: str) -> dict[str, str]:
+    if not is_meeting(footage_id):
+        return {}
+    return {"meeting_id": meeting_of(footage_id), "footage_id": footage_id}
+
+
 def _written(connection: sa.Connection, report_ids: list[str]) -> set[str]:
     if not report_ids:
         return set()
@@ -128,7 +137,17 @@ def _places(connection: sa.Connection, watched: Iterable[dict[str, Any]]) -> dic
         .join(areas, areas.c.id == cameras.c.area_id)
         .where(cameras.c.id.in_({one["camera_id"] for one in watched}))
     )
-    return {row.id: row.path for row in rows}
+    found = {row.id: row.path for row in rows}
+    tracks = {one["camera_id"] for one in watched if is_meeting(one["camera_id"])}
+    if tracks:
+        of_meetings = connection.execute(
+            sa.select(meetings.c.id, areas.c.path)
+            .join(areas, areas.c.id == meetings.c.area_id)
+            .where(meetings.c.id.in_({meeting_of(one) for one in tracks}))
+        )
+        paths = {row.id: row.path for row in of_meetings}
+        found |= {one: paths[meeting_of(one)] for one in tracks if meeting_of(one) in paths}
+    return found
 
 
 def _names(connection: sa.Connection, watched: Iterable[dict[str, Any]]) -> dict[str, str]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gc
 import os
 import resource
 import signal
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 import structlog
@@ -39,6 +41,7 @@ PROCESS_MODULES = {
     "footage": "gateway.footage.process",
     "transcoder": "gateway.transcoder.process",
     "signalling": "gateway.platforms.process",
+    "analysis": "gateway.analysis.process",
     "demo": "gateway.demo.process",
 }
 
@@ -74,6 +77,17 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _import(name: str) -> ModuleType:
+    """Import it for good: what is never let go of is not looked through for garbage, which takes a
+    fifth of a start, and a pause at each full collection later.
+    """
+    gc.disable()
+    module = import_module(name)
+    gc.freeze()
+    gc.enable()
+    return module
+
+
 def main(arguments: list[str]) -> None:
     """Run one process to its end."""
     kind, name = arguments
@@ -85,7 +99,7 @@ def main(arguments: list[str]) -> None:
     die_with_supervisor(int(os.environ[SUPERVISOR_VARIABLE]))
     lock = hold_name(settings.effective_run_directory, name)
     try:
-        import_module(PROCESS_MODULES[kind]).main(settings, name)
+        _import(PROCESS_MODULES[kind]).main(settings, name)
     except ConfigurationError as error:
         _log.error("cannot run as configured", reason=str(error))
         raise SystemExit(EXIT_CONFIGURATION) from None

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from camera_adapters.event_wait import wait_for_event
 from gateway.control.channel import ControlClient
 from gateway.database.tables import cameras
 from recorder.rows import RowWriter
-from recorder.tables import assignments
+from recorder.tables import assignments, sources
 
 _log = structlog.get_logger(__name__)
 
@@ -93,9 +94,7 @@ class Reconciler:
                 await self.reconcile()
             except Exception:
                 _log.warning("assignments could not be reconciled; trying again", exc_info=True)
-            try:
-                await asyncio.wait_for(self._woken.wait(), RECONCILE_INTERVAL_S)
-            except TimeoutError:
+            if not await wait_for_event(self._woken, RECONCILE_INTERVAL_S):
                 continue
             await self._tell_shards()
 
@@ -119,6 +118,9 @@ class Reconciler:
             )
             assignment_rows = await connection.execute(
                 sa.select(assignments.c.source_id, assignments.c.owner)
+                .join(sources, sources.c.id == assignments.c.source_id)
+                # A meeting is where it was begun: its own rows say so.
+                .where(sources.c.kind != "meeting")
             )
             wanted = {row.id: _sources_of(row) for row in camera_rows}
             current: dict[str, str] = {row.source_id: row.owner for row in assignment_rows}

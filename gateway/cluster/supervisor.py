@@ -53,6 +53,8 @@ def local_processes(settings: Settings) -> list[ProcessSpec]:
     specs += [
         ProcessSpec("shard", f"shard-{number}", 2) for number in range(1, settings.shards.count + 1)
     ]
+    # After the shards, whose pictures it takes.
+    specs.append(ProcessSpec("analysis", "analysis", 3))
     specs.append(ProcessSpec("api", "api", 3))
     return specs
 

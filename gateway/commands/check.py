@@ -8,17 +8,24 @@ from collections.abc import Callable
 from gateway.commands.rows import open_rows
 from gateway.database.engine import create_reader_engine
 from gateway.identifiers import now_us
+from gateway.meetings.check import check_meetings
+from gateway.meetings.kept import STORE_PREFIX as MEETING_PREFIX
 from gateway.settings import Settings
 from gateway.sightings.check import check_sightings
 from gateway.sightings.keys import STORE_PREFIX
 from gateway.store import open_configured_store
 from recorder.check import check
+from search.index.check import check_index
+from search.index.keys import CROP_PREFIX
 
 
 async def check_footage(
     settings: Settings, say: Callable[[str], None], *, verify: bool, repair: bool
 ) -> int:
     """Say every difference; gives how many are left."""
+    # LanceDB takes a second to load, and nobody else in the command line wants it.
+    from search.index.vectors import VectorReader
+
     left = 0
     spool = settings.spool_directory
     async with contextlib.AsyncExitStack() as stack:
@@ -34,13 +41,19 @@ async def check_footage(
             now_us=now_us(),
             verify=verify,
             rows=rows if repair else None,
-            others=(STORE_PREFIX,),
+            others=(STORE_PREFIX, CROP_PREFIX, MEETING_PREFIX),
         )
         async for difference in differences:
             repaired = " (repaired)" if difference.repaired else ""
             left += not difference.repaired
             say(f"{difference.kind}  {difference.subject}  {difference.message}{repaired}")
-        async for difference in check_sightings(engine, store):
-            left += 1
-            say(f"{difference.kind}  {difference.subject}  {difference.message}")
+        derived = (
+            check_sightings(engine, store),
+            check_meetings(engine, store),
+            check_index(engine, store, VectorReader(settings.search_directory / "vectors")),
+        )
+        for others in derived:
+            async for difference in others:
+                left += 1
+                say(f"{difference.kind}  {difference.subject}  {difference.message}")
     return left

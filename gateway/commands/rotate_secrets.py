@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from gateway.audit import AuditRecord, append_rows
 from gateway.database.account_tables import totp_secrets
 from gateway.database.engine import create_writer_engine
+from gateway.database.investigation_tables import search_looks, search_photos, search_requests
 from gateway.database.migrate import upgrade
+from gateway.database.platform_tables import platforms
 from gateway.database.tables import cameras
 from gateway.secrets import (
     NEXT_SEALING_KEY,
@@ -30,7 +32,13 @@ from recorder.durable import sync_folder
 # Every column that holds what gateway.secrets.seal() made: the row's key, the column, its context.
 _SEALED = (
     (cameras.c.id, cameras.c.password_sealed, "{}"),
+    (platforms.c.id, platforms.c.password_sealed, "{}"),
     (totp_secrets.c.user_id, totp_secrets.c.secret_sealed, "totp:{}"),
+    (search_requests.c.id, search_requests.c.vector_sealed, "standing:{}"),
+    (search_photos.c.id, search_photos.c.picture_sealed, "photo:{}"),
+    (search_photos.c.id, search_photos.c.vectors_sealed, "photo vectors:{}"),
+    (search_looks.c.id, search_looks.c.picture_sealed, "look picture:{}"),
+    (search_looks.c.id, search_looks.c.vectors_sealed, "look:{}"),
 )
 
 

@@ -20,6 +20,7 @@ def load_tables() -> sa.MetaData:
     """The metadata with every module's tables declared on it."""
     metadata = import_module("recorder.rows").metadata
     import_module("recorder.tables")
+    import_module("search.index.tables")
     for module in iter_modules([str(Path(__file__).parent)]):
         if module.name == "tables" or module.name.endswith("_tables"):
             import_module(f"gateway.database.{module.name}")

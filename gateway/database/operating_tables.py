@@ -104,6 +104,9 @@ alarms = sa.Table(
     sa.Column("network", sa.String(50), nullable=True),
     # Who may see it: the home of what it is about; null is the county.
     sa.Column("area_id", sa.String(40), nullable=True),
+    # The approved search that it is about: seen by members of its case and who may approve, and
+    # ended by who sees to it, not by a condition that is over.
+    sa.Column("search_request_id", sa.String(40), nullable=True),
     sa.Column("begin_us", sa.BigInteger, nullable=False),
     sa.Column("end_us", sa.BigInteger, nullable=True),
     # The alarm that explains it: a camera's in that of its switch.

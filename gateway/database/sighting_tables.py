@@ -77,7 +77,7 @@ sighting_plates = sa.Table(
     "sighting_plates",
     metadata,
     sa.Column("plate", sa.String(15), primary_key=True),
-    # Look-alike characters as one: see gateway.sightings.plates.
+    # Look-alike characters as one: see search.plates.
     sa.Column("folded", sa.String(15), nullable=False),
     sa.Index("ix_sighting_plates_folded", "folded"),
     sqlite_with_rowid=False,

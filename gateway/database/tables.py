@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from gateway.database.analysis_tables import analysis_jobs as analysis_jobs
+from gateway.database.analysis_tables import analysis_stretches as analysis_stretches
 from gateway.database.audit_tables import audit_log as audit_log
 from gateway.database.cascade_tables import platform_codes as platform_codes
 from gateway.database.cascade_tables import platform_shares as platform_shares
@@ -27,6 +29,7 @@ from gateway.database.platform_tables import platform_applicants as platform_app
 from gateway.database.platform_tables import platform_channels as platform_channels
 from gateway.database.platform_tables import platform_states as platform_states
 from gateway.database.platform_tables import platforms as platforms
+from gateway.database.zone_tables import camera_zones as camera_zones
 from recorder.rows import metadata
 
 areas = sa.Table(
@@ -82,8 +85,18 @@ cameras = sa.Table(
     # The device or platform that brings it, and the channel's code there.
     sa.Column("platform_id", sa.String(40), sa.ForeignKey("platforms.id"), nullable=True),
     sa.Column("channel", sa.String(80), nullable=True),
+    # Where it stands, in degrees of WGS 84; where it looks, clockwise from north, and how wide.
+    sa.Column("longitude", sa.Float, nullable=True),
+    sa.Column("latitude", sa.Float, nullable=True),
+    sa.Column("heading_deg", sa.Float, nullable=True),
+    sa.Column("view_deg", sa.Float, nullable=True),
+    # Whether its pictures are searched for people and vehicles: auto is while it is recorded.
+    sa.Column("analysis", sa.String(8), nullable=False, server_default="auto"),
+    # In which hours of the week (gateway.analysis.hours); none: always.
+    sa.Column("analysis_hours", sa.JSON(none_as_null=True), nullable=True),
     sa.CheckConstraint("transport IN ('auto', 'tcp', 'udp')", name="transport"),
     sa.CheckConstraint("record IN ('continuous', 'off')", name="record"),
+    sa.CheckConstraint("analysis IN ('auto', 'on', 'off')", name="analysis"),
     # All that a page of cameras is chosen, counted and sorted by: see gateway.cameras.
     sa.Index("ix_cameras_area_id", "area_id", "deleted_us", "name", "id"),
     sa.Index("ix_cameras_platform_id", "platform_id", "channel"),

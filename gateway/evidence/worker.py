@@ -14,6 +14,7 @@ import time
 import sqlalchemy as sa
 import structlog
 
+from camera_adapters.event_wait import wait_for_event
 from gateway.database.evidence_tables import export_jobs, holds
 from gateway.evidence.making import ExportFailed, ExportTaken, Making, Workshop
 from gateway.footage.download import FormatChanges
@@ -59,10 +60,7 @@ class ExportWorker:
                 _log.exception("an export failed; trying again")
             if not worked:
                 self._woken.clear()
-                try:
-                    await asyncio.wait_for(self._woken.wait(), POLL_S)
-                except TimeoutError:
-                    continue
+                await wait_for_event(self._woken, POLL_S)
 
     async def turn(self) -> bool:
         """Make one job, if there is one; whether there was. Raises ConnectionError, RowError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.control.channel import ControlError
+from gateway.footage.footage_ids import is_meeting
 from gateway.footage.reader import FootageGone, FootageReader, FootageUnreadable, Shards
 
 UNKNOWN = "no media process holds this camera at the moment: try again"
@@ -16,6 +17,8 @@ async def borrow(
     """As :meth:`gateway.fetching.borrowing.Borrowing.borrow`. Raises FootageGone for a camera that
     no device brings, FootageUnreadable while the shard is away or has no place.
     """
+    if is_meeting(camera_id):
+        raise FootageGone("a meeting is recorded here and nowhere else")
     own = [one for one in await reader.sources_of(camera_id, "main") if one.owner]
     if not own:
         raise FootageUnreadable(UNKNOWN)

@@ -21,6 +21,8 @@ CLOCK_90K = 90_000
 _VIDEO = {"h264": Codec.H264, "hevc": Codec.H265}
 _AUDIO = {"aac": Codec.AAC, "opus": Codec.OPUS, "pcm_alaw": Codec.PCMA, "pcm_mulaw": Codec.PCMU}
 
+_LEADS_NOWHERE = {"protocol_whitelist": "file"}
+
 
 class MediaFileError(Exception):
     """The file cannot be used. The message is one line and says what to do."""
@@ -45,16 +47,19 @@ class _Input:
     filter: Any | None
 
 
-def read_media_file(path: Path) -> Iterator[RunStarted | AccessUnit]:
+def read_media_file(path: Path, formats: str | None = None) -> Iterator[RunStarted | AccessUnit]:
     """Walk a file's units in its own order; :class:`RunStarted` comes first, and again where the
     format changes. Blocks on the disk. ``wall_us`` of the units is 0: a file does not know it.
+    ``formats``: libavformat's names of what it may be (such as ``mov``); then it leads nowhere
+    else, whatever is in it.
 
     Sound in a codec that the gateway does not carry is left out. Raises MediaFileError when the
     file cannot be opened, has no H.264 or H.265 video, or breaks before the first picture; damage
     further on ends the walk with MediaFileError after everything before it was given.
     """
+    options = {} if formats is None else {**_LEADS_NOWHERE, "format_whitelist": formats}
     try:
-        container = av.open(str(path), mode="r")
+        container = av.open(str(path), mode="r", options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaFileError(f"{path}: not a media file that can be read ({error})") from error
     with container:
@@ -72,19 +77,25 @@ def duration_of(path: Path) -> float:
 
 
 def _choose_streams(path: Path, container: Any) -> list[_Input]:
-    video = next((s for s in container.streams.video if s.codec.name in _VIDEO), None)
+    video = next((s for s in container.streams.video if _named(s) in _VIDEO), None)
     if video is None:
-        found = ", ".join(s.codec.name for s in container.streams.video) or "none"
+        found = ", ".join(map(_named, container.streams.video)) or "none"
         raise MediaFileError(
             f"{path}: no H.264 or H.265 video in it (found: {found}); convert it first"
         )
-    annex_b = "h264_mp4toannexb" if video.codec.name == "h264" else "hevc_mp4toannexb"
-    inputs = [_Input(video, _VIDEO[video.codec.name], "video", None)]
+    annex_b = "h264_mp4toannexb" if _named(video) == "h264" else "hevc_mp4toannexb"
+    inputs = [_Input(video, _VIDEO[_named(video)], "video", None)]
     inputs[0].filter = BitStreamFilterContext(annex_b, in_stream=video)
-    audio = next((s for s in container.streams.audio if s.codec.name in _AUDIO), None)
-    if audio is not None and _audio_track(audio, _AUDIO[audio.codec.name]) is not None:
-        inputs.append(_Input(audio, _AUDIO[audio.codec.name], "audio", None))
+    audio = next((s for s in container.streams.audio if _named(s) in _AUDIO), None)
+    if audio is not None and _audio_track(audio, _AUDIO[_named(audio)]) is not None:
+        inputs.append(_Input(audio, _AUDIO[_named(audio)], "audio", None))
     return inputs
+
+
+def _named(stream: Any) -> str:
+    """The stream's codec; of one that libavcodec does not know there is no context."""
+    context = stream.codec_context
+    return "unknown" if context is None else str(context.name)
 
 
 def _audio_track(stream: Any, codec: Codec) -> Track | None:

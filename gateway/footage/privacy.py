@@ -8,7 +8,9 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.database.meeting_tables import meetings
 from gateway.database.tables import cameras
+from gateway.footage.footage_ids import is_meeting, meeting_of
 from gateway.footage.reader import Located
 from gateway.footage.sessions import PlaybackSession, SessionRefused
 from gateway.live.snapshot import Caption
@@ -69,6 +71,9 @@ class Privacy:
         known = self._names.get(camera_id)
         if known is None or known[0] < time.monotonic():
             statement = sa.select(cameras.c.name).where(cameras.c.id == camera_id)
+            if is_meeting(camera_id):
+                meeting_id = meeting_of(camera_id)
+                statement = sa.select(meetings.c.title).where(meetings.c.id == meeting_id)
             async with self._engine.connect() as connection:
                 name = (await connection.execute(statement)).scalar() or camera_id
             if len(self._names) > 10_000:

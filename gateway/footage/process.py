@@ -19,17 +19,21 @@ from gateway.evidence.keys import KeyFault, PackageSigner
 from gateway.evidence.making import Workshop
 from gateway.evidence.worker import ExportWorker
 from gateway.footage.cascade import CascadePlayback
+from gateway.footage.change import ChangeSearches
 from gateway.footage.export_rights import Exports
 from gateway.footage.fragments import FragmentMaker
 from gateway.footage.frames import FrameMaker
 from gateway.footage.packages import PackageServer
 from gateway.footage.privacy import Privacy
 from gateway.footage.reader import FootageReader
+from gateway.footage.renders import RenderServer
 from gateway.footage.routes import footage_server
 from gateway.footage.sessions import PlaybackSessions
+from gateway.footage.shard_channels import ShardChannels
 from gateway.footage.transcoding import PlaybackTranscoding
 from gateway.identifiers import US_PER_S
 from gateway.masks import MaskReader
+from gateway.meetings.recording.render import RenderWorker, Studio
 from gateway.refused_tickets import RefusedTickets
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
@@ -38,31 +42,6 @@ from gateway.sources.gb28181 import media_place
 from gateway.store import open_configured_store
 from gateway.transcoder.client import TranscoderClient
 from recorder.rows import RowWriter
-
-
-class ShardChannels:
-    """The control channels to the shards, made as they are needed."""
-
-    def __init__(self, settings: Settings, secret: bytes) -> None:
-        self._settings = settings
-        self._secret = secret
-        self._clients: dict[str, ControlClient] = {}
-
-    async def call(self, shard: str, name: str, /, **arguments: Any) -> Any:
-        """See :class:`gateway.footage.reader.Shards`."""
-        if shard not in self._clients:
-            self._clients[shard] = ControlClient(
-                control_path(self._settings, shard),
-                self._secret,
-                call_timeout_s=10.0,
-                connect_timeout_s=1.0,
-            )
-        return await self._clients[shard].call(name, **arguments)
-
-    async def close(self) -> None:
-        """Close them all."""
-        for client in self._clients.values():
-            await client.close()
 
 
 async def serve(settings: Settings, name: str) -> None:
@@ -99,6 +78,8 @@ async def serve(settings: Settings, name: str) -> None:
             settings.cascade.address,
             media_place(settings, name).pool,
         )
+        changes = ChangeSearches(reader)
+        stack.push_async_callback(changes.close)
         sessions = PlaybackSessions(secret, engine, RefusedTickets(rows, name).note)
         server = footage_server(
             name,
@@ -113,8 +94,12 @@ async def serve(settings: Settings, name: str) -> None:
             shards,
         )
         packages = PackageServer(name, engine, sessions, settings.exports_directory)
+        renders = RenderServer(engine, sessions, store)
         port = await stack.enter_async_context(
-            serve_http(name, [*server.routes(), *packages.routes()])
+            serve_http(name, [*server.routes(), *packages.routes(), *renders.routes()])
+        )
+        rendering = RenderWorker(
+            Studio(name, engine, rows, reader, store, settings.renders_directory)
         )
         exporting = ExportWorker(
             await _open_workshop(settings, name, secret, engine, rows, reader, transcoder)
@@ -131,23 +116,28 @@ async def serve(settings: Settings, name: str) -> None:
         async def exports_wake() -> None:
             exporting.wake()
 
+        async def renders_wake() -> None:
+            rendering.wake()
+
         control_server = ControlServer(
             control_path(settings, name),
             secret,
             {
                 **cascade.calls(),
+                **changes.calls(),
                 "playback.revoke": server.revoke,
                 "masks.changed": masks_changed,
                 "footage.status": status,
                 "exports.wake": exports_wake,
                 "exports.leftovers": exporting.leftovers,
+                "renders.wake": renders_wake,
                 "process.status": status,
             },
         )
         await control_server.start()
         stack.push_async_callback(control_server.close)
-        working = asyncio.create_task(exporting.run())
-        stack.push_async_callback(_ended, working)
+        for work in (exporting.run(), rendering.run()):
+            stack.push_async_callback(_ended, asyncio.create_task(work))
         await run_until_stopped(lag, http_port=port)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.stream import Track
 from gateway.control.channel import ControlError
+from gateway.footage.footage_ids import is_meeting, own_source_id
 from recorder.fmp4.reader import read_tracks
 from recorder.intervals import subtract
 from recorder.lookup import find_runs, find_segment, segments_between
@@ -87,15 +88,23 @@ class FootageReader:
         self._away_until: dict[str, float] = {}
 
     async def sources_of(self, camera_id: str, variant: str) -> list[Source]:
-        """The sources that hold this variant of the camera: its own first, imports after."""
+        """The sources that hold this variant of the camera: its own first, imports after. For a
+        meeting's track (see :mod:`gateway.footage.footage_ids`) that one alone.
+        """
         known = self._sources.get((camera_id, variant))
         if known is not None and known[0] > time.monotonic():
             return known[1]
+        own = own_source_id(camera_id, variant)
+        whose = (
+            (sources.c.id == own, sources.c.kind == "meeting")
+            if is_meeting(camera_id)
+            else (sources.c.camera_id == camera_id, sources.c.variant == variant)
+        )
         statement = (
             sa.select(sources.c.id, sources.c.kind, assignments.c.owner)
             .join_from(sources, assignments, assignments.c.source_id == sources.c.id, isouter=True)
-            .where(sources.c.camera_id == camera_id, sources.c.variant == variant)
-            .order_by(sources.c.id != f"{camera_id}/{variant}", sources.c.created_us, sources.c.id)
+            .where(*whose)
+            .order_by(sources.c.id != own, sources.c.created_us, sources.c.id)
         )
         async with self._engine.connect() as connection:
             rows = await connection.execute(statement)
@@ -128,7 +137,7 @@ class FootageReader:
         :meth:`between` found for it.
         """
         places = await self.sources_of(camera_id, variant)
-        if not places or places[0].id != f"{camera_id}/{variant}":
+        if not places or places[0].id != own_source_id(camera_id, variant):
             return []
         own = [item.segment for item in items if item.segment.source_id == places[0].id]
         others = [

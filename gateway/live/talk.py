@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,17 +19,20 @@ from starlette.routing import BaseRoute, Route
 
 from camera_adapters.webrtc.incoming import IncomingPeer
 from camera_adapters.webrtc.input import WebRtcInput
-from camera_adapters.webrtc.output import OfferRefused
+from camera_adapters.webrtc.offer_answering import OfferRefused
 from camera_adapters.webrtc.voice import ACCEPTED, VoiceTaker
+from gateway.live.ice_servers import name_ice_servers
 from gateway.live.sdp_exchange import (
     ALL_METHODS,
-    SDP,
+    client_address,
+    created,
     failure,
-    method_not_allowed,
     read_offer,
+    without_deletion,
     without_offer,
 )
 from gateway.live.whep import SessionHandle, SessionRefused
+from gateway.settings import IceServer
 
 _log = structlog.get_logger(__name__)
 
@@ -96,11 +99,17 @@ class TalkEndpoint:
     """All who talk through one shard. A session's ``ended`` is called exactly once."""
 
     def __init__(
-        self, incoming: WebRtcInput, open_talk: OpenTalk, open_loudspeaker: OpenLoudspeaker
+        self,
+        incoming: WebRtcInput,
+        open_talk: OpenTalk,
+        open_loudspeaker: OpenLoudspeaker,
+        *,
+        ice_servers: Sequence[IceServer] = (),
     ) -> None:
         self._input = incoming
         self._open_talk = open_talk
         self._open_loudspeaker = open_loudspeaker
+        self._ice_servers = ice_servers
         self._by_camera: dict[str, _Talk] = {}
         self._resources: dict[str, _Talk] = {}
 
@@ -167,7 +176,9 @@ class TalkEndpoint:
 
         # The microphone first: an offer that is no good must not ring at the device.
         try:
-            talk.peer, answer = self._input.answer(offer, ACCEPTED, on_closed=closed)
+            talk.peer, answer = self._input.answer(
+                offer, ACCEPTED, on_closed=closed, client_address=client_address(request)
+            )
         except OfferRefused as refusal:
             self._end(talk, refusal.code)
             return failure(refusal.status, refusal.code, str(refusal))
@@ -189,13 +200,9 @@ class TalkEndpoint:
         talk.peer.take([VoiceTaker(speak) for _ in talk.peer.tracks])
         loudspeaker.ended.add_done_callback(lambda _: self._end(talk, "ended_by_device"))
         self._resources[resource_id] = talk
-        last_step = request.url.path.rstrip("/").rpartition("/")[2]
-        return Response(
-            answer,
-            status_code=201,
-            media_type=SDP,
-            headers={"Location": f"{last_step}/{resource_id}", "Cache-Control": "no-store"},
-        )
+        response = created(request, resource_id, answer)
+        name_ice_servers(response, self._ice_servers, talk.session.session_id)
+        return response
 
     def _end(self, talk: _Talk, reason: str) -> None:
         """Once for each talk, whoever ends it."""
@@ -212,10 +219,9 @@ class TalkEndpoint:
         _log.info("a talk ended", session=talk.session.session_id, reason=reason)
 
     async def _resource(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": "DELETE, OPTIONS"})
-        if request.method != "DELETE":
-            return method_not_allowed("DELETE, OPTIONS")
+        refused = without_deletion(request)
+        if refused is not None:
+            return refused
         talk = self._resources.pop(request.path_params["resource_id"], None)
         if talk is None:
             return failure(404, "not_found", "no such talk: it may have ended already")

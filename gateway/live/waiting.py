@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
+from camera_adapters.event_wait import wait_for_event
 from camera_adapters.stream import AccessUnit, Interruption, Stream, Track
 
 
@@ -47,8 +47,7 @@ async def _wait(stream: Stream, limit_s: float, *, keyframe: bool) -> bool:
     waiter = _Waiter(keyframe=keyframe)
     stream.attach(waiter)
     try:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(waiter.settled.wait(), limit_s)
+        await wait_for_event(waiter.settled, limit_s)
     finally:
         stream.detach(waiter)
     return not stream.closed

@@ -17,14 +17,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from camera_adapters.stream import Stream
-from camera_adapters.webrtc.output import OfferRefused, WebRtcOutput
+from camera_adapters.webrtc.offer_answering import OfferRefused
+from camera_adapters.webrtc.output import WebRtcOutput
 from camera_adapters.webrtc.viewer import Viewer
+from gateway.live.ice_servers import name_ice_servers
 from gateway.live.sdp_exchange import (
     ALL_METHODS,
-    SDP,
+    bearer_token,
+    bearer_wanted,
+    client_address,
+    created,
     failure,
-    method_not_allowed,
     read_offer,
+    without_deletion,
     without_offer,
 )
 from gateway.live.waiting import run_begins
@@ -87,7 +92,7 @@ class WhepEndpoint:
     ) -> None:
         self._output = output
         self._open_session = open_session
-        self._links = [link for server in ice_servers for link in _links(server)]
+        self._ice_servers = ice_servers
         self._run_wait_s = run_wait_s
         self._resources: dict[str, _Resource] = {}
         # A ticket may open several: each waits for itself.
@@ -129,13 +134,10 @@ class WhepEndpoint:
         refused = without_offer(request)
         if refused is not None:
             return refused
-        ticket = _ticket(request)
+        ticket = bearer_token(request) or request.query_params.get("ticket") or None
         if ticket is None:
-            return failure(
-                401,
-                "ticket_required",
-                "no ticket: ask POST /api/live for a WHEP address",
-                {"WWW-Authenticate": "Bearer"},
+            return bearer_wanted(
+                "ticket_required", "no ticket: ask POST /api/live for a WHEP address"
             )
         offer = await read_offer(request)
         if isinstance(offer, Response):
@@ -176,62 +178,28 @@ class WhepEndpoint:
                 session.ended(reason, watched=watched)
 
         try:
-            viewer, answer = self._output.answer(stream, offer, on_closed=closed)
+            viewer, answer = self._output.answer(
+                stream, offer, on_closed=closed, client_address=client_address(request)
+            )
         except OfferRefused as refusal:
             session.ended(refusal.code)
             return failure(refusal.status, refusal.code, str(refusal))
         self._resources[resource_id] = _Resource(viewer, session)
-        last_step = request.url.path.rstrip("/").rpartition("/")[2]
-        response = Response(
-            answer,
-            status_code=201,
-            media_type=SDP,
-            headers={
-                "Location": f"{last_step}/{resource_id}",
-                "ETag": f'"{viewer.ice_session}"',
-                "Cache-Control": "no-store",
-            },
-        )
-        for link in self._links:
-            response.headers.append("Link", link)
+        etag = {"ETag": f'"{viewer.ice_session}"'}
+        response = created(request, resource_id, answer, etag)
+        name_ice_servers(response, self._ice_servers, session.session_id)
         return response
 
     async def _resource(self, request: Request) -> Response:
         resource_id = request.path_params["resource_id"]
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": "DELETE, OPTIONS"})
-        # PATCH too: every candidate is in the answer, and ICE restarts are a new POST
-        # (RFC 9725 §4.3: a server without trickle and restart answers 405).
-        if request.method != "DELETE":
-            return method_not_allowed("DELETE, OPTIONS")
+        refused = without_deletion(request)
+        if refused is not None:
+            return refused
         resource = self._resources.get(resource_id)
         if resource is None:
             return failure(404, "not_found", "no such WHEP session: it may have ended already")
         resource.viewer.close("ended_by_viewer")
         return Response(status_code=200)
-
-
-def _ticket(request: Request) -> str | None:
-    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credential.strip():
-        return credential.strip()
-    return request.query_params.get("ticket") or None
-
-
-def _links(server: IceServer) -> list[str]:
-    """``Link`` header values (RFC 9725 §4.6)."""
-    account = ""
-    if server.username is not None and server.credential is not None:
-        credential = _quoted(server.credential.get_secret_value())
-        account = (
-            f'; username="{_quoted(server.username)}"; credential="{credential}"'
-            '; credential-type="password"'
-        )
-    return [f'<{url}>; rel="ice-server"{account}' for url in server.urls]
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _retry(seconds: int | None) -> Mapping[str, str]:

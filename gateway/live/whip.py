@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,16 +17,21 @@ from starlette.routing import BaseRoute, Route
 
 from camera_adapters.pushed import PushSlot
 from camera_adapters.webrtc.input import WebRtcInput
-from camera_adapters.webrtc.output import OfferRefused
+from camera_adapters.webrtc.offer_answering import OfferRefused
 from camera_adapters.webrtc.publication import ACCEPTED, WebRtcPublication
+from gateway.live.ice_servers import name_ice_servers
 from gateway.live.sdp_exchange import (
     ALL_METHODS,
-    SDP,
+    bearer_token,
+    bearer_wanted,
+    client_address,
+    created,
     failure,
-    method_not_allowed,
     read_offer,
+    without_deletion,
     without_offer,
 )
+from gateway.settings import IceServer
 
 Admit = Callable[[str, str, str, str], PushSlot]
 """(application, name, key, peer address) → the slot. Raises PermissionError with what to tell."""
@@ -40,10 +46,18 @@ class _Resource:
 class WhipEndpoint:
     """All WHIP resources of one shard."""
 
-    def __init__(self, incoming: WebRtcInput, admit: Admit, application: str) -> None:
+    def __init__(
+        self,
+        incoming: WebRtcInput,
+        admit: Admit,
+        application: str,
+        *,
+        ice_servers: Sequence[IceServer] = (),
+    ) -> None:
         self._input = incoming
         self._admit = admit
         self._application = application
+        self._ice_servers = ice_servers
         self._resources: dict[str, _Resource] = {}
 
     def routes(self, path: str = "/whip") -> list[BaseRoute]:
@@ -57,18 +71,15 @@ class WhipEndpoint:
         refused = without_offer(request)
         if refused is not None:
             return refused
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            return failure(
-                401,
-                "key_required",
-                "send the camera's password as Authorization: Bearer KEY",
-                {"WWW-Authenticate": "Bearer"},
+        key = bearer_token(request)
+        if key is None:
+            return bearer_wanted(
+                "key_required", "send the camera's password as Authorization: Bearer KEY"
             )
         offer = await read_offer(request)
         if isinstance(offer, Response):
             return offer
-        return self._publish(request, key.strip(), offer)
+        return self._publish(request, key, offer)
 
     def _publish(self, request: Request, key: str, offer: str) -> Response:
         address = request.client.host if request.client is not None else ""
@@ -84,7 +95,9 @@ class WhipEndpoint:
                 resource.slot.leave(resource.publication, f"the publisher is gone: {reason}")
 
         try:
-            peer, answer = self._input.answer(offer, ACCEPTED, on_closed=closed)
+            peer, answer = self._input.answer(
+                offer, ACCEPTED, on_closed=closed, client_address=client_address(request)
+            )
         except OfferRefused as refusal:
             return failure(refusal.status, refusal.code, str(refusal))
         if not any(track.kind == "video" for track in peer.tracks):
@@ -96,20 +109,15 @@ class WhipEndpoint:
         publication = WebRtcPublication(peer, address)
         self._resources[resource_id] = _Resource(slot, publication)
         slot.take(publication)
-        last_step = request.url.path.rstrip("/").rpartition("/")[2]
-        return Response(
-            answer,
-            status_code=201,
-            media_type=SDP,
-            headers={"Location": f"{last_step}/{resource_id}", "Cache-Control": "no-store"},
-        )
+        response = created(request, resource_id, answer)
+        who = f"push-{quote(request.path_params['name'])}"
+        name_ice_servers(response, self._ice_servers, who)
+        return response
 
     async def _resource(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": "DELETE, OPTIONS"})
-        # PATCH too: every candidate is in the answer, and ICE restarts are a new POST.
-        if request.method != "DELETE":
-            return method_not_allowed("DELETE, OPTIONS")
+        refused = without_deletion(request)
+        if refused is not None:
+            return refused
         resource = self._resources.get(request.path_params["resource_id"])
         if resource is None:
             return failure(404, "not_found", "no such WHIP session: it may have ended already")

@@ -14,6 +14,7 @@ from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlServer, control_path
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
+from gateway.meetings.telephone.exchange import TelephoneExchange
 from gateway.platforms.calls import device_calls, platform_calls
 from gateway.platforms.context import SignallingContext
 from gateway.platforms.desired import DesiredPlatforms
@@ -74,6 +75,11 @@ async def serve(settings: Settings, name: str) -> None:
         for kind in kinds:
             await kind.start()
             stack.push_async_callback(kind.close)
+        telephones = None
+        if settings.meetings.sip.enabled:
+            telephones = TelephoneExchange(settings, secret, reader, rows)
+            await telephones.start()
+            stack.push_async_callback(telephones.close)
         handlers: dict[str, Callable[..., Any]] = {
             **platform_calls(held, reporting),
             **device_calls(held),
@@ -84,7 +90,12 @@ async def serve(settings: Settings, name: str) -> None:
             handlers.update(kind.calls())
 
         async def status() -> dict[str, Any]:
-            return {"event_loop_lag_ms": lag.worst_ms(), **events.figures(), **_figures(kinds)}
+            return {
+                "event_loop_lag_ms": lag.worst_ms(),
+                **events.figures(),
+                **_figures(kinds),
+                **({} if telephones is None else telephones.figures()),
+            }
 
         server = ControlServer(
             control_path(settings, name), secret, {**handlers, "process.status": status}

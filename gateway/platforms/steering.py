@@ -17,6 +17,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from camera_adapters.event_wait import wait_for_event
 from gateway.audit import AuditRecord, act, append
 from gateway.control.channel import ControlError
 from gateway.database.operating_tables import ptz_holdings
@@ -215,8 +216,7 @@ class CameraSteering:
         while True:
             due_us = self._core.next_due_us()
             wait_s = _LOOK_S if due_us is None else (due_us - now_us()) / US_PER_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(max(wait_s, 0.0), _LOOK_S))
+            await wait_for_event(self._wake, min(max(wait_s, 0.0), _LOOK_S))
             self._wake.clear()
             try:
                 await self._let_go_in_time()

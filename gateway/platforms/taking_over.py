@@ -31,6 +31,9 @@ def camera_of_channel(
         "retention_days": None,
         "retention_bytes": None,
         "enabled": True,
+        # The county's own from here on: no catalogue moves a camera.
+        "longitude": channel["longitude"],
+        "latitude": channel["latitude"],
     }
     if platform.kind == "gb28181":
         sub = bool(platform.options.get("sub_streams"))

@@ -12,6 +12,7 @@ from gateway.settings.listening import LogSettings as LogSettings
 from gateway.settings.loading import LoadedSettings as LoadedSettings
 from gateway.settings.loading import SettingsError as SettingsError
 from gateway.settings.loading import load_settings as load_settings
+from gateway.settings.meetings import MeetingSettings as MeetingSettings
 from gateway.settings.people import AccountabilitySettings as AccountabilitySettings
 from gateway.settings.people import OidcSettings as OidcSettings
 from gateway.settings.people import PasswordSettings as PasswordSettings

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from gateway.settings.section import Section
 
@@ -39,11 +41,48 @@ class TlsSettings(Section):
 
 
 class IceServer(Section):
-    """A STUN or TURN server that browsers are told to use."""
+    """A STUN or TURN server that browsers are told to use.
 
-    urls: list[str]
+    A TURN server knows them by ``username`` and ``credential``, the same for all, or by the
+    ``secret`` that it shares with us, of which accounts are made that may allocate for
+    ``lifetime_s``.
+    """
+
+    urls: list[str] = Field(min_length=1)
     username: str | None = None
     credential: SecretStr | None = None
+    secret: SecretStr | None = None
+    lifetime_s: int = Field(default=3600, ge=60, le=7 * 86400)
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        for url in self.urls:
+            if not re.fullmatch(r"(stun|turn)s?:[^\s?/]+(\?transport=(udp|tcp))?", url):
+                raise ValueError(f"not the URL of a STUN or TURN server: {url}")
+        if self.secret is not None and (self.username or self.credential):
+            raise ValueError("give secret, or username and credential, not both")
+        if (self.username is None) != (self.credential is None):
+            raise ValueError("username and credential belong together")
+        if any(url.startswith("turn") for url in self.urls) and not (self.secret or self.username):
+            raise ValueError("a TURN server needs secret, or username and credential")
+        return self
+
+
+class AdvertisedNetwork(Section):
+    """Browsers whose address is in ``network`` are told to send to ``addresses``, best first."""
+
+    network: str
+    addresses: list[str] = Field(min_length=1)
+
+    @field_validator("network")
+    @classmethod
+    def _is_network(cls, network: str) -> str:
+        return str(ipaddress.ip_network(network))
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_addresses(cls, addresses: list[str]) -> list[str]:
+        return [str(ipaddress.ip_address(one)) for one in addresses]
 
 
 class WebRtcSettings(Section):
@@ -51,6 +90,7 @@ class WebRtcSettings(Section):
 
     udp_port: int = Field(default=0, ge=0, le=65535)
     advertise_addresses: list[str] = Field(default=[])
+    networks: list[AdvertisedNetwork] = Field(default=[])
     ice_servers: list[IceServer] = Field(default=[])
 
 

@@ -194,6 +194,8 @@ def _shown(value: Any) -> str:
             ],
             ensure_ascii=False,
         )
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 

@@ -79,6 +79,6 @@ class AccountabilitySettings(Section):
 
     live_purpose: bool | None = None
     playback_reason: bool = True
-    case_roles: list[Role] = Field(default=[Role.INVESTIGATOR])
+    case_roles: list[Role] = Field(default=[Role.INVESTIGATOR, Role.SUPERVISOR])
     shift_hours: float = Field(default=12.0, gt=0, le=72)
     working_hours: str = Field(default="07:00-20:00", pattern=_HOURS)

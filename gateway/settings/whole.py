@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.settings.analysis import SearchSettings
 from gateway.settings.devices import (
     AlarmSettings,
     CascadeSettings,
@@ -37,6 +38,7 @@ from gateway.settings.listening import (
     TlsSettings,
     WebRtcSettings,
 )
+from gateway.settings.meetings import MeetingSettings
 from gateway.settings.people import (
     AccountabilitySettings,
     DeskSettings,
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
     push: PushSettings = PushSettings()
     files: FileSettings = FileSettings()
     transcoder: TranscoderSettings = TranscoderSettings()
+    search: SearchSettings = SearchSettings()
+    meetings: MeetingSettings = MeetingSettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
     audit: AuditSettings = AuditSettings()
@@ -126,9 +130,19 @@ class Settings(BaseSettings):
         return self.data_directory / "spool"
 
     @property
+    def search_directory(self) -> Path:
+        """What analysis keeps beside rows and store: vectors, and what is on its way."""
+        return self.data_directory / "search"
+
+    @property
     def exports_directory(self) -> Path:
         """Packages of evidence; each job's files are in a folder of its id."""
         return self.data_directory / "exports"
+
+    @property
+    def renders_directory(self) -> Path:
+        """Where recordings of meetings are being rendered."""
+        return self.data_directory / "renders"
 
     @property
     def store_directory(self) -> Path:

@@ -94,7 +94,9 @@ class DesiredReader:
                 sa.func.count(),
                 sa.func.sum(assignments.c.epoch),
                 sum_of_times(assignments.c.since_us),
-            ).where(assignments.c.owner == self._owner)
+            )
+            .join(sources, sources.c.id == assignments.c.source_id)
+            .where(assignments.c.owner == self._owner, sources.c.kind == "camera")
         )
         configured = await connection.execute(
             sa.select(

@@ -1,5 +1,5 @@
-"""Deleting footage whose time is over, the bookmarks on it, and what others have seen. One shard
-does it for everybody.
+"""Deleting footage whose time is over, what search has of it, the bookmarks on it, and what others
+have seen; recordings of meetings. One shard does it for everybody.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database.tables import bookmarks, cameras
 from gateway.identifiers import now_us
-from gateway.retention import camera_policies, default_policy, overdue_bookmarks
+from gateway.meetings.paper_expiry import PaperExpiry
+from gateway.meetings.recording.expiry import RecordingExpiry
+from gateway.retention import camera_days, camera_policies, default_policy, overdue_bookmarks
 from gateway.settings import Settings
 from gateway.sightings.expiry import SightingExpiry
 from recorder.retention import DAY_US, Retention, RetentionReport
 from recorder.rows import RowError, RowWriter
 from recorder.stores import Store, StoreError
+from search.index.expiry import PassageExpiry
 
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +43,9 @@ class Housekeeping:
         self._rows = rows
         self._recorded_day = -1
         self._sightings = SightingExpiry(settings, reader, rows, store)
+        self._passages = PassageExpiry(reader, rows, store)
+        self._recordings = RecordingExpiry(settings, reader, rows, store)
+        self._papers = PaperExpiry(settings, reader, rows, store)
         self._retention = Retention(
             reader,
             rows,
@@ -74,11 +80,17 @@ class Housekeeping:
             folder = self._settings.store_directory
             self._retention.reserve_bytes = await asyncio.to_thread(_reserve_bytes, folder)
         self.last_report = await self._retention.run(now_us())
+        async with self._reader.connect() as connection:
+            days = await camera_days(connection)
+        await self._passages.run(now_us(), self._settings.retention.days, days)
         await self._sightings.run(now_us())
+        await self._recordings.run(now_us())
+        await self._papers.run(now_us())
         await self._delete_bookmarks()
         today = now_us() // DAY_US
         if today != self._recorded_day:
             await self._rows.write("retention.record_deletions", today=today)
+            await self._rows.write("retention.record_passages", today=today)
             self._recorded_day = today
         return self.last_report
 

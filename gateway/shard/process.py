@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from camera_adapters.rtmp.listener import RtmpListener
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.stream import Stream, Variant
+from camera_adapters.webrtc.advertised import NetworkAddresses
 from camera_adapters.webrtc.input import WebRtcInput
 from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.audit import AuditRecord, append
@@ -35,9 +36,11 @@ from gateway.live.waiting import run_begins
 from gateway.live.whep import WhepEndpoint
 from gateway.live.whip import WhipEndpoint
 from gateway.masks import Polygons
+from gateway.meetings.shard_part import MeetingsPart
 from gateway.refused_tickets import RefusedTickets
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
+from gateway.shard.analysis_feed import analysis_calls
 from gateway.shard.calls import clock_calls, footage_calls, live_calls, media_calls
 from gateway.shard.cascade import CascadeSending
 from gateway.shard.clock_watch import ClockWatch
@@ -100,6 +103,7 @@ class ShardProcess:
         self._cascade: CascadeSending
         self._mse: MseEndpoint
         self._talks: TalkEndpoint
+        self._meetings: MeetingsPart
         self._context = SourceContext()
         self._restreams: Restreams | None = None
         self._push = PushDoor(lambda why, address: self._refused.note(why, address))
@@ -116,7 +120,8 @@ class ShardProcess:
                 loops.append(keeping.run())
             for loop in loops:
                 stack.callback(asyncio.create_task(loop).cancel)
-            stack.push_async_callback(_ended, asyncio.create_task(self._fetching.run()))
+            for ending in (self._fetching.run(), self._meetings.run()):
+                stack.push_async_callback(_ended, asyncio.create_task(ending))
             await run_until_stopped(self._lag, http_port=port)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> int:
@@ -186,15 +191,28 @@ class ShardProcess:
         incoming = WebRtcInput(output.mux, output.identity, clock.now_us)
         stack.callback(incoming.close)
         self._talks = TalkEndpoint(
-            incoming, lambda ticket: self._sessions.open(ticket, "talk"), self._loudspeaker
+            incoming,
+            lambda ticket: self._sessions.open(ticket, "talk"),
+            self._loudspeaker,
+            ice_servers=settings.webrtc.ice_servers,
         )
+        self._meetings = MeetingsPart(
+            settings, self._name, self._reader, rows, self._recorder, self._shard, output,
+            clock.now_us, self._refused.note, self._store, transcoder,
+        )  # fmt: skip
+        stack.push_async_callback(self._meetings.close)
         await self._start_restreams(stack)
         await self._start_push(stack)
 
         routes = [*self._whep.routes(), *self._mse.routes()]
-        routes += self._talks.routes()
+        routes += [*self._talks.routes(), *self._meetings.routes()]
         if settings.push.enabled:
-            routes += WhipEndpoint(incoming, self._push.admit, APPLICATION).routes()
+            routes += WhipEndpoint(
+                incoming,
+                self._push.admit,
+                APPLICATION,
+                ice_servers=settings.webrtc.ice_servers,
+            ).routes()
         port = await stack.enter_async_context(serve_http(self._name, routes))
         stack.callback(self._whep.close)
         stack.callback(self._mse.close)
@@ -210,7 +228,9 @@ class ShardProcess:
                 **live_calls(self._reconcile, self._revoke, self._sessions.hand_over),
                 **clock_calls(self._clocks),
                 **sampling_calls(self._shard),
+                **analysis_calls(self._shard),
                 **self._fetching.calls(),
+                **self._meetings.calls(),
                 "shard.status": self._status,
                 "shard.watch": self._report.watch,
                 "shard.figures": self._report.figures,
@@ -249,11 +269,19 @@ class ShardProcess:
         port = configured.udp_port + self._number - 1 if configured.udp_port else 0
         addresses = configured.advertise_addresses or _own_addresses(self._settings.listen.address)
         try:
-            return WebRtcOutput.open(udp_port=port, advertise_addresses=addresses)
+            return WebRtcOutput.open(
+                udp_port=port,
+                advertise_addresses=addresses,
+                networks=[
+                    NetworkAddresses(ipaddress.ip_network(one.network), tuple(one.addresses))
+                    for one in configured.networks
+                ],
+            )
         except (OSError, ValueError) as error:
+            told = [*addresses, *(one for net in configured.networks for one in net.addresses)]
             raise ConfigurationError(
-                f"WebRTC cannot use UDP port {port} on {', '.join(addresses)}: {error}; "
-                "see webrtc.udp_port and webrtc.advertise_addresses"
+                f"WebRTC cannot use UDP port {port} on {', '.join(told)}: {error}; "
+                "see webrtc.udp_port, webrtc.advertise_addresses and webrtc.networks"
             ) from None
 
     async def _start_restreams(self, stack: contextlib.AsyncExitStack) -> None:
@@ -334,6 +362,7 @@ class ShardProcess:
         if not self._shard.derived.cover(masks):
             return
         self._cascade.cover()
+        self._meetings.cover()
         for session in self._sessions.seeing_all_of(masks.__contains__):
             self._whep.revoke(session.session_id, "masks_changed")
             self._mse.revoke(session.session_id, "masks_changed")
@@ -384,7 +413,7 @@ class ShardProcess:
     def _revoke(self, session_ids: list[str]) -> int:
         """End these sessions now, and for good. Returns how many viewers that were."""
         self._sessions.revoke(session_ids)
-        ended = 0
+        ended = self._meetings.revoke(session_ids)
         for session_id in session_ids:
             ended += self._whep.revoke(session_id)
             ended += self._mse.revoke(session_id)
@@ -425,6 +454,7 @@ class ShardProcess:
             "cascade_sessions": len(self._cascade),
             "restream_readers": self._restreams.session_count if self._restreams else 0,
             **self._fetching.figures(),
+            **self._meetings.figures(),
         }
 
 

@@ -16,6 +16,8 @@ from gateway.refused_tickets import KnownPeer
 # What the kernel may hold of a viewer's stream: it is time that the viewer is behind.
 _SEND_BUFFER_BYTES = 256 * 1024
 _STOP_S = 3
+# An offer of a meeting has some thirty sections, each with all that a browser can decode.
+_WEBSOCKET_MESSAGE_BYTES = 512 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -42,7 +44,7 @@ async def serve_http(name: str, routes: Sequence[BaseRoute]) -> AsyncIterator[in
             access_log=False,
             lifespan="off",
             ws_per_message_deflate=False,
-            ws_max_size=64 * 1024,
+            ws_max_size=_WEBSOCKET_MESSAGE_BYTES,
             timeout_graceful_shutdown=_STOP_S,
         )
     )

@@ -36,9 +36,14 @@ COLUMNS = (
     Column("password", ("密码", "password")),
     Column("transport", ("传输", "transport"), example="自动"),
     Column("record", ("录像", "record"), example="连续"),
+    Column("analysis", ("分析", "analysis"), example="自动"),
     Column("retention_days", ("保存天数", "retention_days"), example="30"),
     Column("retention_bytes", ("保存字节", "retention_bytes")),
     Column("enabled", ("启用", "enabled"), example="是"),
+    Column("longitude", ("经度", "longitude"), example="112.5881"),
+    Column("latitude", ("纬度", "latitude"), example="31.1678"),
+    Column("heading_deg", ("朝向", "heading_deg", "方位角")),
+    Column("view_deg", ("视角", "view_deg", "视场角")),
     # Instead of addresses; see gateway.sheets.made_addresses.
     Column("make", ("品牌", "make", "厂商", "厂家")),
     Column("address", ("地址", "address", "IP", "IP地址")),
@@ -50,6 +55,7 @@ PLACE_AXES = ("department", "police", "platform")
 
 TRANSPORTS = {"自动": "auto"}
 RECORDS = {"连续": "continuous", "不录像": "off"}
+ANALYSES = {"自动": "auto", "分析": "on", "不分析": "off"}
 # Of pydantic's kinds of fault, our codes.
 _CODES = {
     "missing": "required",
@@ -57,6 +63,10 @@ _CODES = {
     "string_too_long": "too_long",
     "literal_error": "unknown_value",
     "int_parsing": "not_a_number",
+    "float_parsing": "not_a_number",
+    "finite_number": "not_a_number",
+    "greater_than": "not_a_number",
+    "less_than": "not_a_number",
     "greater_than_equal": "not_a_number",
     "less_than_equal": "not_a_number",
 }
@@ -99,7 +109,7 @@ def _form(row: Row, enabled: bool, faults: list[Fault]) -> CameraForm | None:
         for name in (*CAMERA_COLUMNS, "password")
         if row.text(name) and name not in ("enabled", "name")
     }
-    for name, words in (("transport", TRANSPORTS), ("record", RECORDS)):
+    for name, words in (("transport", TRANSPORTS), ("record", RECORDS), ("analysis", ANALYSES)):
         if name in fields:
             fields[name] = words.get(row.text(name), row.text(name).lower())
     try:

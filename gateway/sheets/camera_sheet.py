@@ -15,6 +15,7 @@ from gateway.identifiers import new_id
 from gateway.people.search_key import search_key
 from gateway.secrets import SealError, seal, unseal
 from gateway.sheets.camera_line import (
+    ANALYSES,
     COLUMNS,
     IMPORT_ONLY,
     PLACE_AXES,
@@ -67,6 +68,7 @@ def export_cameras(cameras: Iterable[KnownCamera], areas: KnownAreas) -> Iterato
     shown: dict[str, dict[Any, str]] = {
         "transport": {value: name for name, value in TRANSPORTS.items()},
         "record": {value: name for name, value in RECORDS.items()},
+        "analysis": {value: name for name, value in ANALYSES.items()},
         "enabled": {True: written(True), False: written(False)},
     }
     for camera in cameras:

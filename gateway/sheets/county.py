@@ -114,9 +114,14 @@ CAMERA_COLUMNS = (
     "username",
     "transport",
     "record",
+    "analysis",
     "retention_days",
     "retention_bytes",
     "enabled",
+    "longitude",
+    "latitude",
+    "heading_deg",
+    "view_deg",
 )
 
 

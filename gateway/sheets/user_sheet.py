@@ -36,10 +36,13 @@ ROLE_NAMES = {
     Role.VIEWER: "观看员",
     Role.OPERATOR: "值班员",
     Role.INVESTIGATOR: "侦查员",
+    Role.SUPERVISOR: "侦查主管",
     Role.AREA_ADMIN: "区域管理员",
     Role.AUDITOR: "审计员",
     Role.INSPECTOR: "检查员",
     Role.INTEGRATOR: "平台对接",
+    Role.SITE: "会场",
+    Role.CONVENER: "会议召集人",
     Role.SYSTEM_ADMIN: "系统管理员",
 }
 _ROLES_BY_NAME = {name: role for role, name in ROLE_NAMES.items()} | {

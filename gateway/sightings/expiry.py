@@ -9,6 +9,7 @@ from gateway.database.sighting_tables import sighting_leftovers, sighting_places
 from gateway.database.tables import cameras
 from gateway.settings import Settings
 from gateway.sightings.sighting_rows import is_held
+from recorder.leftovers import delete_leftovers
 from recorder.retention import DAY_US
 from recorder.rows import RowWriter
 from recorder.stores import Store
@@ -48,15 +49,13 @@ class SightingExpiry:
 
     async def finish(self) -> int:
         """Delete the objects whose rows are gone; gives how many."""
-        gone = 0
-        while True:
-            statement = sa.select(sighting_leftovers.c.store_key).limit(_AT_ONCE)
-            async with self._reader.connect() as connection:
-                keys = list(await connection.scalars(statement))
-            if not keys:
-                return gone
-            await self._store.delete(keys)
-            gone += await self._rows.write("sightings.forget", store_keys=keys)
+        return await delete_leftovers(
+            self._reader,
+            self._rows,
+            self._store,
+            sighting_leftovers.c.store_key,
+            "sightings.forget",
+        )
 
     async def _due(self, now_us: int) -> list[tuple[int, int]]:
         """Places with something to go: (place id, before when)."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.gat1400.objects import Sighting
@@ -24,8 +23,7 @@ from gateway.sightings.keys import own_key, store_key
 from recorder.retention import DAY_US
 from recorder.rows import RowWriter
 from recorder.stores import Store, StoreError
-
-_log = structlog.get_logger(__name__)
+from recorder.stores.staging import take_back, unlink_all, write_pieces
 
 # A device's clock may be ahead by so much, and its pass as old, to be believed.
 AHEAD_US = 600_000_000
@@ -60,19 +58,13 @@ class Intake:
 
     async def open(self) -> None:
         """Take away what a killed process stored and never had a row for."""
-        for name in await asyncio.to_thread(_names, self._staging):
-            try:
-                platform_id, at_us, key, _ = name.split("~")
-                own = bytes.fromhex(key)
-                if not await self._known([own]):
-                    await self._store.delete([store_key(platform_id, int(at_us), own)])
-            except ValueError:
-                _log.warning("a foreign file in the folder of sightings", name=name)
-                continue
-            except StoreError as error:
-                _log.warning("left for the next start", name=name, why=str(error))
-                continue
-            await asyncio.to_thread((self._staging / name).unlink, missing_ok=True)
+
+        async def key_without_row(name: str) -> str | None:
+            platform_id, at_us, key, _ = name.split("~")
+            own = bytes.fromhex(key)
+            return None if await self._known([own]) else store_key(platform_id, int(at_us), own)
+
+        await take_back(self._staging, self._store, key_without_row)
 
     async def take(
         self, platform_id: str, found: Sequence[Sighting], fallback_code: str, now_us: int
@@ -115,7 +107,7 @@ class Intake:
             # What may be in the store without a row: its name stays, its bytes need not.
             await asyncio.shield(asyncio.to_thread(_settle, staged, done))
             raise
-        await asyncio.to_thread(_unlink, staged)
+        await asyncio.to_thread(unlink_all, staged)
         return taken
 
     async def _known(self, keys: Sequence[bytes]) -> set[bytes]:
@@ -125,7 +117,7 @@ class Intake:
 
     async def _put(self, key: str, path: Path, one: Sighting) -> None:
         async with self._slots:
-            await asyncio.to_thread(_write, path, [picture.data for picture in one.pictures])
+            await asyncio.to_thread(write_pieces, path, [picture.data for picture in one.pictures])
             await self._store.put(key, path)
 
 
@@ -169,24 +161,8 @@ def row_of(
     }
 
 
-def _write(path: Path, pieces: Sequence[bytes]) -> None:
-    with path.open("xb", buffering=0) as file:
-        for piece in pieces:
-            file.write(piece)
-
-
-def _unlink(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-
-
 def _settle(paths: Sequence[Path], outcomes: Sequence[object]) -> None:
     for path, outcome in zip(paths, outcomes, strict=True):
         path.unlink(missing_ok=True)
         if not (isinstance(outcome, StoreError) and outcome.code in _SURELY_NOT):
             path.touch()
-
-
-def _names(folder: Path) -> list[str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    return sorted(path.name for path in folder.iterdir())

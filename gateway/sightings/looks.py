@@ -27,11 +27,24 @@ class LookSigner:
     def __init__(self, secret: bytes) -> None:
         self._key = derive_key(secret, "sighting looks")
 
-    def sign(self, user_id: str, reason: ReasonGiven, asked: Mapping[str, Any]) -> str:
-        """Text for a URL. ``asked`` is what the search was for."""
+    def sign(
+        self,
+        user_id: str,
+        reason: ReasonGiven,
+        asked: Mapping[str, Any],
+        until_us: int | None = None,
+    ) -> str:
+        """Text for a URL. ``asked`` is what the search was for. ``until_us``: of the look that this
+        one follows from, so that none renews itself; left out, it begins now.
+        """
         content = [
-            user_id, now_us() + LASTS_US, reason.code, reason.text, reason.case_id, _digest(asked),
-        ]  # fmt: skip
+            user_id,
+            now_us() + LASTS_US if until_us is None else until_us,
+            reason.code,
+            reason.text,
+            reason.case_id,
+            _digest(asked),
+        ]
         body = json.dumps(content, separators=(",", ":")).encode()
         mac = hmac.new(self._key, body, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(mac + body).decode()
@@ -42,6 +55,13 @@ class LookSigner:
         """The reason; None for what is not ours, not theirs, too old, or of another search than
         ``asked``, where that is given.
         """
+        found = self.read_until(text, user_id, asked)
+        return None if found is None else found[0]
+
+    def read_until(
+        self, text: str, user_id: str, asked: Mapping[str, Any] | None = None
+    ) -> tuple[ReasonGiven, int] | None:
+        """As :meth:`read`, and until when the look is good."""
         if len(text) > LOOK_LIMIT:
             return None
         try:
@@ -59,7 +79,7 @@ class LookSigner:
             return None
         if asked is not None and search != _digest(asked):
             return None
-        return ReasonGiven(code, words, case_id)
+        return ReasonGiven(code, words, case_id), expires_us
 
 
 def _digest(asked: Mapping[str, Any]) -> str:

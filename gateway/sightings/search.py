@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.database.sighting_tables import sighting_plates, sightings
-from gateway.sightings.plates import PlatePattern
+from search.plates import PlatePattern
 
 PLACES_LIMIT = 32
 PLATES_LIMIT = 300

@@ -12,8 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.audit import AuditRecord, append_rows
-from gateway.database.audit_tables import audit_log
+from gateway.audit.deletion_records import record_days
 from gateway.database.platform_tables import platform_channels, platforms
 from gateway.database.sighting_tables import (
     sighting_deletions,
@@ -25,13 +24,13 @@ from gateway.database.sighting_tables import (
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
 from gateway.sightings.keys import store_key
-from gateway.sightings.plates import fold
+from recorder.deletion_rows import add_to_day
 from recorder.retention import DAY_US
 from recorder.rows import row_operation
 from recorder.tables import held_ranges
+from search.plates import fold
 
 DELETED_ACTION = "sighting.deleted"
-_LOOK_BACK_DAYS = 400
 
 
 @row_operation("sightings.add")
@@ -145,8 +144,15 @@ def forget(connection: sa.Connection, store_keys: Sequence[str]) -> int:
         counted[1] += row.size_bytes
         counted[2] = min(counted[2], row.at_us)
         counted[3] = max(counted[3], row.at_us)
-    for (platform_id, cause), counted in sums.items():
-        _count_deleted(connection, platform_id, today, cause, counted)
+    for (platform_id, cause), (number, size_bytes, first_us, last_us) in sums.items():
+        add_to_day(
+            connection,
+            sighting_deletions,
+            {"platform_id": platform_id, "day": today, "cause": cause},
+            {"sightings": number, "size_bytes": size_bytes},
+            first_us,
+            last_us,
+        )
     return len(gone)
 
 
@@ -155,40 +161,18 @@ def record_deletions(connection: sa.Connection, today: int) -> int:
     """Write the register's records that are missing of the days before ``today`` (days since 1970,
     UTC); gives how many. May be repeated.
     """
-    newest = connection.execute(
-        sa.select(audit_log.c.start_us)
-        .where(audit_log.c.action == DELETED_ACTION)
-        .order_by(audit_log.c.at_us.desc())
-        .limit(1)
-    ).scalar()
-    after = today - _LOOK_BACK_DAYS if newest is None else newest // DAY_US
-    table = sighting_deletions
-    days = connection.execute(
-        sa.select(
-            table.c.day,
-            table.c.cause,
-            sa.func.sum(table.c.sightings).label("sightings"),
-            sa.func.sum(table.c.size_bytes).label("bytes"),
-            sa.func.count().label("platforms"),
-            sa.func.min(table.c.first_us).label("first_us"),
-            sa.func.max(table.c.last_us).label("last_us"),
-        )
-        .where(table.c.day > after, table.c.day < today)
-        .group_by(table.c.day, table.c.cause)
-        .order_by(table.c.day, table.c.cause)
-    ).mappings()
-    records = [
-        AuditRecord(
-            DELETED_ACTION,
-            start_us=row["day"] * DAY_US,
-            end_us=(row["day"] + 1) * DAY_US,
-            detail={name: value for name, value in row.items() if name != "day"},
-        ).to_message()
-        for row in days
-    ]
-    if records:
-        append_rows(connection, records)
-    return len(records)
+    table = sighting_deletions.c
+    return record_days(
+        connection,
+        DELETED_ACTION,
+        sighting_deletions,
+        {
+            "sightings": sa.func.sum(table.sightings),
+            "bytes": sa.func.sum(table.size_bytes),
+            "platforms": sa.func.count(),
+        },
+        today,
+    )
 
 
 def is_held(camera_id: str | None) -> sa.ColumnElement[bool]:
@@ -268,35 +252,3 @@ def _forget_plates(connection: sa.Connection, plates: Iterable[str]) -> None:
         left = sa.select(sightings.c.id).where(sightings.c.plate == plate).limit(1)
         if connection.scalar(left) is None:
             connection.execute(sa.delete(sighting_plates).where(sighting_plates.c.plate == plate))
-
-
-def _count_deleted(
-    connection: sa.Connection, platform_id: str, day: int, cause: str, counted: list[int]
-) -> None:
-    table = sighting_deletions.c
-    here = (table.platform_id == platform_id, table.day == day, table.cause == cause)
-    number, size_bytes, first_us, last_us = counted
-    known = connection.execute(sa.select(table.first_us, table.last_us).where(*here)).one_or_none()
-    if known is None:
-        connection.execute(
-            sa.insert(sighting_deletions).values(
-                platform_id=platform_id,
-                day=day,
-                cause=cause,
-                sightings=number,
-                size_bytes=size_bytes,
-                first_us=first_us,
-                last_us=last_us,
-            )
-        )
-        return
-    connection.execute(
-        sa.update(sighting_deletions)
-        .where(*here)
-        .values(
-            sightings=table.sightings + number,
-            size_bytes=table.size_bytes + size_bytes,
-            first_us=min(known.first_us, first_us),
-            last_us=max(known.last_us, last_us),
-        )
-    )

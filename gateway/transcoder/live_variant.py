@@ -42,9 +42,9 @@ class QueuePosition:
 class LiveVariant:
     """Attach it to a camera's Stream; ``output`` then carries the variant.
 
-    ``h264`` and ``masked`` transcode the picture and pass the sound on; ``opus`` transcodes AAC
-    sound and passes the picture on. ``masks`` are burnt into the picture. Times stay
-    those of the source. While it waits for a place, :attr:`queue` says where, ``on_queue`` is
+    ``h264`` and ``masked`` transcode the picture and pass the sound on; ``opus`` transcodes
+    sound that is no Opus and passes the picture on. ``masks`` are burnt into the picture. Times
+    stay those of the source. While it waits for a place, :attr:`queue` says where, ``on_queue`` is
     called with each change, and ``output`` has no run. A failed job is tried again as long as the
     variant is attached. Call :meth:`close` to end it.
     """
@@ -79,7 +79,7 @@ class LiveVariant:
         wanted = [
             index
             for index, track in enumerate(tracks)
-            if track.kind == self._kind and (self._kind == "video" or track.codec is Codec.AAC)
+            if track.kind == self._kind and (self._kind == "video" or track.codec is not Codec.OPUS)
         ]
         self._index = wanted[0] if wanted else None
         if self._index is None:

@@ -14,8 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.database.engine import create_writer_engine
-from gateway.database.migrate import load_tables
 from gateway.database.tables import audit_log
 from gateway.database.writer_process import load_operations
 from gateway.identifiers import now_us
@@ -25,6 +23,7 @@ from gateway.settings import Settings
 from gateway.shard.sessions import LiveSessions
 from gateway.tickets import Ticket, TicketSigner
 from recorder.rows import LocalRowWriter
+from tests.gateway.kept import new_database
 
 SIGNER = TicketSigner(bytes(32))
 TICKET = Ticket(
@@ -45,8 +44,7 @@ async def test_each_kind_of_refusal_is_on_record_once_a_minute_from_each_address
     tmp_path: Path,
 ) -> None:
     load_operations()
-    engine = create_writer_engine(Settings(data_directory=tmp_path))
-    load_tables().create_all(engine)
+    engine = new_database(Settings(data_directory=tmp_path))
     rows = LocalRowWriter(engine)
     refused = RefusedTickets(rows, "shard-1")
     sessions = LiveSessions(SIGNER, on_refused=refused.note)

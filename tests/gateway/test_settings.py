@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import Settings, SettingsError, load_settings
+from gateway.settings.analysis import OWN_DETECTOR
+from search.detectors.loading import DEFAULT_MODEL
 
 
 def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
@@ -75,3 +77,23 @@ def test_every_setting_is_in_the_documentation_with_no_other() -> None:
     page = Path(__file__).resolve().parent.parent.parent / "docs" / "settings.md"
     told = {line.split("`")[1] for line in page.read_text().splitlines() if line.startswith("| `")}
     assert told == {one.name for one in load_settings(environment={}).origins}
+
+
+def test_models_have_names_and_files_that_can_be_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "gridsight.toml"
+    file.write_text('[search.models]\nnight = "/models/night.onnx"\n')
+    loaded = load_settings(file=file, environment={})
+    assert loaded.settings.search.models == {"night": Path("/models/night.onnx")}
+    assert Settings.from_json(loaded.settings.to_json()) == loaded.settings
+    shown = {one.name: one.value for one in loaded.origins}
+    assert shown["search.models"] == '{"night": "/models/night.onnx"}'
+    file.write_text('[search]\ndetector = "/a/m.onnx"\nmodels = {m2 = "/b/m.onnx"}\n')
+    with pytest.raises(SettingsError, match="two model files are called m"):
+        load_settings(file=file, environment={})
+    assert Path(DEFAULT_MODEL).stem == OWN_DETECTOR
+    file.write_text(f'[search]\nmodels = {{other = "/a/{OWN_DETECTOR}.onnx"}}\n')
+    with pytest.raises(SettingsError, match=f"two model files are called {OWN_DETECTOR}"):
+        load_settings(file=file, environment={})
+    file.write_text('[search.models]\n"a b" = "/models/night.onnx"\n')
+    with pytest.raises(SettingsError, match=r"search\.models"):
+        load_settings(file=file, environment={})

@@ -29,10 +29,10 @@ from gateway.platforms.gat1400.listener import SMALL_BODY, Incoming, Refused, ta
 from gateway.platforms.gat1400.shares import shared_places
 from gateway.platforms.operations import DesiredPlatform
 from gateway.sightings.keys import own_key
-from gateway.sightings.plates import PatternError, read_pattern
 from gateway.sightings.search import SightingQuery, find_by_keys, search
 from recorder.retention import DAY_US
 from recorder.rows import RowError
+from search.plates import PatternError, read_pattern
 
 if TYPE_CHECKING:
     from gateway.platforms.gat1400.hub import Hub

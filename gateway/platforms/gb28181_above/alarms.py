@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +16,8 @@ from camera_adapters.gb28181.alarm import (
 )
 from gateway.database.operating_tables import device_events
 from gateway.identifiers import US_PER_S, now_us
+from gateway.masks import mask_histories
+from gateway.zones.beside_masks import Row, of_zone, told_beside_masks
 
 _ROWS_AT_ONCE = 500
 # Rows become visible a little after their time, and a device's own time counts where its clock is
@@ -30,6 +32,10 @@ _WORDS: dict[str, tuple[int, int | None, int]] = {
     "tamper": (BY_DEVICE, 2, 2),
     "line_crossing": (BY_VIDEO, 5, 3),
     "intrusion": (BY_VIDEO, 6, 3),
+    "wrong_way": (BY_VIDEO, 7, 3),
+    "loitering": (BY_VIDEO, 8, 3),
+    "crowd": (BY_VIDEO, 10, 3),
+    "abandoned_object": (BY_VIDEO, 3, 3),
     "digital_input": (BY_DEVICE, None, 3),
     "sound": (BY_OTHER, None, 4),
     "video_loss": (BY_DEVICE, 1, 2),
@@ -38,6 +44,15 @@ _WORDS: dict[str, tuple[int, int | None, int]] = {
     "emergency": (BY_OTHER, None, 1),
     "other": (BY_OTHER, None, 4),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class CameraAlarm:
+    """An alarm without number and code. ``beneath_mask``: only for who may lift masks."""
+
+    camera_id: str
+    alarm: Alarm
+    beneath_mask: bool
 
 
 class AlarmFeed:
@@ -50,8 +65,8 @@ class AlarmFeed:
         self._known: dict[str, int] | None = None
         self._reads = 0
 
-    async def read(self) -> list[tuple[str, Alarm]]:
-        """``(camera_id, alarm)`` of what is new, in order; the alarms without number and code."""
+    async def read(self) -> list[CameraAlarm]:
+        """What is new, in order."""
         wide = self._reads % _WIDE_EVERY == 0
         from_us = now_us() - (_CLOCK_US if wide else _LATE_US)
         table = device_events
@@ -71,26 +86,37 @@ class AlarmFeed:
                         table.c.camera_id,
                         table.c.kind,
                         table.c.begin_us,
+                        table.c.end_us,
                         table.c.source,
+                        table.c.detail,
                     )
                     .where(table.c.begin_us >= from_us, table.c.camera_id.is_not(None))
                     .order_by(table.c.begin_us, table.c.id)
                     .limit(_ROWS_AT_ONCE + len(known))
                 )
-            ).all()
+            ).mappings()
+            new = [dict(row) for row in rows if row["id"] not in known]
+            watched = {row["camera_id"] for row in new if of_zone(row)}
+            masks = await mask_histories(connection, watched) if watched else {}
         self._reads += 1
-        new = [row for row in rows if row.id not in known]
-        known.update((row.id, row.begin_us) for row in new)
+        known.update((row["id"], row["begin_us"]) for row in new)
         if wide:
             self._known = {one: at_us for one, at_us in known.items() if at_us >= from_us}
-        return [(str(row.camera_id), alarm) for row in new if (alarm := alarm_of(row)) is not None]
+        found = []
+        for row in new:
+            alarm = _alarm_of(row)
+            if alarm is not None:
+                versions = masks.get(row["camera_id"], ())
+                beneath = of_zone(row) and told_beside_masks(row, versions) is None
+                found.append(CameraAlarm(row["camera_id"], alarm, beneath))
+        return found
 
 
-def alarm_of(row: Any) -> Alarm | None:
+def _alarm_of(row: Row) -> Alarm | None:
     """An event's row in the words of the standard; None for what is no alarm (positions)."""
-    words = _WORDS.get(row.kind)
+    words = _WORDS.get(row["kind"])
     if words is None:
         return None
     method, kind, priority = words
-    description = f"{row.kind} {row.source}".strip()[:200]
-    return Alarm(0, "", priority, method, row.begin_us, description, kind)
+    description = f"{row['kind']} {row['source']}".strip()[:200]
+    return Alarm(0, "", priority, method, row["begin_us"], description, kind)

@@ -213,9 +213,9 @@ class PlatformsAbove:
         while True:
             await asyncio.sleep(_ALARM_INTERVAL_S)
             try:
-                for camera_id, alarm in await self._alarms.read():
+                for told in await self._alarms.read():
                     for held in self._held.values():
-                        held.tell_alarm(camera_id, alarm)
+                        held.tell_alarm(told)
             except _FAULTS as error:
                 _log.warning("alarms cannot be read; trying again", why=str(error))
             except Exception:

@@ -55,8 +55,8 @@ async def read_shared(connection: AsyncConnection, platform_id: str) -> SharedRo
             cameras.c.enabled,
             channel.c.status,
             channel.c.facts,
-            channel.c.longitude,
-            channel.c.latitude,
+            cameras.c.longitude,
+            cameras.c.latitude,
         )
         .outerjoin(
             channel,

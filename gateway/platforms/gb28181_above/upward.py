@@ -28,6 +28,7 @@ from camera_adapters.gb28181.xml_bodies import Element, XmlBodyError
 from camera_adapters.sip.endpoint import IncomingRequest, SipEndpoint
 from gateway.control.channel import ControlError
 from gateway.identifiers import now_us
+from gateway.platforms.gb28181_above.alarms import CameraAlarm
 from gateway.platforms.gb28181_above.asked import Asked
 from gateway.platforms.gb28181_above.carried import HeldMovements, NotCarried, steer_command
 from gateway.platforms.gb28181_above.link import Link
@@ -127,9 +128,13 @@ class PlatformAbove:
         if before is None or len(before.cameras) != len(shared.cameras):
             self._report()
 
-    def tell_alarm(self, camera_id: str, told: Alarm) -> None:
-        """An alarm of a camera; told only if the camera is shared and alarms are subscribed for."""
-        camera = self._camera_of(camera_id)
+    def tell_alarm(self, of_camera: CameraAlarm) -> None:
+        """An alarm; told only if its camera is shared, alarms are subscribed for, and no mask hides
+        what it is about from this platform.
+        """
+        if of_camera.beneath_mask and not self.platform.options.get("may_lift_masks", False):
+            return
+        camera, told = self._camera_of(of_camera.camera_id), of_camera.alarm
         if camera is not None:
             self._subscriptions.tell_alarm(
                 Alarm(

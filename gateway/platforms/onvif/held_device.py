@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from camera_adapters.device_events import DeviceEvent, DeviceEventKind, DeviceEventState
+from camera_adapters.event_wait import wait_for_event
 from camera_adapters.onvif import device
 from camera_adapters.onvif.addresses import DEVICE_SERVICE_PATH
 from camera_adapters.onvif.client import OnvifClient
@@ -227,8 +228,7 @@ class HeldDevice:
                 _log.exception("a device cannot be held", platform=self.platform.id)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
             self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), again_s)
+            await wait_for_event(self._wake, again_s)
 
     async def _describe(self) -> None:
         async with self._describing, self._shared.describing:

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy as sa
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
@@ -22,8 +21,7 @@ from gateway.api.services import Services
 from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
-from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.database.migrate import upgrade
+from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import load_operations
 from gateway.identifiers import new_id, now_us
 from gateway.people import passwords
@@ -33,6 +31,7 @@ from gateway.settings import AccountabilitySettings, LogSettings, Settings
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
 from recorder.rows import LocalRowWriter
+from tests.gateway.kept import new_database
 
 PASSWORD = "correct horse 9"
 # These tests are of other things than the purpose of a look.
@@ -137,13 +136,24 @@ async def populate(county: County) -> None:
     county.other_camera = await county.add_camera("桥头", county.other_town)
 
 
-def _without_sync(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA synchronous = OFF")
-
-
 @pytest.fixture(autouse=True)
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_hasher", _QUICK)
+
+
+_made: list[FastAPI] = []
+
+
+def application(services: Services) -> FastAPI:
+    """The one application of these tests, on these services, which are all that it knows of a
+    gateway. One, since FastAPI makes up a route only when a first request passes by it: a quarter
+    of a second until all are made.
+    """
+    if not _made:
+        _made.append(create_app(services))
+    (app,) = _made
+    app.state.services = services
+    return app
 
 
 @pytest.fixture
@@ -154,10 +164,7 @@ async def county(tmp_path: Path) -> AsyncIterator[County]:
         accountability=UNASKED,
     )
     load_operations()
-    engine = create_writer_engine(settings)
-    # Nobody pulls the plug in these tests, and each writes some fifty times.
-    sa.event.listen(engine, "connect", _without_sync)
-    await asyncio.to_thread(upgrade, engine)
+    engine = new_database(settings)
     rows = LocalRowWriter(engine)
     secret = cluster_secret(settings)
     reader = create_reader_engine(settings)
@@ -176,7 +183,7 @@ async def county(tmp_path: Path) -> AsyncIterator[County]:
             http=http,
             lag=LoopLag(),
         )
-        made = County(create_app(services), services)
+        made = County(application(services), services)
         await populate(made)
         yield made
         await services.imports.close()

@@ -53,6 +53,28 @@ async def test_a_camera_that_was_never_replaced_has_its_one_device(county: Count
         assert (only["main_url"], only["until_us"]) == ("rtsp://127.0.0.1:1/村口", None)
 
 
+async def test_a_position_is_given_and_taken_away_as_a_whole(county: County) -> None:
+    await county.user("town", "area_admin", county.town)
+    url = f"/api/cameras/{county.camera}"
+    placed = {"longitude": 112.5881, "latitude": 31.1678, "heading_deg": 90, "view_deg": 60}
+    async with await county.sign_in("town") as client:
+        changed = (await client.patch(url, json=placed)).json()
+        assert {name: changed[name] for name in placed} == placed
+        # What is not about its position leaves it where it is.
+        renamed = (await client.patch(url, json={"name": "村口二"})).json()
+        assert renamed["longitude"] == 112.5881
+        assert (await client.patch(url, json={"longitude": 113.0})).status_code == 422
+        for wrong in (
+            {"longitude": 181, "latitude": 0},
+            {"longitude": 0, "latitude": 91},
+            {"heading_deg": 360},
+            {"view_deg": 0},
+        ):
+            assert (await client.patch(url, json=wrong)).status_code == 422, wrong
+        gone = (await client.patch(url, json={"longitude": None, "latitude": None})).json()
+        assert (gone["longitude"], gone["latitude"], gone["heading_deg"]) == (None, None, 90)
+
+
 async def bulk(client: httpx.AsyncClient, select: Any, change: Any, token: str = "") -> Any:
     body = {"select": select, "change": change, **({"token": token} if token else {})}
     return await client.post("/api/cameras/bulk", json=body)

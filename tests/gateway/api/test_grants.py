@@ -283,7 +283,7 @@ async def test_who_can_see_this_camera(county: County, police_station: str) -> N
         found = await ask(client, "GET", path)
         assert [one["user"]["name"] for one in found["items"]] == ["clerk", "officer", "root"]
         assert [one["ptz_priority"] for one in found["items"]] == [None, 50, 50]
-        assert found["items"][0]["rights"] == ["live"]
+        assert found["items"][0]["rights"] == ["live", "meet"]
         assert found["total"] == 3
         replaying = await ask(client, "GET", path, params={"right": "playback"})
         assert [one["user"]["name"] for one in replaying["items"]] == ["officer", "root"]

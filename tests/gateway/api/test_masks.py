@@ -67,10 +67,11 @@ async def test_a_mask_drawn_meanwhile_is_not_taken_away_unjudged(
     assert (await client.put(path, json=masks(0, WINDOW))).status_code == 200
     write = module.act
 
-    async def meanwhile(rows: Any, *arguments: Any, **further: Any) -> Any:
+    async def meanwhile(services: Any, *arguments: Any, **further: Any) -> Any:
         author = {"user_id": county.users["keeper"], "user_name": "keeper"}
-        await rows.write("masks.put", camera_id=county.camera, **masks(1, WINDOW, DOOR), **author)
-        return await write(rows, *arguments, **further)
+        drawn = masks(1, WINDOW, DOOR)
+        await services.rows.write("masks.put", camera_id=county.camera, **drawn, **author)
+        return await write(services, *arguments, **further)
 
     monkeypatch.setattr(module, "act", meanwhile)
     answer = await client.put(path, json=masks(replaced, WINDOW))

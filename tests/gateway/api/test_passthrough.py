@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway.api.access import SESSION_COOKIE
 from gateway.api.process import bind, serve_http
+from gateway.identifiers import now_us
 from gateway.settings import ListenSettings
 from tests.gateway.api.conftest import County
 
@@ -26,6 +27,7 @@ class Upstream:
         self.sent = 0
         self.application = web.Application(client_max_size=2**30)
         self.application.router.add_route("*", "/s/shard-1/echo/{rest:.*}", self.echo)
+        self.application.router.add_route("*", "/s/shard-1/meeting/{rest:.*}", self.echo)
         self.application.router.add_get("/s/shard-1/big", self.big)
         self.application.router.add_get("/s/shard-1/endless", self.endless)
         self.application.router.add_get("/s/shard-1/socket", self.socket)
@@ -69,6 +71,9 @@ class Upstream:
                 await socket.send_bytes(message.data[::-1])
             elif message.data == "stop":
                 break
+            elif message.data == "die":
+                assert request.transport is not None
+                request.transport.abort()
             else:
                 await socket.send_str(message.data.upper())
         await socket.close(code=4000)
@@ -173,6 +178,16 @@ async def test_messages_go_both_ways_and_the_code_comes_back(
         assert socket.close_code == 4000
 
 
+async def test_a_process_that_is_lost_says_come_again(
+    origin: str, client: aiohttp.ClientSession
+) -> None:
+    async with client.ws_connect(f"{origin}/s/shard-1/socket") as socket:
+        await socket.receive_json()
+        await socket.send_str("die")
+        await socket.receive()
+        assert socket.close_code == 1012
+
+
 async def test_a_page_of_another_site_gets_no_socket(
     origin: str, client: aiohttp.ClientSession, county: County
 ) -> None:
@@ -184,6 +199,40 @@ async def test_a_page_of_another_site_gets_no_socket(
             pass  # it is the origin alone that is refused
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await client.ws_connect(origin + path, headers=own | {"Origin": "http://evil.test"})
+
+
+async def test_a_meetings_own_address_leads_a_codec_to_where_it_runs(
+    origin: str, client: aiohttp.ClientSession, county: County
+) -> None:
+    chair = await county.user("chair", None)
+    columns = {
+        "title": "例会", "area_id": county.town, "created_by": chair, "scheduled_us": now_us(),
+        "planned_s": 3600, "starts_itself": False, "rings": False, "lobby": False,
+        "muted_on_entry": False, "records": False,
+    }  # fmt: skip
+    meeting_id = await county.write(
+        "meetings.create",
+        columns=columns,
+        chair={"user_id": chair, "name": "chair", "area_id": None},
+    )
+    address = f"{origin}/m/{meeting_id}"
+    headers = {"Authorization": "Bearer x", "Content-Type": "application/sdp"}
+    for nowhere in (address, f"{origin}/m/mtg_none"):
+        async with client.post(f"{nowhere}/whip", data=b"v=0", headers=headers) as response:
+            assert response.status == 409
+            assert (await response.json())["error"]["code"] == "meeting_not_running"
+    await county.write("meetings.start", meeting_id=meeting_id, shard="shard-1")
+    async with client.post(f"{address}/whip", data=b"v=0", headers=headers) as response:
+        seen = await response.json()
+        # Relative to what was asked for: the session's address is the meeting's, too.
+        assert (response.status, response.headers["Location"]) == (201, "whep/1")
+    assert (seen["method"], seen["path"]) == ("POST", "/s/shard-1/meeting/whip")
+    assert seen["headers"]["authorization"] == "Bearer x"
+    async with client.delete(f"{address}/whep/abc-_1") as response:
+        assert (await response.json())["path"] == "/s/shard-1/meeting/whep/abc-_1"
+    for path in ("whip/a%2F..%2Fb", "mse", "whip/a/b"):
+        async with client.post(f"{address}/{path}", data=b"v=0", headers=headers) as response:
+            assert response.status in (404, 405, 422), path
 
 
 async def test_only_media_processes_are_reached(origin: str, client: aiohttp.ClientSession) -> None:

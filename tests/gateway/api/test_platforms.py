@@ -176,14 +176,18 @@ async def test_a_catalogue_changes_nothing_that_people_named(
     client: httpx.AsyncClient,
 ) -> None:
     made = await created(client, GB28181, county.village)
-    await give_channels(county, made["id"], {"code": "1", "name": "CH01"})
+    stood = {"longitude": 112.5881, "latitude": 31.1678}
+    await give_channels(county, made["id"], {"code": "1", "name": "CH01", **stood})
     chosen = {"area_id": county.village, "channels": [{"code": "1", "name": "村口北"}]}
     taken = (await client.post(f"/api/platforms/{made['id']}/cameras", json=chosen)).json()
     camera_id = taken["cameras"][0]["id"]
     await client.patch(f"/api/cameras/{camera_id}", json={"area_id": county.town})
-    await give_channels(county, made["id"], {"code": "1", "name": "Camera 01"})
+    await give_channels(
+        county, made["id"], {"code": "1", "name": "Camera 01", "longitude": 0.0, "latitude": 0.0}
+    )
     camera = (await client.get(f"/api/cameras/{camera_id}")).json()
     assert (camera["name"], camera["area_id"]) == ("村口北", county.town)
+    assert (camera["longitude"], camera["latitude"]) == (112.5881, 31.1678)
     page = (await client.get(f"/api/platforms/{made['id']}/channels")).json()
     assert [(one["name"], one["camera_id"]) for one in page["items"]] == [("Camera 01", camera_id)]
 

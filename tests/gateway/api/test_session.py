@@ -35,6 +35,7 @@ async def test_the_first_sign_in_leads_to_a_new_password(county: County) -> None
         assert session["rights"] == [
             "bookmark",
             "live",
+            "meet",
             "playback",
             "ptz",
             "search",

@@ -11,10 +11,9 @@ from gateway.audit import AuditRecord, append
 from gateway.audit.checkpoints import CheckpointWriter, signing_key
 from gateway.audit.outside import Outside
 from gateway.audit.verify import VerifyReport, verify
-from gateway.database.engine import create_writer_engine
-from gateway.database.migrate import load_tables
 from gateway.settings import Settings
 from recorder.rows import LocalRowWriter
+from tests.gateway.kept import new_database
 
 SECRET = b"s" * 32
 PUBLIC_KEY = signing_key(SECRET).public_key()
@@ -26,8 +25,7 @@ class Register:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.engine = create_writer_engine(Settings(data_directory=folder))
-        load_tables().create_all(self.engine)
+        self.engine = new_database(Settings(data_directory=folder))
         self.rows = LocalRowWriter(self.engine)
         self.checkpoints = CheckpointWriter(self.engine, folder, SECRET)
         self.checkpoints.open()

@@ -11,20 +11,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.database.migrate import upgrade
-from gateway.database.writer_process import load_operations
 from gateway.fetching.fetch import Fetch, FetchedCamera, Kind
-from gateway.settings import Settings
 from gateway.sources import recordings
 from gateway.sources.registry import SourceContext
 from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import LocalRowWriter
 from recorder.spool import SpoolConfig
-from recorder.stores import DirectoryStoreConfig
-from recorder.stores.directory import DirectoryStore
 from recorder.tables import segments
 from tests.gateway.fetching.made import SECOND, Device
+from tests.gateway.kept import kept
 from tests.recorder.made import START_US
 
 CAMERA = "cam_1"
@@ -64,25 +59,17 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    load_operations()
-    settings = Settings(data_directory=tmp_path)
-    writing = create_writer_engine(settings)
-    upgrade(writing)
-    rows = LocalRowWriter(writing)
-    engine = create_reader_engine(settings)
-    store = DirectoryStore(DirectoryStoreConfig(tmp_path / "store"))
-    await store.check()
-    recorder = Recorder(RecorderConfig(SpoolConfig(tmp_path / "spool"), segment_s=10), rows, store)
-    await recorder.start()
-    await _one_camera(rows)
-    device = Device([(0, 3600)])
-    monkeypatch.setitem(recordings.PLAYERS, "gb28181", device.play)
-    yield Place(rows, engine, recorder, device)
-    await recorder.close()
-    await store.close()
-    await engine.dispose()
-    rows.close()
-    writing.dispose()
+    async with kept(tmp_path) as there:
+        rows = there.rows
+        recorder = Recorder(
+            RecorderConfig(SpoolConfig(tmp_path / "spool"), segment_s=10), rows, there.store
+        )
+        await recorder.start()
+        await _one_camera(rows)
+        device = Device([(0, 3600)])
+        monkeypatch.setitem(recordings.PLAYERS, "gb28181", device.play)
+        yield Place(rows, there.reader, recorder, device)
+        await recorder.close()
 
 
 async def _one_camera(rows: LocalRowWriter) -> None:

@@ -26,7 +26,7 @@ import recorder.index  # noqa: F401
 from camera_adapters.stream import AccessUnit, Codec, Track
 from gateway.audit.watching import FootageWatched, WatchedLog
 from gateway.control.channel import ControlClient, ControlServer
-from gateway.database.engine import create_reader_engine, create_writer_engine
+from gateway.database.engine import create_reader_engine
 from gateway.footage import download_route
 from gateway.footage.download import VirtualFile
 from gateway.footage.export_rights import Exports
@@ -47,11 +47,12 @@ from gateway.transcoder.client import TranscoderClient
 from gateway.transcoder.pool import TranscoderPool
 from gateway.transcoder.process import handlers
 from recorder.recorder import Recorder, RecorderConfig
-from recorder.rows import LocalRowWriter, metadata
+from recorder.rows import LocalRowWriter
 from recorder.spool import SpoolConfig
 from recorder.spool_header import RecordedSource
 from recorder.stores import DirectoryStoreConfig
 from recorder.stores.directory import DirectoryStore
+from tests.gateway.kept import new_database
 
 SECRET = b"s" * 32
 CAMERA = "cam_one"
@@ -253,9 +254,8 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def rows(settings: Settings) -> Iterator[LocalRowWriter]:
     settings.data_directory.mkdir(parents=True, exist_ok=True)
-    engine = create_writer_engine(settings)
+    engine = new_database(settings)
     with engine.begin() as connection:
-        metadata.create_all(connection)
         populate(connection)
     writer = LocalRowWriter(engine)
     yield writer

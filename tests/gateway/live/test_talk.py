@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.contrib.media import MediaPlayer
+from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from camera_adapters.rtp.clocks import SteadyClock
@@ -22,6 +23,7 @@ from camera_adapters.webrtc.input import WebRtcInput
 from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.live.talk import Loudspeaker, LoudspeakerRefused, TalkEndpoint
 from gateway.live.whep import SessionRefused
+from gateway.settings import IceServer
 from gateway.shard.desired import DesiredSource
 from gateway.shard.loudspeakers import open_loudspeaker
 from gateway.sources.registry import SourceContext
@@ -57,6 +59,9 @@ class Speaker:
             self.ended.set_result("closed")
 
 
+TURN = IceServer(urls=["turns:turn.example:443?transport=tcp"], secret=SecretStr("word"))
+
+
 class Place:
     """An endpoint; a ticket is ``NAME:PRIORITY``."""
 
@@ -64,7 +69,7 @@ class Place:
         self.sessions: list[Session] = []
         self.speakers: list[Loudspeaker] = []
         self.input = WebRtcInput(output.mux, output.identity, SteadyClock().now_us)
-        self.endpoint = TalkEndpoint(self.input, self._open, self.loudspeaker)
+        self.endpoint = TalkEndpoint(self.input, self._open, self.loudspeaker, ice_servers=[TURN])
         transport = httpx.ASGITransport(app=Starlette(routes=self.endpoint.routes()))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://shard")
         self.url = ""
@@ -156,6 +161,7 @@ async def test_what_is_said_in_the_browser_is_heard_at_the_camera(
     async with microphone() as peer:
         response = await place.talk("wang:50", peer.localDescription.sdp)
         assert response.status_code == 201, response.text
+        assert f'<{TURN.urls[0]}>; rel="ice-server"; username="' in response.headers["Link"]
         await peer.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
         async with asyncio.timeout(30):
             while not heard.exists() or heard.stat().st_size < 16_000:  # noqa: ASYNC110

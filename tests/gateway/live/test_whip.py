@@ -10,6 +10,7 @@ import httpx
 import pytest
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.contrib.media import MediaPlayer
+from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from camera_adapters.pushed import PushedSource
@@ -18,6 +19,7 @@ from camera_adapters.stream import Codec, Variant
 from camera_adapters.webrtc.input import WebRtcInput
 from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.live.whip import WhipEndpoint
+from gateway.settings import IceServer
 from gateway.shard.desired import DesiredSource
 from gateway.sources.push_door import PushDoor
 from tests.peers.recorded_stream import RecordedStream
@@ -36,7 +38,8 @@ class Place:
         self.door = PushDoor(lambda why, who: self.refusals.append(why))
         self.door.permit([GATE])
         self.input = WebRtcInput(output.mux, output.identity, SteadyClock().now_us)
-        self.endpoint = WhipEndpoint(self.input, self.door.admit, "push")
+        turn = IceServer(urls=["turns:turn.example:443"], secret=SecretStr("word"))
+        self.endpoint = WhipEndpoint(self.input, self.door.admit, "push", ice_servers=[turn])
         self.sink = RecordedStream()
         self.source = PushedSource(self.door.slot(GATE), self.sink.stream)
         transport = httpx.ASGITransport(app=Starlette(routes=self.endpoint.routes()))
@@ -87,6 +90,7 @@ async def test_what_is_published_is_shown(place: Place) -> None:
         response = await place.post(peer.localDescription.sdp)
         assert response.status_code == 201, response.text
         assert "a=recvonly" in response.text
+        assert ':push-gate"; credential="' in response.headers["Link"]
         await peer.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
         await place.sink.until(
             lambda: len(place.sink.pictures) >= 60 and len(place.sink.sound) >= 60

@@ -13,8 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.database.migrate import load_tables
+from gateway.database.engine import create_reader_engine
 from gateway.database.tables import areas, sign_in_sessions, users
 from gateway.database.writer_process import load_operations
 from gateway.people.areas import subtree, within
@@ -28,6 +27,7 @@ from gateway.people.sign_in import (
 )
 from gateway.settings import Settings, SignInSettings
 from recorder.rows import LocalRowWriter, RowError
+from tests.gateway.kept import new_database
 
 PASSWORD = "correct horse 9"
 HASH = hash_password(PASSWORD)
@@ -56,8 +56,7 @@ class Rows(LocalRowWriter):
 async def rows(tmp_path: Path) -> AsyncIterator[Rows]:
     load_operations()
     settings = Settings(data_directory=tmp_path)
-    engine = create_writer_engine(settings)
-    load_tables().create_all(engine)
+    engine = new_database(settings)
     opened = Rows(engine)
     opened.reader = create_reader_engine(settings)
     yield opened
@@ -234,8 +233,7 @@ async def test_paths_always_spell_the_way_from_the_root(
 ) -> None:
     load_operations()
     settings = Settings(data_directory=tmp_path_factory.mktemp("areas"))
-    engine = create_writer_engine(settings)
-    load_tables().create_all(engine)
+    engine = new_database(settings)
     writer = LocalRowWriter(engine)
     made: list[str] = []
     for what, one, other in todo:

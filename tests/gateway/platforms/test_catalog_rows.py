@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 
 from camera_adapters.gb28181.catalog import CatalogEvent, CatalogItem, CatalogPage
 from camera_adapters.gb28181.catalog_assembly import CatalogAssembly
-from gateway.database.engine import create_writer_engine
-from gateway.database.migrate import load_tables
 from gateway.database.platform_tables import platform_channels
 from gateway.database.tables import cameras
 from gateway.database.writer_process import load_operations
@@ -30,6 +28,7 @@ from gateway.platforms.catalog_rows import (
 )
 from gateway.settings import Settings
 from recorder.rows import perform
+from tests.gateway.kept import new_database
 
 OWN = "34020000002000000001"
 GROUP = "34020000002160000001"
@@ -38,8 +37,7 @@ GROUP = "34020000002160000001"
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sa.Connection]:
     load_operations()
-    engine = create_writer_engine(Settings(data_directory=tmp_path))
-    load_tables().create_all(engine)
+    engine = new_database(Settings(data_directory=tmp_path))
     with engine.begin() as opened:
         area_id = perform(
             opened, "areas.create", {"name": "county", "parent_id": None, "code": "340221000000"}

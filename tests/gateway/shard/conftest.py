@@ -14,9 +14,9 @@ import gateway.demo
 import recorder.index  # noqa: F401  (declares the row operations)
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.stream import AccessUnit, Interruption, Track, Variant
-from gateway.database.migrate import load_tables
 from gateway.demo.clip import Clip, load_clip
 from gateway.demo.replay import ReplayServer
+from gateway.settings import Settings
 from gateway.shard.derived import DerivedVariants
 from gateway.shard.desired import DesiredSource
 from gateway.shard.feed import Feed
@@ -27,6 +27,7 @@ from recorder.rows import LocalRowWriter
 from recorder.spool import SpoolConfig
 from recorder.stores import DirectoryStoreConfig, open_store
 from recorder.tables import gaps, spans
+from tests.gateway.kept import new_database
 
 CAMERA = "cam_gate"
 
@@ -144,8 +145,7 @@ def crossing() -> Clip:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'rows.db'}")
-    load_tables().create_all(engine)
+    engine = new_database(Settings(data_directory=tmp_path))
     yield engine
     engine.dispose()
 

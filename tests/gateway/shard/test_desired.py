@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +19,8 @@ SECRET = bytes(range(32))
 
 
 @pytest.fixture
-async def reader(tmp_path: Path, engine: sa.Engine) -> AsyncIterator[AsyncEngine]:
-    made = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'rows.db'}")
+async def reader(engine: sa.Engine) -> AsyncIterator[AsyncEngine]:
+    made = create_async_engine(f"sqlite+aiosqlite:///{engine.url.database}")
     yield made
     await made.dispose()
 

@@ -50,6 +50,22 @@ def test_an_export_imported_again_changes_nothing(sheets: Sheets, form: str) -> 
     assert sheets.rows("SELECT count(password_sealed) FROM cameras") == [(2,)]
 
 
+def test_positions_come_from_a_sheet_and_go_into_one(sheets: Sheets) -> None:
+    heading = "编号,名称,区域编码,主码流,经度,纬度,朝向\n"
+    sheets.apply(
+        "cameras", heading + "A-1,村口,420881100000,rtsp://10.0.0.1/1,112.5881,31.1678,90\n"
+    )
+    assert sheets.rows("SELECT longitude, latitude, heading_deg, view_deg FROM cameras") == [
+        (112.5881, 31.1678, 90.0, None)
+    ]
+    again = sheets.check("cameras", sheets.export("cameras"))
+    assert (again.faults, again.unchanged) == ([], 1)
+    half = sheets.check("cameras", heading + "A-2,桥头,420881100000,rtsp://10.0.0.2/1,112.5881,,\n")
+    assert "a position is a longitude and a latitude" in half.faults[0].reason
+    words = sheets.check("cameras", heading + "A-2,桥头,420881100000,rtsp://10.0.0.2/1,东经,北,\n")
+    assert {fault.column for fault in words.faults} == {"经度", "纬度"}
+
+
 def test_no_cell_of_an_export_is_a_formula(sheets: Sheets) -> None:
     for name in ("=1+1", "+x", "-x", "@x", "＝x"):
         sheets.add_camera(name, sheets.town)

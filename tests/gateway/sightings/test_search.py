@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.database.migrate import load_tables
+from gateway.database.engine import create_reader_engine
 from gateway.database.sighting_tables import sighting_places, sighting_plates, sightings
 from gateway.settings import Settings
 from gateway.sightings import search as searching
-from gateway.sightings.plates import fold, read_pattern
 from gateway.sightings.search import SightingQuery, read_after, search
+from search.plates import fold, read_pattern
+from tests.gateway.kept import new_database
 
 ROWS, PLACES = 3000, 50
 TYPES = ("car", "van", "truck", None)
@@ -26,8 +26,7 @@ TYPES = ("car", "van", "truck", None)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[dict[str, Any]]]:
     settings = Settings(data_directory=tmp_path_factory.mktemp("search"))
-    engine = create_writer_engine(settings)
-    load_tables().create_all(engine)
+    engine = new_database(settings)
     chance = random.Random(5)
     plates = ["鄂H" + "".join(chance.choices("0OB81I2Z", k=4)) for _ in range(400)]
     found: list[dict[str, Any]] = [

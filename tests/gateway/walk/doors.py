@@ -90,6 +90,7 @@ RESTREAM = {"camera_id": "{camera}", "expires_in_s": 60, "addresses": ["10.0.0.0
 TIMELINE = {"camera_id": "{camera}", "start_us": "1", "end_us": "2"}
 DAYS = {"camera_id": "{camera}", "from": "2026-11-01", "to": "2026-11-02"}
 PERIOD = {"start_us": "1", "end_us": "2"}
+CHANGE = {**TIMELINE, "points": [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]}
 HOLD = {"camera_id": "{camera}", "start_us": 1, "end_us": 2, "reason": "walk"}
 BULK = {"select": {"camera_ids": ["{camera}"]}, "change": {"record": "off"}}
 TOKEN = {"user_id": "{user_id}", "name": "平台", "scopes": ["live"], "expires_in_days": 1}
@@ -200,7 +201,11 @@ PEOPLE_AND_GRANTS: dict[tuple[str, str], Access] = {
     ),
     # It is for one person, and by another.
     ("POST", "/api/handovers/{handover_id}/take"): Access(
-        "own", body=NOT_THEIRS, allowed=INVALID, answers={"auditor": REFUSED}
+        "own",
+        body=NOT_THEIRS,
+        allowed=INVALID,
+        # They know the area and look at nothing there.
+        answers=dict.fromkeys(("auditor", "site", "convener"), REFUSED),
     ),
     ("POST", "/api/handovers/{handover_id}/withdraw"): Access(
         "area", Right.SYSTEM, answers={"system_admin": REFUSED, "operator": ALLOWED}
@@ -228,6 +233,13 @@ AREAS_AND_CAMERAS: dict[tuple[str, str], Access] = {
     ("GET", "/api/cameras/{camera_id}/masks"): Access("camera", Right.LIVE),
     ("PUT", "/api/cameras/{camera_id}/masks"): Access(
         "camera", Right.CONFIGURE, {"version": 0, "masks": []}, allowed=frozenset({200, 409})
+    ),
+    ("GET", "/api/cameras/{camera_id}/zones"): Access("camera", Right.LIVE),
+    ("PUT", "/api/cameras/{camera_id}/zones"): Access(
+        "camera", Right.CONFIGURE, {"version": 0, "zones": []}, allowed=frozenset({200, 409})
+    ),
+    ("GET", "/api/zones/events"): Access(
+        "camera", Right.LIVE, query={"camera_id": "{camera}", **PERIOD}
     ),
     ("GET", "/api/cameras/{camera_id}/masks/history"): Access(
         "camera", (Right.CONFIGURE, Right.AUDIT)
@@ -416,6 +428,24 @@ KEPT: dict[tuple[str, str], Access] = {
     ("GET", "/api/wall/{screen}"): Access("signed_in"),
     ("PUT", "/api/wall/{screen}"): Access("signed_in", body={"document": {}}),
 }
+ANALYSIS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/analysis"): Access("somewhere", (Right.SEARCH, Right.CONFIGURE)),
+    ("PATCH", "/api/cameras/{camera_id}/analysis"): Access(
+        "camera", Right.CONFIGURE, {"mode": "off"}
+    ),
+    ("GET", "/api/analysis/boxes"): Access(
+        "camera", Right.LIVE, query={"camera_id": "{camera}"}, allowed=NO_PROCESS
+    ),
+    ("GET", "/api/analysis/jobs"): Access("somewhere", (Right.SEARCH, Right.CONFIGURE)),
+    ("POST", "/api/analysis/jobs"): Access(
+        "camera", Right.SEARCH, {"camera_ids": ["{camera}"], "start_us": 1, "end_us": 2}
+    ),
+    ("GET", "/api/analysis/jobs/{job_id}"): Access("camera", (Right.SEARCH, Right.CONFIGURE)),
+    # Somebody else's; and once it is called off it is over.
+    ("DELETE", "/api/analysis/jobs/{job_id}"): Access(
+        "camera", Right.CONFIGURE, allowed=frozenset({204, 409})
+    ),
+}
 RUNNING: dict[tuple[str, str], Access] = {
     ("GET", "/api/audit"): Access("somewhere", Right.AUDIT),
     ("GET", "/api/audit.csv"): Access("somewhere", Right.AUDIT),
@@ -438,13 +468,293 @@ RUNNING: dict[tuple[str, str], Access] = {
         (method, "/s/{name}/{path:path}"): Access("ticket", allowed=NOT_FOUND)
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
     },
+    # Codecs of meetings: the process asks for the device's token.
+    **{
+        (method, path): Access("ticket", allowed=NOT_FOUND | {409})
+        for method in ("POST", "PATCH", "DELETE", "OPTIONS")
+        for path in ("/m/{meeting_id}/{way}", "/m/{meeting_id}/{way}/{resource_id}")
+    },
     ("GET", "/{path:path}"): Access("public", allowed=frozenset({200, 503})),
     # Refused in test_every_door.py.
     ("WEBSOCKET", "/api/events"): Access("signed_in"),
     ("WEBSOCKET", "/s/{name}/{path:path}"): Access("ticket"),
 }
 
+# Members of the case may; who may approve is told so, others know nothing of it.
+APPROVERS: dict[str | None, frozenset[int]] = {
+    "system_admin": REFUSED, "supervisor": REFUSED, "area_admin": REFUSED,
+}  # fmt: skip
+ASKER: dict[str | None, frozenset[int]] = {"investigator": ALLOWED}
+DECIDED = frozenset({200, 409})
+MEMBER_DECIDES: dict[str | None, frozenset[int]] = {"investigator": DECIDED}
+
+
+def _searched(_: dict[str, str]) -> dict[str, Any]:
+    at_us = now_us()
+    return {"start_us": at_us - 3_600_000_000, "end_us": at_us}
+
+
+def _asked(names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "kind": "trail", "case_id": names["case_id"], "reason": "老人走失",
+        "expires_us": now_us() + 3_600_000_000,
+    }  # fmt: skip
+
+
+SEARCHING: dict[tuple[str, str], Access] = {
+    ("POST", "/api/search"): Access("somewhere", Right.SEARCH, _searched),
+    ("POST", "/api/search/change"): Access("camera", Right.SEARCH, CHANGE, allowed=NO_PROCESS),
+    ("GET", "/api/search/passages/{passage_id}"): Access("camera", Right.SEARCH),
+    ("GET", "/api/search/passages/{passage_id}/crop"): Access("camera", Right.SEARCH),
+    ("POST", "/api/search/looks"): Access(
+        "camera", Right.SEARCH, {"camera_id": "{camera}"}, allowed=NO_PROCESS
+    ),
+    # Somebody's own, and gone in an hour.
+    ("GET", "/api/search/looks/{look_id}/picture"): Access("own"),
+    ("POST", "/api/search/passages/{passage_id}/also-seen"): Access(
+        "camera",
+        Right.SEARCH,
+        {"request_id": "{trail_request}"},
+        answers={**APPROVERS, "operator": NOT_FOUND},
+    ),
+    ("GET", "/api/search/requests"): Access("signed_in"),
+    ("POST", "/api/search/requests"): Access("own", body=_asked, answers={"system_admin": REFUSED}),
+    ("GET", "/api/search/requests/{request_id}"): Access(
+        "area", Right.APPROVE, hidden=True, answers=ASKER
+    ),
+    ("GET", "/api/search/requests/{request_id}/matches"): Access("own", answers=APPROVERS),
+    ("POST", "/api/search/requests/{request_id}/break-glass"): Access(
+        "own", body={"reason": "人命关天"}, allowed=DECIDED, answers=APPROVERS
+    ),
+    ("POST", "/api/search/requests/{request_id}/review"): Access(
+        "area",
+        Right.APPROVE,
+        {"justified": True, "note": "属实"},
+        hidden=True,
+        allowed=DECIDED,
+        answers={"investigator": REFUSED},
+    ),
+    ("POST", "/api/search/requests/{request_id}/approve"): Access(
+        "area",
+        Right.APPROVE,
+        {},
+        hidden=True,
+        allowed=DECIDED,
+        answers={"investigator": REFUSED},
+    ),
+    ("POST", "/api/search/requests/{request_id}/refuse"): Access(
+        "area",
+        Right.APPROVE,
+        {"note": "理由不足"},
+        hidden=True,
+        allowed=DECIDED,
+        answers={"investigator": REFUSED},
+    ),
+    ("POST", "/api/search/requests/{request_id}/end"): Access(
+        "area", Right.APPROVE, {}, hidden=True, allowed=DECIDED, answers=MEMBER_DECIDES
+    ),
+    ("GET", "/api/search/photos"): Access(
+        "own", query={"request_id": "{photo_request}"}, answers=APPROVERS
+    ),
+    # Nothing was sent.
+    ("POST", "/api/search/photos"): Access(
+        "own", query={"request_id": "{photo_request}"}, allowed=INVALID, answers=APPROVERS
+    ),
+    ("GET", "/api/search/photos/{photo_id}"): Access("own", answers=APPROVERS),
+    ("GET", "/api/search/photos/{photo_id}/picture"): Access("own", answers=APPROVERS),
+    ("DELETE", "/api/search/photos/{photo_id}"): Access("own", answers=APPROVERS),
+    ("GET", "/api/search/trails"): Access("signed_in"),
+    ("POST", "/api/search/trails"): Access(
+        "own", body={"request_id": "{trail_request}", "title": "去向"}, answers=APPROVERS
+    ),
+    ("GET", "/api/search/trails/{trail_id}"): Access("own"),
+    ("PATCH", "/api/search/trails/{trail_id}"): Access("own", body={"title": "去向二"}),
+    ("POST", "/api/search/trails/{trail_id}/points"): Access(
+        "own", body={"passage_id": "{passage_id}"}, allowed=DECIDED
+    ),
+    ("POST", "/api/search/trails/{trail_id}/attach"): Access("own", body={}),
+    ("DELETE", "/api/search/trails/{trail_id}/points/{point_id}"): Access("own"),
+    ("DELETE", "/api/search/trails/{trail_id}"): Access("own"),
+}
+
+# The meeting is the town's, and the town sits in it as a site: who may meet there knows of it, who
+# convenes there leads it.
+SITS: dict[str | None, frozenset[int]] = dict.fromkeys(
+    (role for role in LOCAL_ROLES if ROLE_RIGHTS[role] & {Right.MEET}), REFUSED
+)
+LEADS = {one: status for one, status in SITS.items() if one not in ("area_admin", "convener")}
+NOT_JOINED = frozenset({409})
+# Whoever may hold footage in the town may hold the town's recordings, and read what there is.
+HOLDS = {
+    one: status
+    for one, status in LEADS.items()
+    if one is not None and not ROLE_RIGHTS[Role(one)] & {Right.HOLD}
+}
+INVITED = {"only_area_ids": ["{village}"]}
+
+
+def _led(body: Body = None, allowed: frozenset[int] = ALLOWED) -> Access:
+    return Access("area", Right.CONVENE, body, hidden=True, allowed=allowed, answers=LEADS)
+
+
+def _known(
+    body: Body = None,
+    allowed: frozenset[int] = ALLOWED,
+    admin: frozenset[int] | None = None,
+) -> Access:
+    answers: dict[str | None, frozenset[int]] = {} if admin is None else {"system_admin": admin}
+    return Access("area", Right.MEET, body, hidden=True, allowed=allowed, answers=answers)
+
+
+def _held(body: Body = None) -> Access:
+    return Access(
+        "area",
+        (Right.CONVENE, Right.HOLD),
+        body,
+        # Somebody has done so before.
+        allowed=ALLOWED | NOT_JOINED,
+    )
+
+
+def _passed(names: dict[str, str]) -> dict[str, Any]:
+    return {"area_ids": [names["village"]], "reason": "学习", **_in_an_hour(names)}
+
+
+RECORDED = "/api/meetings/{meeting_id}/recordings"
+RECORDINGS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/meeting-recordings"): Access("signed_in"),
+    ("GET", RECORDED): _led(),
+    ("GET", f"{RECORDED}/{{recording_id}}"): Access(
+        "area", (Right.CONVENE, Right.HOLD), hidden=True, answers=HOLDS
+    ),
+    ("POST", f"{RECORDED}/{{recording_id}}/playback"): _led({}, NO_PROCESS),
+    # It still runs.
+    ("POST", f"{RECORDED}/{{recording_id}}/render"): _led({}, NOT_JOINED),
+    ("POST", f"{RECORDED}/{{recording_id}}/download"): _led(allowed=NOT_JOINED),
+    ("PUT", f"{RECORDED}/{{recording_id}}/hold"): _held({"reason": "诉讼"}),
+    ("DELETE", f"{RECORDED}/{{recording_id}}/hold"): _held(),
+    ("POST", f"{RECORDED}/stop"): _led(),
+    ("POST", RECORDED): _led(),
+    ("GET", "/api/meetings/{meeting_id}/passes"): _led(),
+    ("POST", "/api/meetings/{meeting_id}/passes"): _led(_passed),
+    ("DELETE", "/api/meetings/{meeting_id}/passes/{pass_id}"): _led(),
+}
+MEETING: dict[tuple[str, str], Access] = {
+    ("GET", "/api/meetings"): Access("signed_in"),
+    ("GET", "/api/meetings/people"): Access("signed_in"),
+    ("POST", "/api/meetings"): Access(
+        "area", Right.CONVENE, {"title": "例会", "area_id": "{village}"}
+    ),
+    ("GET", "/api/meetings/{meeting_id}"): _known(),
+    ("PATCH", "/api/meetings/{meeting_id}"): _led({"title": "防汛"}),
+    ("POST", "/api/meetings/{meeting_id}/start"): _led(allowed=NO_PROCESS),
+    ("POST", "/api/meetings/{meeting_id}/lock"): _led(),
+    ("POST", "/api/meetings/{meeting_id}/unlock"): _led(),
+    ("POST", "/api/meetings/{meeting_id}/remind"): _led(),
+    ("POST", "/api/meetings/{meeting_id}/link"): _led({}),
+    ("DELETE", "/api/meetings/{meeting_id}/link"): _led(),
+    ("POST", "/api/meetings/{meeting_id}/invite"): _led(INVITED),
+    # The seat is a site's, and no recording.
+    ("POST", "/api/meetings/{meeting_id}/participants/{participant_id}/playback"): _led(
+        {"state": "playing"}, frozenset({409})
+    ),
+    # It is not their code, and not their key.
+    ("POST", "/api/meetings/{meeting_id}/guests"): Access(
+        "public", body={"code": "x", "name": "客"}, allowed=frozenset({404, 429})
+    ),
+    ("POST", "/api/meetings/{meeting_id}/guests/join"): Access(
+        "public", body={"guest_token": "x"}, allowed=frozenset({404, 429})
+    ),
+    ("POST", "/api/meetings/{meeting_id}/guests/hand"): Access(
+        "public", body={"raised": True}, allowed=INVALID
+    ),
+    ("GET", "/api/meetings/{meeting_id}/guests/messages"): Access("public", allowed=INVALID),
+    ("POST", "/api/meetings/{meeting_id}/guests/messages"): Access(
+        "public", body={"text": "x"}, allowed=INVALID
+    ),
+    # Who leads it from above was not invited, and sits nowhere.
+    ("POST", "/api/meetings/{meeting_id}/join"): _known({}, NO_PROCESS, NOT_JOINED),
+    ("POST", "/api/meetings/{meeting_id}/raise_hand"): _known({}, NOT_JOINED),
+    ("POST", "/api/meetings/{meeting_id}/lower_hand"): _known({}, NOT_JOINED),
+    ("POST", "/api/meetings/{meeting_id}/participants/{participant_id}/refuse"): _known(
+        {}, admin=NOT_FOUND
+    ),
+    ("POST", "/api/meetings/{meeting_id}/participants/{participant_id}/role"): _led(
+        {"role": "observer"}
+    ),
+    ("POST", "/api/meetings/{meeting_id}/participants/{participant_id}/pin"): _led({}),
+    ("POST", "/api/meetings/{meeting_id}/participants/{participant_id}/{command_name}"): _led(),
+    ("POST", "/api/meetings/{meeting_id}/admit"): _led({}),
+    ("POST", "/api/meetings/{meeting_id}/mute_all"): _led({}),
+    ("POST", "/api/meetings/{meeting_id}/lower_hands"): _led(),
+    ("POST", "/api/meetings/{meeting_id}/layout"): _led({"layout": "grid"}),
+    ("POST", "/api/meetings/{meeting_id}/polling"): _led({"interval_s": 10}),
+    ("DELETE", "/api/meetings/{meeting_id}"): _led(allowed=NOT_JOINED),
+    ("POST", "/api/meetings/{meeting_id}/end"): _led(),
+}
+
+CALLS = "/api/meetings/{meeting_id}/roll-calls"
+CALL = f"{CALLS}/{{roll_call_id}}"
+LINE = {"text": "同意"}
+CHECKED = {"area_id": "{town}", "microphone": "good"}
+PAPERS: dict[tuple[str, str], Access] = {
+    ("GET", CALLS): _known(),
+    # One is on.
+    ("POST", CALLS): _led({}, frozenset({201, 409})),
+    ("GET", CALL): _known(),
+    ("GET", f"{CALL}.xlsx"): _led(),
+    ("GET", f"{CALL}/print"): _led(),
+    ("POST", f"{CALL}/call"): _led({}),
+    ("POST", f"{CALL}/answers/{{participant_id}}"): _led({"tick": "present"}),
+    # None was taken.
+    ("GET", f"{CALL}/answers/{{participant_id}}/snapshot.jpg"): _led(allowed=NOT_FOUND),
+    ("POST", f"{CALL}/round"): _led({}, frozenset({202, 409})),
+    ("POST", "/api/meetings/{meeting_id}/answer"): _known({}, NOT_JOINED),
+    ("GET", "/api/meetings/{meeting_id}/participants/{participant_id}/snapshot.jpg"): _led(
+        allowed=NO_PROCESS
+    ),
+    ("GET", "/api/meetings/{meeting_id}/attendance"): _led(),
+    ("GET", "/api/meetings/{meeting_id}/attendance.xlsx"): _led(),
+    ("GET", "/api/meetings/{meeting_id}/messages"): _known(),
+    ("POST", "/api/meetings/{meeting_id}/messages"): _known(LINE),
+    ("DELETE", "/api/meetings/{meeting_id}/messages/{message_id}"): _led(),
+    ("GET", "/api/meetings/{meeting_id}/files"): _known(),
+    # Nothing was sent.
+    ("POST", "/api/meetings/{meeting_id}/files"): Access(
+        "area", Right.MEET, query={"name": "x"}, hidden=True, allowed=INVALID
+    ),
+    ("GET", "/api/meetings/{meeting_id}/files/{file_id}"): _known(),
+    ("DELETE", "/api/meetings/{meeting_id}/files/{file_id}"): _led(),
+    ("GET", "/api/meetings/{meeting_id}/agenda"): _known(),
+    ("PUT", "/api/meetings/{meeting_id}/agenda"): _led({"items": [{"title": "汛情"}]}),
+    ("POST", "/api/meetings/{meeting_id}/agenda/{agenda_id}/start"): _led(
+        allowed=ALLOWED | NOT_FOUND
+    ),
+    ("POST", "/api/meetings/{meeting_id}/agenda/stop"): _led(),
+    ("GET", "/api/meetings/{meeting_id}/subtitles"): _known(),
+    ("GET", "/api/meetings/{meeting_id}/minutes"): _known(),
+    ("POST", "/api/meetings/{meeting_id}/minutes"): _led(LINE),
+    ("PUT", "/api/meetings/{meeting_id}/minutes/{minute_id}"): _led(LINE),
+    ("DELETE", "/api/meetings/{meeting_id}/minutes/{minute_id}"): _led(),
+    ("POST", f"{CALL}/end"): _led({}),
+    ("GET", "/api/sites"): Access("signed_in"),
+    # Its hours and its devices are its own: who is above it is not it.
+    ("PUT", "/api/sites/{site_id}"): Access(
+        "area", Right.MEET, {"hours": []}, answers={"system_admin": NOT_FOUND}
+    ),
+    ("GET", "/api/site-checks"): Access("area", Right.CONVENE, query={"area_id": "{village}"}),
+    ("POST", "/api/site-checks"): Access(
+        "area", Right.MEET, CHECKED, answers={"system_admin": NOT_FOUND}
+    ),
+    ("POST", "/api/site-checks/probe"): Access("somewhere", Right.MEET, allowed=NO_PROCESS),
+    ("POST", "/api/site-checks/ask"): Access("area", Right.CONVENE, {"area_id": "{village}"}),
+}
+
 CHAPTERS = {
+    "papers of meetings": PAPERS,
+    "recordings of meetings": RECORDINGS,
+    "meeting": MEETING,
+    "searching": SEARCHING,
     "signing in": SIGNING_IN,
     "own account": OWN_ACCOUNT,
     "people and grants": PEOPLE_AND_GRANTS,
@@ -454,6 +764,7 @@ CHAPTERS = {
     "looking": LOOKING,
     "evidence": EVIDENCE,
     "kept": KEPT,
+    "analysis": ANALYSIS,
     "running": RUNNING,
 }
 DOORS = {door: access for chapter in CHAPTERS.values() for door, access in chapter.items()}

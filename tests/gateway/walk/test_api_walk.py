@@ -16,15 +16,19 @@ from starlette.routing import BaseRoute
 from gateway.api import processes
 from gateway.api.access import SESSION_COOKIE
 from gateway.identifiers import now_us
+from gateway.investigations.sealed import seal_bytes
+from gateway.meetings.kept import keep
 from gateway.people.service_tokens import new_service_token
 from gateway.people.sign_in import token_hash
-from tests.gateway.api.conftest import County, county  # noqa: F401
+from tests.gateway.api.conftest import County, county, quick_passwords  # noqa: F401
+from tests.gateway.api.searching import index, passage
 from tests.gateway.sightings.making import a_sighting
 from tests.gateway.walk.doors import CHAPTERS, DOORS, LOCAL_ROLES, PEOPLE, Access
 
 HOUR_US = 3_600_000_000
 # What a walk leaves behind must not be in the way of the next person.
-_LAST = ("DELETE", "close", "reopen", "release", "withdraw", "cancel")
+_LAST = ("DELETE", "close", "reopen", "release", "withdraw", "cancel", "{meeting_id}/end",
+         "{roll_call_id}/end")  # fmt: skip
 PLATFORM = "plf_of_the_village"
 ABOVE = "plf_above"
 CHANNEL = "42088100001320000002"
@@ -178,6 +182,10 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
     await _a_platform(county)
     sighting = await a_sighting(county, PLATFORM, county.camera)
     operated = await _what_is_operated(county)
+    (passage_id,) = await index(county, passage(county.camera, 10))
+    stretch = {"camera_id": county.camera, "start_us": 1, "end_us": 2}
+    job = {"id": "anj_walk", "start_us": 1, "end_us": 2, "again": False, "created_by": admin}
+    await county.write("analysis.ask", job=job, stretches=[stretch])
     session = await county.sign_in("victim")
     await session.aclose()
     grants = await walk.clients["system_admin"].get("/api/grants", params={"user_id": victim})
@@ -195,6 +203,8 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         start_us=now_us() - 1_000_000,
         end_us=now_us(),
     )
+    searched = await _what_is_searched_for(walk, case["id"], int(passage_id))
+    met = await _a_meeting(county)
     walk.names = {
         "camera": county.camera,
         "camera_id": county.camera,
@@ -215,6 +225,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         "case_id": case["id"],
         "hold_id": hold["id"],
         "export_id": export["id"],
+        "job_id": job["id"],
         "import_id": "imp_of_somebody_else",
         "identity_id": "idn_of_nobody",
         "platform_id": PLATFORM,
@@ -227,8 +238,121 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         "path": "",
         "screen": "left",
         **documents,
+        **searched,
         **operated,
+        **met,
     }
+
+
+async def _what_is_searched_for(walk: Walk, case_id: str, passage_id: int) -> dict[str, str]:
+    """Of the investigator's case: a request that waits, and a trail and a photo of two others."""
+    county, asker = walk.county, walk.county.users["investigator"]  # noqa: F811
+    ids = {"passage_id": str(passage_id)}
+    kinds = {"request_id": "trail", "trail_request": "trail", "photo_request": "photo"}
+    for name, kind in kinds.items():
+        ids[name] = await county.write(
+            "investigations.ask", kind=kind, case_id=case_id, area_id=county.village,
+            reason="老人走失", user_id=asker, desk_id=None, expires_us=now_us() + HOUR_US,
+        )  # fmt: skip
+        if name != "request_id":
+            await county.write(
+                "investigations.decide", request_id=ids[name], approve=True, note=None,
+                user_id=county.users["supervisor"], desk_id=None,
+            )  # fmt: skip
+    ids["trail_id"] = await county.write(
+        "investigations.begin_trail", request_id=ids["trail_request"], user_id=asker, title="去向"
+    )
+    ids["point_id"] = await county.write(
+        "investigations.add_point", trail_id=ids["trail_id"], user_id=asker,
+        passage_id=passage_id, camera_id=county.camera, first_us=1, last_us=2, best_us=1,
+        object_class="person", box=[0.4, 0.3, 0.6, 0.9], note="",
+    )  # fmt: skip
+    secret = county.services.secret
+    seen: dict[str, Any] = {"objects": [], "vector_kind": "test"}
+    ids["photo_id"] = await county.write(
+        "investigations.add_photo", photo_id="pho_1", request_id=ids["photo_request"],
+        user_id=asker, name="", width=1, height=1, **seen,
+        picture_sealed=seal_bytes(secret, b"jpeg", "photo:pho_1"),
+        vectors_sealed=seal_bytes(secret, b"", "photo vectors:pho_1"),
+    )  # fmt: skip
+    ids["look_id"] = await county.write(
+        "investigations.add_look", look_id="look_1", user_id=asker, camera_id=county.camera,
+        at_us=1, **seen, vectors_sealed=seal_bytes(secret, b"", "look:look_1"),
+        picture_sealed=seal_bytes(secret, b"jpeg", "look picture:look_1"),
+    )  # fmt: skip
+    return ids
+
+
+async def _a_meeting(county: County) -> dict[str, str]:  # noqa: F811
+    """It runs, on a shard that is not there; the town is invited as a site."""
+    chair = await county.user("chair", None)
+    columns = {
+        "title": "例会", "area_id": county.town, "created_by": chair, "scheduled_us": now_us(),
+        "planned_s": 3600, "starts_itself": False, "rings": False, "lobby": False,
+        "muted_on_entry": False, "records": False,
+    }  # fmt: skip
+    meeting_id = await county.write(
+        "meetings.create",
+        columns=columns,
+        chair={"user_id": chair, "name": "chair", "area_id": None},
+    )
+    site = {"kind": "site", "subject": county.town, "area_id": county.town, "name": "石牌镇"}
+    (participant_id,) = await county.write(
+        "meetings.invite", meeting_id=meeting_id, participants=[site], invited_by=chair
+    )
+    await county.write("meetings.start", meeting_id=meeting_id, shard="shard-1")
+    recording_id = await county.write("meetings.record", meeting_id=meeting_id, on=True, by=chair)
+    await county.write(
+        "meetings.own_track", meeting_id=meeting_id, stream_id=f"{meeting_id}/program",
+        kind="program", participant_id=None, codec="h264", shard="shard-1", at_us=now_us(),
+    )  # fmt: skip
+    far = await county.write("areas.create", parent_id=None, name="邻县")
+    (pass_id,) = await county.write(
+        "meetings.pass_on", meeting_id=meeting_id, area_ids=[far], live=False, reason="学习",
+        by=chair, expires_us=now_us() + HOUR_US,
+    )  # fmt: skip
+    return {
+        "meeting_id": meeting_id,
+        "participant_id": participant_id,
+        "recording_id": recording_id,
+        "pass_id": pass_id,
+        "command_name": "mute",
+        "way": "whip",
+        "resource_id": "nobody",
+        "town": county.town,
+        "site_id": county.town,
+        **await _its_papers(county, meeting_id, chair),
+    }
+
+
+async def _its_papers(county: County, meeting_id: str, chair: str) -> dict[str, str]:  # noqa: F811
+    """A roll call, a message, a file, an item of the agenda, a line of the minutes."""
+    by = {"participant_id": None, "user_id": chair, "author": "chair"}
+    message = await county.write(
+        "meetings.say", meeting_id=meeting_id,
+        columns={**by, "text": "到齐了", "to_participant_id": None},
+    )  # fmt: skip
+    await keep(county.services.storage.store, "meetings/x/files/mfi_walk", b"x")
+    await county.write(
+        "meetings.keep_file", meeting_id=meeting_id, limit_bytes=9,
+        columns={
+            **by, "id": "mfi_walk", "name": "通知.pdf", "size_bytes": 1, "sha256": "0" * 64,
+            "key": "meetings/x/files/mfi_walk",
+        },
+    )  # fmt: skip
+    line = {"at_us": 1, "kind": "note", "text": "x", "author": "chair", "user_id": chair}
+    return {
+        "roll_call_id": await county.write(
+            "roll_calls.begin", meeting_id=meeting_id, area_id=None, title="", late_after_s=0,
+            user_id=chair,
+        ),
+        "message_id": str(message),
+        "file_id": "mfi_walk",
+        "agenda_id": "mag_of_nothing",
+        "minute_id": await county.write(
+            "meetings.minute", meeting_id=meeting_id, minute_id=None, columns=line
+        ),
+    }  # fmt: skip
 
 
 async def _what_is_operated(county: County) -> dict[str, str]:  # noqa: F811

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -20,11 +21,15 @@ from starlette.routing import BaseRoute
 
 from gateway.cluster.child import PROCESS_MODULES
 from gateway.footage.packages import PackageServer
+from gateway.footage.renders import RenderServer
 from gateway.footage.routes import footage_server
 from gateway.identifiers import US_PER_S, now_us
 from gateway.live.mse import MseEndpoint
 from gateway.live.talk import TalkEndpoint
 from gateway.live.whep import WhepEndpoint
+from gateway.meetings.endpoint import MeetingEndpoint
+from gateway.meetings.probe import ProbeEndpoint
+from gateway.meetings.whip_whep import DeviceEndpoint
 from gateway.secrets import cluster_secret
 from gateway.tickets import Action, Ticket, TicketSigner
 from tests.gateway.api.conftest import PASSWORD
@@ -37,11 +42,15 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 WAYS_IN = {
     "gateway/control/channel.py",  # a Unix socket; its handshake: tests/gateway/control
     "gateway/footage/packages.py",
+    "gateway/footage/renders.py",
     "gateway/footage/routes.py",
     "gateway/live/mse.py",
     "gateway/live/talk.py",
     "gateway/live/whep.py",
     "gateway/live/whip.py",  # by the camera's key: tests/gateway/live/test_whip.py
+    "gateway/meetings/endpoint.py",
+    "gateway/meetings/probe.py",
+    "gateway/meetings/whip_whep.py",  # by a device's token: tests/gateway/meetings
     "gateway/shard/web.py",
     "gateway/transport/trust_page.py",  # one page for everybody: tests/gateway/transport
     "camera_adapters/rtsp/server_transport.py",  # restreams and the demo's cameras
@@ -76,6 +85,7 @@ FOOTAGE: dict[str, Action] = {
     },
     "/packages/{export_id}/package.zip": "export",
     "/packages/{export_id}/files/{path:path}": "export",
+    "/renders/{recording_id}.mp4": "export",
 }
 SHARD: dict[str, Action] = {
     "/whep": "live",
@@ -83,17 +93,24 @@ SHARD: dict[str, Action] = {
     "/mse": "live",
     "/talk": "talk",
     "/talk/{resource_id}": "talk",
+    "/meeting": "meeting",
+    "/meeting/probe": "meeting",
 }
+# By a token of their own, of which tickets are none.
+DEVICES = {
+    "/meeting/whip", "/meeting/whip/{resource_id}", "/meeting/whep", "/meeting/whep/{resource_id}",
+}  # fmt: skip
 # What is filled in where nothing is recorded under that name.
 FILLED = {
     "{run_id}": "1", "{segment_id}": "1", "{first:int}": "0", "{last:int}": "0",
     "{number:int}": "0", "{covered:int}": "1", "{export_id}": "exp_1", "{path:path}": "a.mp4",
-    "{resource_id}": "nobody",
+    "{resource_id}": "nobody", "{recording_id}": "mrc_1",
 }  # fmt: skip
 # Kinds of processes → how many TCP sockets each listens on, at most.
 LISTENING = {"writer": 0, "api": 1, "shard": 2, "footage": 1, "transcoder": 0, "demo": 1}
 # Nothing listens for devices until it is switched on.
 LISTENING["signalling"] = 0
+LISTENING["analysis"] = 0
 
 
 def _paths(routes: list[BaseRoute]) -> set[str]:
@@ -104,13 +121,18 @@ def test_every_route_of_shards_and_footage_servers_is_known_here() -> None:
     nothing: Any = None
     footage = footage_server("footage-1", *[nothing] * 9)
     packages = PackageServer("footage-1", nothing, nothing, Path())
-    assert _paths([*footage.routes(), *packages.routes()]) == set(FOOTAGE)
+    renders = RenderServer(nothing, nothing, nothing)
+    known = _paths([*footage.routes(), *packages.routes(), *renders.routes()])
+    assert known == set(FOOTAGE)
     shard = [
         *WhepEndpoint(nothing, nothing).routes(),
         *MseEndpoint(nothing).routes(),
         *TalkEndpoint(nothing, nothing, nothing).routes(),
+        *MeetingEndpoint(nothing, nothing).routes(),
+        *ProbeEndpoint(nothing, nothing).routes(),
     ]
     assert _paths(shard) == set(SHARD)
+    assert _paths(DeviceEndpoint(nothing, nothing, nothing).routes()) == DEVICES
 
 
 def test_no_other_module_opens_a_way_in() -> None:
@@ -178,7 +200,7 @@ def _wrong_tickets(gateway: Gateway, camera: str, other: str, action: Action) ->
     yield _ticket(gateway, camera, action, session_id="ses_old", expires_us=now_us() - US_PER_S)
     foreign: Action = "playback" if action == "live" else "live"
     yield _ticket(gateway, camera, foreign, session_id="ses_foreign")
-    if action not in ("live", "talk"):
+    if action not in ("live", "talk", "meeting"):
         if other != camera:
             yield _ticket(gateway, other, action, session_id="ses_other")
         yield _ticket(gateway, camera, action, session_id="ses_empty", start_us=None)
@@ -206,10 +228,15 @@ async def test_nobody_gets_in_without_the_right_ticket(gateway: Gateway, data: P
                 if said not in (401, 403, 404, 4401, 4403, 4404):
                     wrong.append((process, path, ticket[:30], said))
             # And the right one gets further, or this would say nothing.
-            if not path.endswith("/{resource_id}") and "packages" not in path:
+            if not path.endswith("/{resource_id}") and FOOTAGE.get(path) != "export":
                 said = await _knock(url, path, _ticket(gateway, camera, action, admin))
                 if said in (401, 403, 4401, 4403):
                     wrong.append((process, path, "the right one", said))
+    for path in DEVICES:
+        url = f"{gateway.url}/s/shard-1{path.replace('{resource_id}', 'nobody')}"
+        said = await _knock(url, path, _ticket(gateway, camera, "meeting", admin).partition(".")[0])
+        if said not in (403, 404):
+            wrong.append(("shard-1", path, "a ticket", said))
     assert wrong == []
     await _strangers_at_restreams(gateway, camera)
     await _foreign_people(gateway, data, camera, other)
@@ -219,15 +246,21 @@ async def test_nobody_gets_in_without_the_right_ticket(gateway: Gateway, data: P
 async def _knock(url: str, path: str, ticket: str) -> int:
     """The status that a door answers with; 4000 more where a WebSocket is closed."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as client:
-        if path == "/mse":
+        if path in ("/mse", "/meeting", "/meeting/probe"):
             async with client.ws_connect(url, params={"ticket": ticket}) as stream:
                 first = await stream.receive()
-                if first.type is aiohttp.WSMsgType.TEXT and "refused" not in first.data:
+                assert first.type is aiohttp.WSMsgType.TEXT
+                if json.loads(first.data)["type"] not in ("refused", "end"):
                     return 200
                 closing = await stream.receive()
                 assert closing.type is aiohttp.WSMsgType.CLOSE
                 return int(closing.data)
-        if path == "/sessions":
+        if path in DEVICES:
+            request = client.request(
+                "DELETE" if "{" in path else "POST", url, params={"ticket": ticket}, data="v=0",
+                headers={"Content-Type": "application/sdp", "Authorization": f"Bearer {ticket}"},
+            )  # fmt: skip
+        elif path == "/sessions":
             request = client.post(url, json={"ticket": ticket})
         elif path.startswith(("/whep", "/talk")):
             method = "DELETE" if "{" in path else "POST"

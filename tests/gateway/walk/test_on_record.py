@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.database.migrate import load_tables
-from tests.gateway.api.conftest import county  # noqa: F401
+from tests.gateway.api.conftest import county, quick_passwords  # noqa: F401
 from tests.gateway.walk.doors import ALLOWED, DOORS
 from tests.gateway.walk.test_api_walk import Walk, walk  # noqa: F401
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.api.access import SESSION_COOKIE
 from gateway.api.process import bind, serve_http
 from gateway.settings import ListenSettings
-from tests.gateway.api.conftest import county  # noqa: F401
+from tests.gateway.api.conftest import county, quick_passwords  # noqa: F401
 from tests.gateway.walk.test_api_walk import Walk, walk  # noqa: F401
 
 EXAMPLES = 6
@@ -24,6 +24,7 @@ FAILED = frozenset({500, 501, 502, 504})
 _KNOWN = (
     "camera_id", "area_id", "user_id", "parent_id", "grant_id", "token_id", "desk_id", "case_id",
     "hold_id", "export_id", "bookmark_id", "restream_id", "handover_id", "item_id", "session_id",
+    "meeting_id", "participant_id", "recording_id", "pass_id",
 )  # fmt: skip
 
 

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.device_events import DeviceEvent
 from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.database.migrate import load_tables
 from gateway.database.tables import areas
 from gateway.database.writer_process import load_operations
 from gateway.identifiers import new_id, now_us
@@ -27,6 +26,7 @@ from gateway.platforms.operations import DesiredPlatform, PlatformState
 from gateway.platforms.reporting import Reporting
 from gateway.settings import Gat1400Settings, Settings
 from recorder.rows import LocalRowWriter
+from tests.gateway.kept import database_file, new_database
 
 OWN_CODE = "42088100002000000001"
 
@@ -112,8 +112,8 @@ async def open_side(folder: Path, code: str = OWN_CODE, **options: Any) -> Async
     settings = Settings(data_directory=folder, gat1400=gat1400)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     load_operations()
-    engine = create_writer_engine(settings)
-    load_tables().create_all(engine)  # which leaves what is there
+    known = database_file(settings).exists()
+    engine = create_writer_engine(settings) if known else new_database(settings)
     with engine.begin() as connection:
         connection.execute(
             sa.insert(areas).prefix_with("OR IGNORE"),

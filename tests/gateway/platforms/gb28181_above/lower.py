@@ -13,8 +13,7 @@ import sqlalchemy as sa
 
 from gateway.control.channel import ControlError, ControlServer, control_path
 from gateway.database.audit_tables import audit_log
-from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.database.migrate import load_tables
+from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import load_operations
 from gateway.identifiers import new_id
 from gateway.platforms.context import SignallingContext
@@ -27,6 +26,7 @@ from gateway.secrets import cluster_secret, seal
 from gateway.settings import CascadeSettings, LogSettings, Settings
 from recorder.rows import LocalRowWriter
 from recorder.segments import Segment
+from tests.gateway.kept import new_database
 
 OWNER = "signalling"
 
@@ -152,8 +152,7 @@ async def lower_gateway(folder: Path) -> AsyncIterator[Lower]:
         log=LogSettings(level="warning"),
         cascade=CascadeSettings(port=0),
     )
-    engine = create_writer_engine(settings)
-    load_tables().create_all(engine)
+    engine = new_database(settings)
     rows = LocalRowWriter(engine)
     reader = create_reader_engine(settings)
     secret = cluster_secret(settings)

@@ -71,10 +71,39 @@ async def test_each_event_is_told_once_and_what_was_before_is_history(told: Told
     feed = AlarmFeed(told.lower.reader)
     assert await feed.read() == []
     at_us = await told.event(DeviceEventKind.TAMPER, source="lens")
-    ((camera_id, one),) = await feed.read()
-    assert camera_id == told.lower.cameras["gate"]
+    (found,) = await feed.read()
+    assert (found.camera_id, found.beneath_mask) == (told.lower.cameras["gate"], False)
+    one = found.alarm
     assert (one.meaning(), one.at_us, one.description) == ("tamper", at_us, "tamper lens")
     assert await feed.read() == []
+
+
+async def test_what_happened_in_a_zone_beneath_a_mask_says_so(told: Told) -> None:
+    gate = told.lower.cameras["gate"]
+    left_half = [{"points": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]}]
+    of_masks = {"version": 0, "masks": left_half, "user_id": told.lower.user_id}
+    await told.lower.rows.write("masks.put", camera_id=gate, user_name="wang", **of_masks)
+    feed = AlarmFeed(told.lower.reader)
+    await feed.read()
+    at_us = now_us()
+    rows = [
+        {
+            "id": f"zev_{number}",
+            "platform_id": "",
+            "camera_id": gate,
+            "channel": "",
+            "kind": "intrusion",
+            "source": "zone:zon_1",
+            "state": "pulse",
+            "begin_us": at_us + number,
+            "end_us": None,
+            "detail": {"zone_name": "院子", "box": box},
+            "count": 1,
+        }
+        for number, box in enumerate(([0.1, 0.2, 0.3, 0.9], [0.6, 0.2, 0.8, 0.9]))
+    ]
+    await told.lower.rows.write("device_events.store", new=rows, changed=[])
+    assert [one.beneath_mask for one in await feed.read()] == [True, False]
 
 
 async def test_end_of_an_event_is_no_second_alarm(told: Told) -> None:
@@ -116,7 +145,8 @@ async def test_kinds_keep_their_meaning_on_the_way_up(
 ) -> None:
     feed = AlarmFeed(told.lower.reader)
     await told.event(kind)
-    ((_, one),) = await feed.read()
+    (found,) = await feed.read()
+    one = found.alarm
     again = Alarm.read(envelope.read(xml_bodies.to_bytes(one.to_element())))
     assert (again.method, again.meaning()) == (method, meaning)
 
@@ -125,7 +155,7 @@ async def test_every_kind_has_words_but_positions_and_outputs(told: Told) -> Non
     feed = AlarmFeed(told.lower.reader)
     for kind in DeviceEventKind:
         await told.event(kind)
-    words = {one.description for _, one in await feed.read()}
+    words = {one.alarm.description for one in await feed.read()}
     assert words == set(DeviceEventKind) - {"position", "relay_output"}
 
 

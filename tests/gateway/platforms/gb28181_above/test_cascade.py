@@ -37,7 +37,9 @@ from camera_adapters.gb28181.steering import Move, Preset
 from camera_adapters.sip.endpoint import SipRefused, SipSession
 from camera_adapters.sip.peer import Peer, Transport
 from gateway.control.channel import ControlError
+from gateway.identifiers import US_PER_S
 from gateway.platforms.gb28181_above import sending
+from gateway.platforms.gb28181_above.alarms import CameraAlarm
 from gateway.platforms.gb28181_above.kind import PlatformsAbove
 from gateway.platforms.operations import DeviceRefused
 from gateway.settings import CascadeSettings
@@ -527,10 +529,26 @@ async def test_alarm_goes_up_by_subscription(tmp_path: Path) -> None:
         gate = await made.code_of("gate")
         held = made.lower.kind._held[made.platform_id]
         told = alarm.Alarm(0, "", 2, alarm.BY_DEVICE, 1_700_000_000_000_000, "tamper", 2)
-        held.tell_alarm(made.lower.cameras["road"], told)
-        held.tell_alarm(made.lower.cameras["gate"], told)
+        held.tell_alarm(CameraAlarm(made.lower.cameras["road"], told, beneath_mask=False))
+        held.tell_alarm(CameraAlarm(made.lower.cameras["gate"], told, beneath_mask=False))
         came = alarm.Alarm.read(await made.upper.notified.get())
         assert (came.device_id, came.meaning(), came.at_us) == (gate, "tamper", told.at_us)
+
+
+@pytest.mark.parametrize("may_lift_masks", [False, True])
+async def test_alarm_beneath_a_mask_goes_to_who_may_lift_masks_alone(
+    tmp_path: Path, may_lift_masks: bool
+) -> None:
+    async with sharing(tmp_path, may_lift_masks=may_lift_masks) as made:
+        document = AlarmSubscription(4, made.upper.lower_code).to_element()
+        await made.upper.subscribe(alarm.EVENT_PACKAGE, document)
+        held = made.lower.kind._held[made.platform_id]
+        for number in (1, 2):
+            told = alarm.Alarm(0, "", 3, alarm.BY_VIDEO, number * US_PER_S, "", 6)
+            gate = made.lower.cameras["gate"]
+            held.tell_alarm(CameraAlarm(gate, told, beneath_mask=number == 1))
+        came = alarm.Alarm.read(await made.upper.notified.get())
+        assert came.at_us == (1 if may_lift_masks else 2) * US_PER_S
 
 
 async def test_two_platforms_above_know_different_things(tmp_path: Path) -> None:

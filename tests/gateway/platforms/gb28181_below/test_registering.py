@@ -345,7 +345,7 @@ async def test_flood_of_a_device_is_a_state_of_it_and_harms_no_other(tmp_path: P
     async with upper_gateway(tmp_path) as upper:
         # Little a second, so that it is a flood however slowly it is sent.
         limits = AdmissionLimits(known=Budget(2000, 1))
-        upper.kind.endpoint.admission = Admission(limits)
+        upper.kind.endpoint._ports.admission = Admission(limits)
         platform_id = await upper.add()
         other_id = await upper.add("34020000001320000002")
         device = await upper.device()
@@ -353,7 +353,7 @@ async def test_flood_of_a_device_is_a_state_of_it_and_harms_no_other(tmp_path: P
         await device.register()
         await other.register()
         for number in range(4000):
-            device.endpoint._udp.send(  # type: ignore[union-attr]
+            device.endpoint._ports._udp.send(  # type: ignore[union-attr]
                 b"\r\n\r\n" if number % 2 else b"garbage\r\n\r\n", device.platform
             )
             if number % 200 == 0:
@@ -369,7 +369,7 @@ async def test_message_of_a_hundred_megabytes_is_cut_off_and_shown(tmp_path: Pat
         platform_id = await upper.add()
         device = await upper.device(transport="tcp")
         await device.register()
-        (connection,) = device.endpoint._tcp._connections.values()  # type: ignore[union-attr]
+        (connection,) = device.endpoint._ports._tcp._connections.values()  # type: ignore[union-attr]
         connection.send(b"MESSAGE sip:a SIP/2.0\r\nContent-Length: 104857600\r\n\r\n<xml>")
         state = await upper.until(platform_id, lambda s: s.fault == "bad_message")
         assert "104857600" in state.detail

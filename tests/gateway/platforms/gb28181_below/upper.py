@@ -13,8 +13,7 @@ import sqlalchemy as sa
 
 from camera_adapters.device_events import DeviceEvent
 from gateway.control.channel import ControlClient, ControlServer, ControlStream
-from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.database.migrate import load_tables
+from gateway.database.engine import create_reader_engine
 from gateway.database.platform_tables import platform_applicants, platform_channels
 from gateway.database.tables import areas
 from gateway.database.writer_process import load_operations
@@ -27,7 +26,8 @@ from gateway.platforms.operations import PlatformState
 from gateway.platforms.reporting import Reporting
 from gateway.secrets import cluster_secret, seal
 from gateway.settings import Gb28181Settings, LogSettings, Settings
-from recorder.rows import LocalRowWriter, metadata
+from recorder.rows import LocalRowWriter
+from tests.gateway.kept import new_database
 from tests.peers.gb28181_device import DOMAIN, PLATFORM_CODE, GbDevice
 
 PASSWORD = "12345678a"
@@ -222,15 +222,13 @@ async def _nobody_steers(*_: object) -> None:
 async def upper_gateway(folder: Path, **settings: Any) -> AsyncIterator[Upper]:
     """An upper platform that devices can register with."""
     load_operations()
-    load_tables()
     made = Settings(
         data_directory=folder,
         log=LogSettings(format="console"),
         gb28181=Gb28181Settings(**({"code": PLATFORM_CODE, "domain": DOMAIN} | settings)),
     )
     cluster_secret(made)
-    engine = create_writer_engine(made)
-    metadata.create_all(engine)
+    engine = new_database(made)
     area_id = new_id("ar")
     with engine.begin() as connection:
         connection.execute(

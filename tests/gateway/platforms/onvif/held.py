@@ -13,8 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from camera_adapters.device_events import DeviceEvent
-from gateway.database.engine import create_reader_engine, create_writer_engine
-from gateway.database.migrate import load_tables
+from gateway.database.engine import create_reader_engine
 from gateway.database.platform_tables import platform_channels
 from gateway.database.tables import audit_log
 from gateway.database.writer_process import load_operations
@@ -28,6 +27,7 @@ from gateway.platforms.reporting import Reporting
 from gateway.secrets import cluster_secret, seal
 from gateway.settings import LogSettings, OnvifSettings, Settings
 from recorder.rows import LocalRowWriter
+from tests.gateway.kept import new_database
 from tests.peers.onvif_device import OnvifDevice
 
 
@@ -136,8 +136,7 @@ async def gateway(folder: Path, **onvif: Any) -> AsyncIterator[Gateway]:
         log=LogSettings(level="warning"),
         onvif=OnvifSettings(**onvif),
     )
-    engine = create_writer_engine(settings)
-    load_tables().create_all(engine)
+    engine = new_database(settings)
     rows = LocalRowWriter(engine)
     reader = create_reader_engine(settings)
     secret = cluster_secret(settings)

@@ -1,0 +1,1 @@
+"""The analysis process: frames in, passages out, beside recording and never before it."""

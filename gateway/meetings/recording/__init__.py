@@ -1,0 +1,1 @@
+"""Recording meetings: the program and the separate tracks, undecoded, into the recorder."""

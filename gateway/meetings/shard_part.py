@@ -1,0 +1,188 @@
+"""Meetings as a part of a media shard: everything of theirs built, wired and ended together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.routing import BaseRoute
+
+from camera_adapters.webrtc.conference.conference import Conference
+from camera_adapters.webrtc.output import WebRtcOutput
+from gateway.control.channel import ControlClient, control_path
+from gateway.footage.reader import FootageReader
+from gateway.footage.shard_channels import ShardChannels
+from gateway.masks import MaskReader
+from gateway.meetings.camera_site import CameraSites
+from gateway.meetings.desired import MeetingReader
+from gateway.meetings.door import Door
+from gateway.meetings.endpoint import MeetingEndpoint
+from gateway.meetings.journal import Journal
+from gateway.meetings.playing.sites import RecordingSites, Workings
+from gateway.meetings.probe import ProbeEndpoint
+from gateway.meetings.recording.recording import MeetingRecording
+from gateway.meetings.rooms import Rooms
+from gateway.meetings.snapshots import snapshot_calls
+from gateway.meetings.subtitles.subtitles import Subtitles
+from gateway.meetings.telephone.lines import TelephoneLines
+from gateway.meetings.whip_whep import DeviceEndpoint
+from gateway.secrets import cluster_secret
+from gateway.settings import Settings
+from gateway.shard.shard import MediaShard
+from gateway.tickets import TicketSigner
+from gateway.transcoder.client import TranscoderClient
+from recorder.recorder import Recorder
+from recorder.rows import RowWriter
+from recorder.stores import Store
+from recorder.tables import assignments
+
+
+class MeetingsPart:
+    """The meetings of the shard ``name``. ``run`` goes on until it is cancelled; then ``close``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        reader: AsyncEngine,
+        rows: RowWriter,
+        recorder: Recorder,
+        shard: MediaShard,
+        output: WebRtcOutput,
+        clock_us: Callable[[], int],
+        on_refused: Callable[[str], None],
+        store: Store,
+        transcoder: TranscoderClient,
+    ) -> None:
+        self._settings = settings
+        self._name = name
+        self._reader = reader
+        self._clock_us = clock_us
+        self._secret = cluster_secret(settings)
+        self._neighbours: dict[str, ControlClient] = {}
+        meetings = MeetingReader(reader, name)
+        journal = Journal(rows)
+        self.rooms = Rooms(meetings, journal, name, clock_us)
+        self._conference = Conference(
+            output.mux, output.identity, output.wheel, output.scratch, clock_us
+        )
+        self._door = Door(TicketSigner(self._secret), self.rooms, meetings, on_refused)
+        self._pages = MeetingEndpoint(self._door, self._conference)
+        self._probes = ProbeEndpoint(TicketSigner(self._secret), self._conference)
+        self._devices = DeviceEndpoint(
+            self._door, self._conference, rows, settings.webrtc.ice_servers
+        )
+        self._recording = MeetingRecording(recorder, rows, name, clock_us)
+        self.rooms.on_room(self._recording.room_opened)
+        self._subtitles: Subtitles | None = None
+        if settings.meetings.subtitles.recogniser:
+            self._subtitles = Subtitles(settings.meetings.subtitles, journal)
+            self.rooms.on_room(self._subtitles.room_opened)
+        self._telephones = TelephoneLines(self.rooms, output.wheel, clock_us)
+        self._cameras = CameraSites(self.rooms, shard, output, self._open_owner)
+        self._footage = ShardChannels(settings, self._secret)
+        self._played = RecordingSites(
+            self.rooms,
+            Workings(
+                engine=reader,
+                store=store,
+                reader=FootageReader(reader, store, self._footage),
+                masks=MaskReader(reader),
+                masks_now=shard.derived.masks,
+                output=output,
+                transcoder=transcoder,
+                journal=journal,
+                clock_us=clock_us,
+            ),
+        )
+
+    def routes(self) -> list[BaseRoute]:
+        """What the shard serves for meetings."""
+        return [*self._pages.routes(), *self._probes.routes(), *self._devices.routes()]
+
+    def calls(self) -> dict[str, Callable[..., Any]]:
+        """``meetings.*`` of the control channel; see docs/architecture.md."""
+
+        async def reconcile() -> None:
+            await self.rooms.reconcile()
+
+        async def status() -> dict[str, Any]:
+            return self.rooms.status()
+
+        async def revoke(session_ids: list[str]) -> int:
+            return self.revoke(session_ids)
+
+        return {
+            "meetings.reconcile": reconcile,
+            "meetings.status": status,
+            "meetings.revoke": revoke,
+            **self._telephones.calls(),
+            **snapshot_calls(self.rooms, self._clock_us),
+        }
+
+    def revoke(self, session_ids: Iterable[str]) -> int:
+        """End these sessions now, and for good; gives how many connections that were."""
+        session_ids = list(session_ids)
+        self._door.revoke(session_ids)
+        return self.rooms.revoke(session_ids, "revoked")
+
+    def cover(self) -> None:
+        """Masks were changed."""
+        self._cameras.cover()
+        self._played.cover()
+
+    def figures(self) -> dict[str, Any]:
+        """For ``process.status``."""
+        rooms = self.rooms.rooms.values()
+        return {
+            "meetings": len(rooms),
+            "meeting_members": sum(len(room.members) for room in rooms),
+            "meeting_cameras": len(self._cameras),
+            "meeting_recordings_played": len(self._played),
+            "meeting_telephones": len(self._telephones),
+            **self._recording.figures(),
+        }
+
+    async def run(self) -> None:
+        """Keep all rooms true for ever."""
+        running = [self.rooms.run(), self._recording.run()]
+        if self._subtitles is not None:
+            running.append(self._subtitles.run())
+        await asyncio.gather(*running)
+
+    async def close(self) -> None:
+        """End all meetings' connections here: the shard stops."""
+        # Recordings before rooms: what ends them is the gateway, not the meeting.
+        await self._recording.close()
+        await self._cameras.close()
+        await self._played.close()
+        await self.rooms.close()
+        self._telephones.close()
+        self._conference.close()
+        with contextlib.suppress(OSError):
+            await self._footage.close()
+            await asyncio.gather(*(one.close() for one in self._neighbours.values()))
+
+    async def _open_owner(self, camera_id: str) -> ControlClient | None:
+        """See OpenOwner. Raises ConnectionError when it cannot be told who that is."""
+        try:
+            async with self._reader.connect() as connection:
+                found = await connection.execute(
+                    sa.select(assignments.c.owner).where(
+                        assignments.c.source_id == f"{camera_id}/main"
+                    )
+                )
+                owner = found.scalar()
+        except sa.exc.DBAPIError as error:
+            raise ConnectionError(f"assignments cannot be read: {error}") from None
+        if owner is None or owner == self._name:
+            return None
+        client = self._neighbours.get(owner)
+        if client is None:
+            client = ControlClient(control_path(self._settings, owner), self._secret)
+            self._neighbours[owner] = client
+        return client

@@ -1,0 +1,1 @@
+"""A slot for subtitles: whatever understands speech can be plugged in. Off unless it is named."""
