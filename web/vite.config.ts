@@ -24,12 +24,15 @@ export default defineConfig({
     target: 'chrome86',
     cssTarget: 'chrome86',
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 900,
+    // The map, which is fetched when somebody first looks at one, is the largest.
+    chunkSizeWarningLimit: 1000,
   },
   server: {
     proxy: {
       '/api': { target: gateway, ws: true },
       '/s/': { target: gateway, ws: true },
+      // Codecs of meetings; `/m/MEETING` itself is the guests' page.
+      '^/m/[^/]+/wh[ei]p': { target: gateway },
     },
   },
   test: { environment: 'jsdom', include: ['src/**/*.test.ts'] },

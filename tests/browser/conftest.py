@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -78,7 +79,7 @@ class Console:
                 {
                     "name": cookie.name,
                     "value": cookie.value or "",
-                    "domain": "127.0.0.1",
+                    "domain": urlsplit(self.url).hostname,
                     "path": cookie.path,
                     "httpOnly": True,
                     "sameSite": "Strict",
@@ -130,8 +131,10 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 
 @contextlib.contextmanager
-def serve_demo(folder: Path, **environment: str) -> Iterator[Console]:
-    """As ``console``, with settings by the environment."""
+def serve_demo(
+    folder: Path, *, address: str = "127.0.0.1", **environment: str
+) -> Iterator[Console]:
+    """As ``console``, on another address of this machine, with settings by the environment."""
     assert (REPOSITORY / "gateway/console/index.html").is_file(), (
         "the console is not built: run `make console`"
     )
@@ -146,10 +149,17 @@ def serve_demo(folder: Path, **environment: str) -> Iterator[Console]:
             stdout=out,
             stderr=err,
             cwd=folder,
-            env={**os.environ, "GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON": "false", **environment},
+            env={
+                **os.environ,
+                "GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON": "false",
+                # It would look at pictures for as long as the session lasts, on two cores.
+                "GRIDSIGHT_SEARCH__ENABLED": "false",
+                "GRIDSIGHT_LISTEN__ADDRESS": address,
+                **environment,
+            },
         )
     gateway = Console(
-        url=f"http://127.0.0.1:{port}",
+        url=f"http://{address}:{port}",
         data_directory=folder / "data",
         process=psutil.Process(started.pid),
     )

@@ -4,11 +4,8 @@ microphone. Localhost would show none of it: there browsers allow everything une
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,21 +17,12 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Error, Page, Playwright, expect
 
+from tests.browser.far_chromium import launch_far_chromium
 from tests.peers.far_network import FarNetwork, far_network
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 PASSWORD = "a sentence from afar 7"
-# The settings of a county's own computers, which Chromium reads from here.
-_POLICIES = "/etc/chromium/policies/managed"
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-device-for-media-stream",
-]
 
 
 @dataclass(frozen=True)
@@ -106,28 +94,12 @@ def chromium_there(
     network: FarNetwork, playwright_driver: Playwright, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[bytes | None], Browser]]:
     """Chromium on the other machine; ``chromium_there(der)`` trusts that authority."""
-    folder = tmp_path_factory.mktemp("chromium")
     opened: list[Browser] = []
 
     def launch(authority: bytes | None) -> Browser:
-        number = len(opened)
-        policy = folder / f"policy-{number}.json"
-        trusted = [] if authority is None else [base64.b64encode(authority).decode()]
-        policy.write_text(json.dumps({"CACertificates": trusted}))
-        # A mount of its own, so that only this browser sees these settings.
-        inside = (
-            f"mount -t tmpfs none /etc/chromium && mkdir -p {_POLICIES} && "
-            f'cp {shlex.quote(str(policy))} {_POLICIES}/ && exec /usr/bin/chromium "$@"'
-        )
-        script = folder / f"chromium-{number}"
-        script.write_text(
-            f"#!/bin/sh\nexec ip netns exec {network.namespace} "
-            f'unshare --mount sh -c {shlex.quote(inside)} chromium "$@"\n'
-        )
-        script.chmod(0o755)
-        opened.append(
-            playwright_driver.chromium.launch(executable_path=str(script), args=_ARGUMENTS)
-        )
+        trusted = [] if authority is None else [authority]
+        folder = tmp_path_factory.mktemp("chromium")
+        opened.append(launch_far_chromium(playwright_driver, network, folder, trusted))
         return opened[-1]
 
     yield launch

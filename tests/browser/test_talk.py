@@ -87,7 +87,7 @@ def test_what_is_said_while_the_key_is_held_is_heard_there(
     expect(dock.locator(".sign")).to_have_text("正在播出")
     wait_until("a beep", lambda: sounds(heard) > 400, 30)
     page.wait_for_function(
-        "() => parseFloat(document.querySelector('.talk .meter span').style.width) > 0"
+        "() => parseFloat(document.querySelector('.talk .gs-meter span').style.width) > 0"
     )
     page.keyboard.up("v")
     expect(dock.locator(".sign")).to_have_count(0)

@@ -22,6 +22,9 @@ export const clockTime = (at_us: number): string => timeFormat('clock', CLOCK).f
 /** 2026/11/21 20:15:30, local time. */
 export const dateTime = (at_us: number): string => timeFormat('date', { ...DAY, ...CLOCK }).format(at_us / 1000)
 
+/** 2026/11/21, local time. */
+export const dayText = (at_us: number): string => timeFormat('day', DAY).format(at_us / 1000)
+
 /** The time alone when it is today, else with the date. */
 export function shortTime(at_us: number): string {
   const today = new Date()

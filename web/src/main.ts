@@ -8,6 +8,7 @@ import './styles/base.css'
 import './styles/form.css'
 import './styles/menus.css'
 import './styles/table.css'
+import './styles/chips.css'
 
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'

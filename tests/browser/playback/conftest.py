@@ -99,6 +99,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         "GRIDSIGHT_LISTEN__PORT": str(port),
         "GRIDSIGHT_RECORDING__SEGMENT_S": "20",
         "GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON": "false",
+        "GRIDSIGHT_SEARCH__ENABLED": "false",
     }
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("gridsight")), "serve", "--demo"],

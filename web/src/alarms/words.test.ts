@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { Alarm } from '@/api/alarms'
 
-import { detailText, inOrder, subjectOf, withNews } from './words'
+import { detailText, inOrder, placeOf, sourceText, subjectOf, withNews } from './words'
 
 const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({
   id, kind: 'camera_offline', state: 'open', begin_us: 0, end_us: null, area_id: null, area_path: [], camera_id: 'c', camera_name: 'Gate', platform_id: null,
@@ -41,5 +41,39 @@ describe('alarms', () => {
     expect(detailText(alarm('a', { detail: { fault: 'closed_port' } }))).toContain('RTSP')
     expect(detailText(alarm('a', { detail: { fault: 'from_the_future' } }))).toBe('from_the_future')
     expect(detailText(alarm('a'))).toBe('')
+    expect(detailText(alarm('a', { kind: 'intrusion', detail: { source: 'zone:z', zone_name: 'Yard' } }))).toBe('Yard')
+  })
+
+  it('lead to where one acts on them', () => {
+    expect(placeOf(alarm('a', { kind: 'review_overdue', detail: { request_id: 'req_1' } }))).toEqual({ name: 'search', params: { view: 'requests' }, query: { request: 'req_1' } })
+    expect(placeOf(alarm('a', { kind: 'analysis_lagging' }))).toEqual({ name: 'analysis' })
+    expect(placeOf(alarm('a'))).toBeNull()
+  })
+
+  it('beneath a mask say so, and lead nowhere', () => {
+    const neutral = alarm('a', { kind: 'standing_match', detail: { masked: true } })
+    expect(detailText(neutral)).toMatch(/隐私遮挡|privacy mask/)
+    expect(placeOf(neutral)).toBeNull()
+    // Who may lift masks is told all of it.
+    const whole = alarm('b', { kind: 'standing_match', detail: { masked: true, request_id: 'req_1', case_number: 'A-7' } })
+    expect(detailText(whole)).toContain('A-7')
+    expect(placeOf(whole)).not.toBeNull()
+  })
+
+  it('of a standing search say how many matches followed that raised none', () => {
+    const match = (detail: Alarm['detail']): string => detailText(alarm('a', { kind: 'standing_match', detail }))
+    expect(match({ case_number: 'A-7', more: 3 })).toMatch(/A-7 · .*3/)
+    expect(match({ case_number: 'A-7' })).not.toContain('·')
+  })
+
+  it('of analysis are told in words, a model’s own as it is', () => {
+    const text = (fault: string): string => detailText(alarm('a', { kind: 'analysis_failed', detail: { fault } }))
+    expect(text('the analysis process does not answer')).toMatch(/分析进程没有响应|does not answer/)
+    expect(text('/models/a.onnx is no detector')).toBe('/models/a.onnx is no detector')
+  })
+
+  it('of a zone name the zone, not its id', () => {
+    expect(sourceText({ source: 'zone:zon_1', detail: { zone_name: '草坪' } })).toBe('草坪')
+    expect(sourceText({ source: 'input 2', detail: {} })).toBe('input 2')
   })
 })

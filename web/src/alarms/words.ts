@@ -8,11 +8,28 @@ import { faultText } from '@/live/words'
 export const subjectOf = ({ kind, camera_name, platform_name, switch_name, network }: Alarm): string =>
   (kind === 'network_down' ? (switch_name ?? network ?? platform_name) : (camera_name ?? platform_name)) ?? ''
 
-/** What is behind it, as far as the gateway knows. */
-export function detailText({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): string {
+/** Whether no more is told of it, for who may not see beneath masks. */
+export const isBeneathMask = (detail: Alarm['detail']): boolean => detail['masked'] === true && detail['request_id'] === undefined
+
+/** What is behind it, as far as the gateway knows, and how often it came again without an alarm of its own. */
+export function detailText(alarm: Pick<Alarm, 'kind' | 'detail'>): string {
+  const { more } = alarm.detail
+  const again = typeof more === 'number' ? translate('alarms.furtherMatches', { count: more }) : ''
+  return [behind(alarm), again].filter((text) => text !== '').join(' · ')
+}
+
+function behind({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): string {
   if (kind === 'network_down') {
     return typeof detail['failed'] === 'number' ? translate('alarms.failedOf', { failed: detail['failed'], of: detail['of'] ?? '?' }) : ''
   }
+  if (isBeneathMask(detail)) return translate('alarms.beneathMask')
+  if (typeof detail['zone_name'] === 'string') return detail['zone_name']
+  if (kind === 'standing_match') return typeof detail['case_number'] === 'string' ? translate('alarms.ofCase', { number: detail['case_number'] }) : ''
+  if (kind === 'review_overdue') {
+    const of = `approvals.kinds.${String(detail['kind'])}`
+    return hasWords(of) ? translate(of) : ''
+  }
+  if (kind.startsWith('analysis_')) return analysisFault(detail['fault'])
   if (typeof detail['offset_us'] === 'number') return translate('live.clockOff', { offset: clockOffset(detail['offset_us']) })
   const fault = typeof detail['fault'] === 'string' ? detail['fault'] : ''
   if (fault === '') return ''
@@ -20,6 +37,27 @@ export function detailText({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): st
   const known = hasWords(ofPlatform) ? translate(ofPlatform) : fault
   return kind.startsWith('platform_') ? (known === fault ? faultText(fault, fault) : known) : faultText(fault, known)
 }
+
+/** What the gateway says of analysis in few fixed words; a model's own message stays as it is. */
+function analysisFault(fault: unknown): string {
+  const known: Record<string, string> = {
+    'the analysis process does not answer': 'silent', 'the detector fails at pictures': 'failing', 'pictures are dropped': 'dropping',
+  }
+  if (typeof fault !== 'string') return ''
+  const word = known[fault]
+  return word === undefined ? fault : translate(`alarms.analysisFaults.${word}`)
+}
+
+/** Where to act on an alarm that is no camera's or device's own; null: nowhere else. */
+export function placeOf({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): { name: string; params?: Record<string, string>; query?: Record<string, string> } | null {
+  if (kind.startsWith('analysis_')) return { name: 'analysis' }
+  if (typeof detail['request_id'] === 'string') return { name: 'search', params: { view: 'requests' }, query: { request: detail['request_id'] } }
+  return null
+}
+
+/** What told it: of a zone its name. */
+export const sourceText = ({ source, detail }: Pick<DeviceEvent, 'source' | 'detail'>): string =>
+  typeof detail['zone_name'] === 'string' ? detail['zone_name'] : (source ?? '')
 
 export const eventText = ({ kind, count }: DeviceEvent): string => {
   const words = translate(`alarms.eventKinds.${kind}`)

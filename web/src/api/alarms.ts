@@ -4,7 +4,7 @@ import { postLines } from './lines'
 import type { Page } from './types'
 
 export const EVENT_KINDS = [
-  'motion', 'tamper', 'line_crossing', 'intrusion', 'digital_input', 'relay_output', 'sound', 'video_loss', 'storage_fault', 'device_fault', 'emergency',
+  'motion', 'tamper', 'line_crossing', 'intrusion', 'wrong_way', 'loitering', 'crowd', 'abandoned_object', 'digital_input', 'relay_output', 'sound', 'video_loss', 'storage_fault', 'device_fault', 'emergency',
   'position', 'other',
 ] as const
 export type EventKind = (typeof EVENT_KINDS)[number]
@@ -27,6 +27,7 @@ export interface DeviceEvent {
 
 export const ALARM_KINDS = [
   'network_down', 'camera_offline', 'camera_refused', 'platform_offline', 'platform_refused', 'clock_drift', 'storage_fault', 'video_loss', 'tamper',
+  'line_crossing', 'intrusion', 'wrong_way', 'loitering', 'crowd', 'abandoned_object', 'standing_match', 'review_overdue', 'analysis_failed', 'analysis_lagging',
 ] as const
 export type AlarmKind = (typeof ALARM_KINDS)[number]
 

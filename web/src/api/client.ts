@@ -16,6 +16,8 @@ export interface RequestOptions {
   /** Instead of `body`: a file as it is. */
   raw?: Blob
   signal?: AbortSignal
+  /** Beside those that every request has. */
+  headers?: Readonly<Record<string, string>>
   /** Do not ask to sign in on 401: the caller handles it (the sign-in page itself). */
   quietly?: boolean
 }
@@ -71,7 +73,7 @@ export async function request<Answer>(
   options: RequestOptions = {},
 ): Promise<Answer> {
   const send = (): Promise<Response> => {
-    const headers: Record<string, string> = { Accept: 'application/json', 'X-Gridsight': '1' }
+    const headers: Record<string, string> = { Accept: 'application/json', 'X-Gridsight': '1', ...options.headers }
     const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store' }
     if (options.body !== undefined) {
       headers['Content-Type'] = 'application/json'

@@ -1,6 +1,7 @@
 /** Shapes of docs/http-api.md. Times are UTC microseconds since 1970. */
 import type { Alarm, DeviceEvent } from './alarms'
 import type { Ptz } from './ptz'
+import type { Hours } from './zones'
 
 export type Right =
   | 'live'
@@ -102,9 +103,16 @@ export interface Camera {
   places: { area_id: string; axis: Axis; names: string[] }[]
   enabled: boolean
   record: RecordMode
+  /** Whether its pictures are searched; auto: while it is recorded. */
+  analysis: 'auto' | 'on' | 'off'
+  analysis_hours: Hours | null
   transport: Transport
   retention_days: number | null
   retention_bytes: number | null
+  longitude: number | null
+  latitude: number | null
+  heading_deg: number | null
+  view_deg: number | null
   main_url: string
   sub_url: string | null
   has_password: boolean
@@ -128,8 +136,14 @@ export interface CameraEdit {
   password?: string
   transport: Transport
   record: RecordMode
+  analysis?: 'auto' | 'on' | 'off'
+  analysis_hours?: Hours | null
   retention_days?: number | null
   retention_bytes?: number | null
+  longitude?: number | null
+  latitude?: number | null
+  heading_deg?: number | null
+  view_deg?: number | null
   enabled: boolean
 }
 
@@ -277,10 +291,13 @@ export const ROLES = [
   'viewer',
   'operator',
   'investigator',
+  'supervisor',
   'area_admin',
   'auditor',
   'inspector',
   'integrator',
+  'site',
+  'convener',
   'system_admin',
 ] as const
 export type Role = (typeof ROLES)[number]
@@ -332,6 +349,8 @@ export type ServerEvent =
   | ({ type: 'device_event' } & DeviceEvent)
   | ({ type: 'alarm' } & Alarm)
   | ({ type: 'camera_state'; camera_id: string; variant: VariantName | 'h264' } & VariantState)
+  | { type: 'meeting'; meeting_id: string; event: 'ring' | 'changed' | 'ended'; title?: string }
+  | { type: 'site_check'; area_ids: string[] }
   | { type: 'session_revoked'; session_id: string }
   | { type: 'forecast'; full_at_us?: number | null; breaches?: Breach[] }
   | { type: 'ping' }

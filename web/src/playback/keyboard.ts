@@ -12,6 +12,7 @@ export type PlaybackCommand =
   | { kind: 'zoom'; factor: number }
   | { kind: 'centre' }
   | { kind: 'snapshot' }
+  | { kind: 'find' }
   | { kind: 'sound' }
   | { kind: 'select'; number: number }
   | { kind: 'maximise' }
@@ -41,6 +42,7 @@ const BY_KEY: Record<string, PlaybackCommand> = {
   _: { kind: 'zoom', factor: 2 },
   c: { kind: 'centre' },
   s: { kind: 'snapshot' },
+  x: { kind: 'find' },
   m: { kind: 'sound' },
   z: { kind: 'maximise' },
   Delete: { kind: 'clear_marks' },
@@ -84,6 +86,7 @@ export const PLAYBACK_KEY_HELP: { keys: string[]; words: string }[] = [
   { keys: ['Delete'], words: 'clearMarks' },
   { keys: ['B'], words: 'bookmark' },
   { keys: ['S'], words: 'snapshot' },
+  { keys: ['X'], words: 'find' },
   { keys: ['M'], words: 'sound' },
   { keys: ['1 … 9'], words: 'select' },
   { keys: ['Z'], words: 'maximise' },

@@ -14,6 +14,8 @@ const CAUSES = new Set([
   'gateway_stopped',
   'not_scheduled',
   'unplayable',
+  'unreadable',
+  'no_footage',
 ])
 
 export function causeKey(cause: string): string {

@@ -14,6 +14,7 @@ export interface ManagingPage {
 export const MANAGING: readonly ManagingPage[] = [
   { name: 'cameras', rights: ['configure'], component: () => import('@/cameras/CamerasPage.vue') },
   { name: 'platforms', rights: ['configure'], component: () => import('@/platforms/PlatformsPage.vue') },
+  { name: 'analysis', rights: ['search', 'configure'], component: () => import('@/analysis/AnalysisPage.vue') },
   { name: 'areas', rights: ['configure', 'grant'], component: () => import('@/areas/AreasPage.vue') },
   { name: 'users', rights: ['users', 'grant'], component: () => import('@/users/UsersPage.vue') },
   { name: 'sheets', rights: ['configure', 'users'], component: () => import('@/sheets/SheetsPage.vue') },

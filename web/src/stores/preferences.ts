@@ -35,6 +35,8 @@ export const usePreferences = defineStore('preferences', () => {
   const locale = remembered<Locale>('locale', LOCALES, 'zh-CN')
   const theme = remembered<Theme>('theme', ['dark', 'light'], 'dark')
   const treeOpen = remembered<'yes' | 'no'>('tree', ['yes', 'no'], 'yes')
+  /** What analysis finds, drawn over the live picture that has the focus. */
+  const boxes = remembered<'yes' | 'no'>('boxes', ['yes', 'no'], 'no')
 
   watch(
     locale,
@@ -53,5 +55,5 @@ export const usePreferences = defineStore('preferences', () => {
     { immediate: true },
   )
 
-  return { locale, theme, treeOpen }
+  return { locale, theme, treeOpen, boxes }
 })

@@ -22,6 +22,7 @@ export type WallCommand =
         | 'mark_in'
         | 'mark_out'
         | 'statistics'
+        | 'boxes'
         | 'clear'
         | 'escape'
         | 'search'
@@ -33,6 +34,7 @@ export type WallCommand =
         | 'zoom_out'
         | 'zoom_whole'
         | 'playback'
+        | 'find_similar'
     }
 
 interface Stroke {
@@ -75,6 +77,7 @@ const PLAIN = {
   i: 'mark_in',
   o: 'mark_out',
   d: 'statistics',
+  g: 'boxes',
   Delete: 'clear',
   Backspace: 'clear',
   Escape: 'escape',
@@ -88,6 +91,7 @@ const PLAIN = {
   '-': 'zoom_out',
   '0': 'zoom_whole',
   p: 'playback',
+  x: 'find_similar',
 } as const
 
 export function commandOf(stroke: Stroke): WallCommand | null {
@@ -121,11 +125,13 @@ export const KEY_HELP: readonly { keys: readonly string[]; words: string }[] = [
   { keys: ['R'], words: 'replay_30' },
   { keys: ['T'], words: 'replay_300' },
   { keys: ['P'], words: 'playback' },
+  { keys: ['X'], words: 'find_similar' },
   { keys: ['B'], words: 'bookmark' },
   { keys: ['C'], words: 'steer' },
   { keys: ['V'], words: 'talk' },
   { keys: ['I', 'O'], words: 'marks' },
   { keys: ['D'], words: 'statistics' },
+  { keys: ['G'], words: 'boxes' },
   { keys: ['+', '−', '0'], words: 'zoom' },
   { keys: ['Delete'], words: 'clear' },
   { keys: ['Space'], words: 'tour_pause' },

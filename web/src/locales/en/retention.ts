@@ -11,6 +11,8 @@ export default {
     exports: 'Exports',
     unfinished_deletions: 'Unfinished deletions',
     bookmarks_without_footage: 'Bookmarks without footage',
+    passages: 'Passages of search',
+    unfinished_passage_deletions: 'Deletions of passages not finished',
     device_events_without_footage: 'Device events without footage',
   },
   defaultDays: 'days: kept by default',

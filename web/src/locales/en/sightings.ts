@@ -1,5 +1,6 @@
 export default {
   title: 'Vehicle passes',
+  toSearch: 'Search with what cameras saw',
   filter: 'What to look for',
   kind: 'Kind',
   allKinds: 'All kinds',

@@ -15,6 +15,7 @@ export default {
   emptyArea: 'No cameras in this area',
   hint: 'Double-click or Enter: next free tile; or drag to any tile',
   onWall: 'on the wall',
+  isChosen: 'chosen',
   showArea: 'Put the area on the wall',
   showAreaCount: '“{name}” on the wall (first {count})',
   refresh: 'Refresh list',

@@ -11,6 +11,8 @@ export default {
     exports: '导出文件',
     unfinished_deletions: '未完成的删除',
     bookmarks_without_footage: '录像已删除的书签',
+    passages: '检索目标记录',
+    unfinished_passage_deletions: '未完成的目标记录删除',
     device_events_without_footage: '录像已删除的设备事件',
   },
   defaultDays: '天：默认保留期限',

@@ -1,5 +1,6 @@
 export default {
   title: '过车记录',
+  toSearch: '与摄像机所见一起检索',
   filter: '查询条件',
   kind: '类别',
   allKinds: '全部类别',

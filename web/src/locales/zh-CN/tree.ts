@@ -15,6 +15,7 @@ export default {
   emptyArea: '此区域没有摄像机',
   hint: '双击或回车：放入空闲窗格；也可拖到任意窗格',
   onWall: '已在墙上',
+  isChosen: '已选中',
   showArea: '整个区域上墙',
   showAreaCount: '“{name}”上墙（前 {count} 台）',
   refresh: '刷新列表',

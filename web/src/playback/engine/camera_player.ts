@@ -16,7 +16,7 @@ import { IndexLoader, SETTLING_US } from './index_loader'
 import { KeyframeFollower } from './keyframe_follower'
 import { Lending } from './lending'
 import { readInit, Screen, type RunInit } from './screen'
-import type { Fragment, Run } from './wire'
+import { isSound, type Fragment, type Run } from './wire'
 
 /** Media time 0 lies this long before the first instant shown, so that going back needs no new screen. */
 const ORIGIN_BEFORE_US = 6 * 3_600_000_000
@@ -143,6 +143,11 @@ export class CameraPlayer implements Supply {
     }
     const { run } = index.fragments[position]
     const mode: Mode = playing ? this.modeFor(target) : 'full'
+    if (mode === 'keyframes' && isSound(run)) {
+      // Nobody waits for a voice that cannot be heard backwards or in haste.
+      this.shown?.screen.video.pause()
+      return 'gap'
+    }
     return this.showOn(this.followerFor(mode, run, target), target)
   }
 

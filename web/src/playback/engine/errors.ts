@@ -17,6 +17,7 @@ export type PlaybackErrorCode =
   | 'purpose_required'
   | 'masked_unavailable'
   | 'device_failed'
+  | 'recording_withheld'
 
 export class PlaybackError extends Error {
   readonly code: PlaybackErrorCode

@@ -52,6 +52,45 @@ export interface FootageSession extends Interval {
   base_urls: Map<string, string>
 }
 
+/** Where a group's footage comes from: the gateway's cameras, or the recording of a meeting. */
+export interface Footage {
+  /** A session in which these may be played, then. Raises PlaybackError. */
+  open(wanted: SessionRequest): Promise<FootageSession>
+  /** Where there is footage on either side of an instant, within a range. */
+  nearest(camera_id: string, us: number, range: Interval): Promise<NearestFootage>
+}
+
+export interface NearestFootage {
+  before_us: number | null
+  after_us: number | null
+}
+
+export const H265_MIME = 'video/mp4; codecs="hvc1.1.6.L120.90"'
+
+export function playsH265(): boolean {
+  return typeof MediaSource !== 'undefined' && MediaSource.isTypeSupported(H265_MIME)
+}
+
+/** That of cameras; why somebody looks is told with every session, and asked for where the gateway wants it. */
+export const cameraFootage = (purpose: PurposeScope): Footage => ({
+  open: (wanted) => openSession(wanted, playsH265(), purpose),
+  nearest: nearestFootage,
+})
+
+/** Take the ticket of a session that the API has answered to the footage server. Raises PlaybackError. */
+export async function enterSession(asked: Promise<PlaybackSession>, range: Interval, signal?: AbortSignal): Promise<FootageSession> {
+  const answer = await typed(asked)
+  await typed(
+    post(`/s/${encodeURIComponent(answer.server)}/sessions`, { ticket: answer.ticket }, signal),
+  )
+  return {
+    session_id: answer.session_id,
+    start_us: range.start_us,
+    end_us: range.end_us,
+    base_urls: new Map(answer.cameras.map((camera) => [camera.camera_id, camera.base_url])),
+  }
+}
+
 /** Ask the API for a ticket, saying why, and open the session with it. Raises PlaybackError. */
 export async function openSession(
   wanted: SessionRequest,
@@ -65,18 +104,8 @@ export async function openSession(
     end_us: Math.ceil(wanted.end_us),
     client: { mse_h265 },
   }
-  const answer = await typed(
-    purpose.open((purpose) => post<PlaybackSession>('/api/playback', { ...body, purpose }, signal)),
-  )
-  await typed(
-    post(`/s/${encodeURIComponent(answer.server)}/sessions`, { ticket: answer.ticket }, signal),
-  )
-  return {
-    session_id: answer.session_id,
-    start_us: wanted.start_us,
-    end_us: wanted.end_us,
-    base_urls: new Map(answer.cameras.map((camera) => [camera.camera_id, camera.base_url])),
-  }
+  const asked = purpose.open((said) => post<PlaybackSession>('/api/playback', { ...body, purpose: said }, signal))
+  return await enterSession(asked, wanted, signal)
 }
 
 export function fetchTimeline(
@@ -156,8 +185,13 @@ export async function nearestFootage(
   us: number,
   range: Interval,
   signal?: AbortSignal,
-): Promise<{ before_us: number | null; after_us: number | null }> {
+): Promise<NearestFootage> {
   const { spans } = await fetchTimeline(camera_id, range, 1_000_000, signal)
+  return nearestOf(spans, us)
+}
+
+/** The same of spans that are known, in order of time. */
+export function nearestOf(spans: readonly Interval[], us: number): NearestFootage {
   let before_us: number | null = null
   let after_us: number | null = null
   for (const span of spans) {

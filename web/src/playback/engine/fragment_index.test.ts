@@ -59,6 +59,13 @@ describe('the fragment index', () => {
     expect(index.lastKeyframeBy(7 * S)).toBe(0)
   })
 
+  it('enters sound that has no picture anywhere, not at its beginning hours ago', () => {
+    const index = new FragmentIndex()
+    const voice = run('v', 0, { mime: 'audio/mp4; codecs="opus"', width: 0, height: 0, has_audio: true })
+    index.add(answer([{ run: voice, start_us: 0, durations_us: [2 * S, 2 * S, 2 * S], keyframes: [false, false, false] }]), { start_us: 0, end_us: 10 * S })
+    expect(index.keyframeBefore(2)).toBe(2)
+  })
+
   it('takes an answer as the whole truth about its range', () => {
     const index = two()
     index.add(answer([{ run: run('b'), start_us: 30 * S, durations_us: [2 * S] }]), {

@@ -3,7 +3,7 @@
 import type { Gap, Interval } from '@/api/types'
 
 import { covering, merge, subtract, upperBound } from './intervals'
-import type { Fragment, IndexAnswer, Run } from './wire'
+import { isSound, type Fragment, type IndexAnswer, type Run } from './wire'
 
 /** A hole that no one sees: shorter than this, two fragments count as joined. */
 export const JOIN_US = 300_000
@@ -104,6 +104,8 @@ export class FragmentIndex {
   /** Where decoding must begin to show what the fragment at `position` holds. */
   keyframeBefore(position: number): number {
     const run = this.fragments[position]?.run
+    // Sound alone may be entered anywhere.
+    if (run === undefined || isSound(run)) return position
     let at = position
     while (at > 0 && !this.fragments[at].keyframe && this.fragments[at - 1].run === run) at -= 1
     return at

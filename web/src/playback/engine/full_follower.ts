@@ -25,6 +25,8 @@ export class FullFollower implements Follower {
   private seekLatency_s = 0.05
   private seekStarted_ms = 0
   private starting = false
+  /** The clock jumped away from where the video still seeks to: at the very end of what it holds it may seek for ever. */
+  private overtaken = false
 
   constructor(
     readonly screen: Screen,
@@ -50,11 +52,12 @@ export class FullFollower implements Follower {
       if (edge !== null) return this.standAtEdge(edge, target)
       return this.fetcher.failure && !this.fetcher.failure.passing ? 'failed' : 'waiting'
     }
-    if (video.seeking) return 'waiting'
+    if (video.seeking && !this.overtaken) return 'waiting'
     return target.running ? this.play(target) : this.stand(target)
   }
 
   jumped(us: number): void {
+    this.overtaken = this.screen.video.seeking
     const holds = (f: Fragment) => f.start_us <= us && f.end_us > us
     if (this.inFlight.length && !this.inFlight.some(holds)) {
       const needed = this.supply.index.at(us)
@@ -91,7 +94,7 @@ export class FullFollower implements Follower {
 
   private standAtEdge(edge_us: number, target: Target): FollowerStatus {
     const { video } = this.screen
-    if (video.seeking) return 'waiting'
+    if (video.seeking && !this.overtaken) return 'waiting'
     const wanted_s = this.screen.mediaTime(edge_us) + INTO_PICTURE_S
     if (Math.abs(video.currentTime - wanted_s) > 0.05 && !(target.running && edge_us < target.us)) {
       this.seek(wanted_s)
@@ -144,6 +147,7 @@ export class FullFollower implements Follower {
   }
 
   private seek(media_s: number): void {
+    this.overtaken = false
     this.seekStarted_ms = performance.now()
     this.screen.video.currentTime = media_s
   }

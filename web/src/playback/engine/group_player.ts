@@ -3,10 +3,9 @@
 import { CameraPlayer } from './camera_player'
 import { MasterClock, SEEK_BEYOND_S } from './clock'
 import { PlaybackError } from './errors'
-import { nearestFootage, openSession, type FootageSession } from './footage_api'
+import type { Footage, FootageSession } from './footage_api'
 import type { CameraState, Target } from './follower'
 import type { Interval } from '@/api/types'
-import type { PurposeScope } from '@/purpose/scope'
 
 export const MOST_CAMERAS = 9
 /** The longest that one camera may keep the others waiting. */
@@ -43,20 +42,12 @@ export interface GroupOptions {
   start_us: number
   /** The session to ask for around an instant: the minutes that go into the audit log. */
   range(us: number): Interval
-  /** Why somebody looks: told with every session, asked for where the gateway wants it. */
-  purpose: PurposeScope
-  mse_h265?: boolean
+  footage: Footage
   skip_gaps?: boolean
   /** Whether a device or platform brings the camera, and may have footage of its own. */
   has_device?: (camera_id: string) => boolean
   onChange?: () => void
   onSoundBlocked?: () => void
-}
-
-export const H265_MIME = 'video/mp4; codecs="hvc1.1.6.L120.90"'
-
-export function playsH265(): boolean {
-  return typeof MediaSource !== 'undefined' && MediaSource.isTypeSupported(H265_MIME)
 }
 
 export class GroupPlayer {
@@ -268,15 +259,11 @@ export class GroupPlayer {
     const us = this.position_us
     const range = this.options.range(us)
     try {
-      const session = await openSession(
-        {
-          camera_ids: this.cameras.map((camera) => camera.camera_id),
-          start_us: range.start_us,
-          end_us: range.end_us,
-        },
-        this.options.mse_h265 ?? playsH265(),
-        this.options.purpose,
-      )
+      const session = await this.options.footage.open({
+        camera_ids: this.cameras.map((camera) => camera.camera_id),
+        start_us: range.start_us,
+        end_us: range.end_us,
+      })
       if (this.closed) return
       this.session = session
       this.error = null
@@ -463,7 +450,7 @@ export class GroupPlayer {
         ? { start_us: us - 7 * day_us, end_us: us }
         : { start_us: us, end_us: Math.min(this.wallClock_us, us + 7 * day_us) }
       const found = await Promise.all(
-        this.cameras.map((camera) => nearestFootage(camera.camera_id, us, reach)),
+        this.cameras.map((camera) => this.options.footage.nearest(camera.camera_id, us, reach)),
       )
       if (this.closed || Math.abs(this.position_us - us) > 1_000) return
       const times = found

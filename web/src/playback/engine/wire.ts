@@ -29,6 +29,9 @@ export interface IndexAnswer {
   next_us: number | null
 }
 
+/** Whether it holds no picture at all: one microphone of a meeting. */
+export const isSound = (run: Run): boolean => run.mime.startsWith('audio/')
+
 export interface Fragment extends Interval {
   run: Run
   segment_id: string

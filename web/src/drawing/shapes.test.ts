@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { Point } from '@/api/privacy'
 
-import { LEAST_POINTS, moved, rectangle, rounded, split, withoutPoint, withPoint } from './drawing'
+import { arrowOf, LEAST_POINTS, moved, nearestEdge, rectangle, split, withoutPoint, withPoint } from './shapes'
 
 const share = fc.double({ min: 0, max: 1, noNaN: true })
 const point = fc.tuple(share, share) as fc.Arbitrary<Point>
@@ -12,7 +12,7 @@ const by = fc.double({ min: -2, max: 2, noNaN: true })
 const inside = (points: readonly Point[]): boolean =>
   points.every(([x, y]) => x >= -1e-9 && x <= 1 + 1e-9 && y >= -1e-9 && y <= 1 + 1e-9)
 
-describe('a mask that is drawn', () => {
+describe('a shape that is drawn', () => {
   it('stays in the picture however it is moved, and keeps its shape', () => {
     fc.assert(
       fc.property(shape, by, by, (points, dx, dy) => {
@@ -42,10 +42,24 @@ describe('a mask that is drawn', () => {
     expect(withoutPoint(split(triangle, 1), 2)).toEqual(triangle)
     expect(withoutPoint(triangle, 0)).toHaveLength(LEAST_POINTS)
   })
+})
 
-  it('is sent with no more digits than a picture has', () => {
-    expect(rounded([{ name: ' 窗 ', points: [[1 / 3, 2 / 3], [0, 0], [1, 1]] }])).toEqual([
-      { name: '窗', points: [[0.3333, 0.6667], [0, 0], [1, 1]] },
-    ])
-  })
+/** Above zero where `to` lies at the right of who walks from `a` to `b`: y grows downwards. */
+const side = (a: Point, b: Point, to: Point, aspect: number): number =>
+  (b[0] - a[0]) * aspect * (to[1] - a[1]) - (b[1] - a[1]) * (to[0] - a[0]) * aspect
+
+it('an arrow points to the side that is meant, whatever the line and the picture', () => {
+  fc.assert(
+    fc.property(point, point, fc.double({ min: 0.3, max: 3, noNaN: true }), (a, b, aspect) => {
+      fc.pre(Math.hypot(a[0] - b[0], a[1] - b[1]) > 0.02)
+      expect(side(a, b, arrowOf([a, b], 'forward', aspect)[2]!, aspect)).toBeGreaterThan(0)
+      expect(side(a, b, arrowOf([a, b], 'backward', aspect)[2]!, aspect)).toBeLessThan(0)
+    }),
+  )
+})
+
+it('the nearest edge of a rectangle is the one that was clicked', () => {
+  const edges = rectangle([0.2, 0.2], [0.8, 0.6])!
+  const clicks: Point[] = [[0.5, 0.19], [0.81, 0.4], [0.5, 0.62], [0.18, 0.4]]
+  expect(clicks.map((click) => nearestEdge(edges, click))).toEqual([0, 1, 2, 3])
 })
