@@ -52,7 +52,7 @@ def _row(line: dict[str, Any]) -> str:
         verdict = "met" if met else "MISSED"
     peer = f"{line['peer']}: {line['peer_value']}" if line["peer"] else ""
     figure = f"{line['metric']:52} {value!s:>10} {line['unit']:16}"
-    return f"{figure} target {target!s:>7} {verdict:7} {peer}"
+    return f"{figure} target {target!s:>7} {verdict:7} {peer} {line.get('note', '')}".rstrip()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """The measured side of ``benchmarks.webrtc``: the shard's WebRTC output, fed from memory.
 
-    python -m benchmarks._webrtc_sender ours|aiortc CLIP CAMERAS SOCKET
+    python -m benchmarks._webrtc_sender ours|aiortc|aiortc-relay CLIP CAMERAS SOCKET
+
+``aiortc-relay`` sends on what a peer in another process (``aiortc-source``) sends to it, as aiortc
+forwards: decoded once, encoded for each viewer.
 
 CLIP holds the pictures (pickle). Offers come as JSON lines through the Unix socket, answers go
 back. On standard input ``watch`` begins to watch the event loop, ``hold`` prints the longest time
@@ -101,8 +104,8 @@ async def _ours(pictures: list[bytes], cameras: int, path: str) -> None:
     output.close()
 
 
-async def _aiortc(pictures: list[bytes], path: str) -> None:
-    from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+def _encoded(pictures: list[bytes]) -> Any:
+    """A track of the clip for ever, which aiortc does not encode anew."""
     from aiortc.mediastreams import MediaStreamTrack
 
     class Encoded(MediaStreamTrack):
@@ -124,17 +127,59 @@ async def _aiortc(pictures: list[bytes], path: str) -> None:
             packet.pts, packet.time_base = number, Fraction(1, PICTURES_PER_SECOND)
             return packet
 
+    return Encoded()
+
+
+async def _aiortc_source(pictures: list[bytes], path: str) -> None:
+    """Sends the clip to the relay at ``path``, until it is ended."""
+    from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    transceiver = peer.addTransceiver(_encoded(pictures), "sendonly")
+    codecs = RTCRtpSender.getCapabilities("video").codecs
+    transceiver.setCodecPreferences([one for one in codecs if one.mimeType == "video/H264"])
+    await peer.setLocalDescription(await peer.createOffer())
+    while not Path(path).exists():  # noqa: ASYNC110, ASYNC240  # the relay is starting
+        await asyncio.sleep(0.05)
+    reader, writer = await asyncio.open_unix_connection(path, limit=_LIMIT)
+    request = {"offer": peer.localDescription.sdp, "publishes": True}
+    writer.write(json.dumps(request).encode() + b"\n")
+    answer = json.loads(await reader.readline())["answer"]
+    await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    await asyncio.Event().wait()
+
+
+async def _aiortc(pictures: list[bytes], path: str, clip: str | None) -> None:
+    """``clip``: of the source that is relayed; without, each viewer is sent the clip."""
+    from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+    from aiortc.contrib.media import MediaRelay
+
     peers = []
+    relay = MediaRelay()
+    coming: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def answer(request: dict[str, Any]) -> str:
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         peers.append(peer)
-        peer.addTrack(Encoded())
+        if request.get("publishes"):
+            peer.on("track", coming.set_result)
+        elif clip is not None:
+            peer.addTrack(relay.subscribe(await coming))
+        else:
+            peer.addTrack(_encoded(pictures))
         await peer.setRemoteDescription(RTCSessionDescription(request["offer"], "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         return str(peer.localDescription.sdp)
 
+    source = None
+    if clip is not None:
+        source = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks._webrtc_sender", "aiortc-source", clip, "1", path
+        )
     await _serve(answer, path)
+    if source is not None:
+        source.terminate()
+        await source.wait()
     for peer in peers:
         await peer.close()
 
@@ -148,8 +193,10 @@ def main() -> None:
     pictures: list[bytes] = pickle.loads(Path(clip).read_bytes())
     if side == "ours":
         uvloop.run(_ours(pictures, int(cameras), path))
+    elif side == "aiortc-source":
+        asyncio.run(_aiortc_source(pictures, path))
     else:
-        uvloop.run(_aiortc(pictures, path))
+        uvloop.run(_aiortc(pictures, path, clip if side == "aiortc-relay" else None))
 
 
 if __name__ == "__main__":

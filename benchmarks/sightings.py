@@ -26,8 +26,8 @@ from benchmarks.measure import percentile, quick_requested, report
 from gateway.database.engine import create_reader_engine, create_writer_engine
 from gateway.database.migrate import load_tables
 from gateway.settings import Settings
-from gateway.sightings.plates import fold, read_pattern
 from gateway.sightings.search import SightingQuery, search
+from search.plates import fold, read_pattern
 
 PLACES, DAYS, PAGE = 200, 30, 50
 SPAN_US = DAYS * 86_400_000_000
