@@ -7,10 +7,11 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRAS := .venv-extras
 CONSOLE := gateway/console/index.html
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help run test check format console bench bench-quick soak clean
+.PHONY: help run test test-extras check format console bench bench-quick soak clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,7 +21,10 @@ run: $(VENV)/.run $(CONSOLE) ## start the gateway with four demo cameras
 
 test: $(VENV)/.test tests/environment/.debian $(CONSOLE) check ## install what the tests need and run them all
 	npm --prefix web run --silent test
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	tests/environment/run_tests.sh $(BIN)/pytest
+
+test-extras: $(EXTRAS)/.installed ## install gridsight[ultralytics] apart and test it
+	$(EXTRAS)/bin/pytest -m extras tests/search/detectors
 
 check: $(VENV)/.test web/node_modules/.installed ## types, format and lint, Python and console
 	$(BIN)/ruff format --check .
@@ -44,18 +48,23 @@ soak: $(VENV)/.test tests/environment/.debian ## record under faults for an hour
 	$(BIN)/pytest -m soak --timeout 5400
 
 clean: ## remove what was built; keeps data
-	rm -rf $(VENV) web/node_modules gateway/console build *.egg-info tests/environment/.debian
+	rm -rf $(VENV) $(EXTRAS) web/node_modules gateway/console build *.egg-info tests/environment/.debian
 
 $(VENV)/bin/python:
 	tests/environment/create_venv.sh "$(PYTHON)" $(VENV)
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/.test: requirements-dev.lock $(VENV)/.run
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(EXTRAS)/.installed: requirements-dev.lock requirements-ultralytics.lock requirements-torch-cpu.lock requirements-torch-cuda.lock
+	tests/environment/create_venv.sh "$(PYTHON)" $(EXTRAS)
+	tests/environment/install_ultralytics.sh $(EXTRAS)
 	touch $@
 
 # Not `npm ci`: it insists on the packages of platforms that are not this one, which a closed

@@ -9,6 +9,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.last_resort import (  # noqa: F401  # hooks
+    pytest_configure,
+    pytest_runtest_protocol,
+    pytest_runtest_setup,
+    pytest_unconfigure,
+    pytest_xdist_make_scheduler,
+)
 from tests.peers.ceph_rgw import ceph_rgw  # noqa: F401  # a fixture
 
 # A busy machine is no failure: tests never assert on elapsed time.

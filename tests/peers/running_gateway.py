@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 from gateway.control.channel import ControlClient, control_path
 from gateway.secrets import cluster_secret
@@ -73,6 +74,8 @@ async def start(
     inside = () if namespace is None else ("ip", "netns", "exec", namespace)
     environment = {name: value for name, value in os.environ.items() if "GRIDSIGHT" not in name}
     environment["GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON"] = "false"
+    # Half of a small machine's time, which most tests do not need.
+    environment["GRIDSIGHT_SEARCH__ENABLED"] = "false"
     environment |= {f"GRIDSIGHT_{name}": value for name, value in variables.items()}
     process = await asyncio.create_subprocess_exec(
         *inside,
@@ -86,11 +89,15 @@ async def start(
     )
     assert process.stdout is not None
     said = ""
-    async with asyncio.timeout(START_TIMEOUT_S):
-        while "running at" not in said or (not said.endswith("\n\n")):
-            line = await process.stdout.readline()
-            assert line, "the gateway ended while starting"
-            said += line.decode()
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while "running at" not in said or (not said.endswith("\n\n")):
+                line = await process.stdout.readline()
+                assert line, "the gateway ended while starting"
+                said += line.decode()
+    except BaseException:
+        await stop(process)
+        raise
     url = re.search(r"http://[^/\s]+", said)
     password = re.search(r"password (\S+)", said)
     assert url is not None
@@ -98,11 +105,20 @@ async def start(
 
 
 async def stop(process: asyncio.subprocess.Process) -> int:
-    """Ask it to stop; gives its exit status."""
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(60):
-        return await process.wait()
+    """Ask it to stop; gives its exit status. Raises TimeoutError when it had to be killed."""
+    if process.returncode is not None:
+        return process.returncode
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(60):
+            return await process.wait()
+    except TimeoutError:
+        process.kill()
+        for one in family:
+            with contextlib.suppress(psutil.Error):
+                one.kill()
+        raise
 
 
 async def gridsight(*arguments: str) -> tuple[int, str]:

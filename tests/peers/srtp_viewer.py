@@ -107,12 +107,17 @@ class SrtpViewer(asyncio.DatagramProtocol):
         self._remote = (words[4], int(words[5]))
         self._names = f"{lines['ice-ufrag']}:{self._ufrag}".encode()
         self._remote_password = lines["ice-pwd"].encode()
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=("::1" if ":" in words[4] else "127.0.0.1", 0)
-        )
+        self._transport = await self._open()
         self.check()
         await self.until(lambda: self._outbound is not None)
+
+    async def _open(self) -> asyncio.DatagramTransport:
+        """Where datagrams leave, and come in."""
+        local = "::1" if ":" in self._remote[0] else "127.0.0.1"
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: self, local_addr=(local, 0)
+        )
+        return transport
 
     def close(self) -> None:
         """Vanish without a word."""
