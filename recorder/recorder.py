@@ -44,13 +44,16 @@ class RecorderConfig:
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
-    """For metrics and the console. ``trouble`` is empty when the store takes everything."""
+    """For metrics and the console. ``oldest_pending_us``: where the oldest whole segment that
+    waits for the store ends, None when none waits. ``trouble`` is empty when the store takes all.
+    """
 
     spool_bytes: int
     spool_bytes_limit: int
     queued_bytes: int
     open_segments: int
     pending_segments: int
+    oldest_pending_us: int | None
     uploads: UploadCounters
     trouble: str
 
@@ -213,13 +216,15 @@ class Recorder:
 
     def status(self) -> RecorderStatus:
         """How it is doing."""
-        states = [file.state for file in self.spool.files.values()]
+        files = self.spool.files.values()
+        pending = [file.enqueued_end_us for file in files if file.state is FileState.PENDING]
         return RecorderStatus(
             spool_bytes=self.spool.bytes,
             spool_bytes_limit=self.spool.config.bytes_limit,
             queued_bytes=self.spool.queued_bytes,
-            open_segments=states.count(FileState.OPEN),
-            pending_segments=states.count(FileState.PENDING),
+            open_segments=sum(file.state is FileState.OPEN for file in files),
+            pending_segments=len(pending),
+            oldest_pending_us=min(pending, default=None),
             uploads=self.uploader.counters,
             trouble=self.uploader.counters.trouble,
         )

@@ -90,6 +90,7 @@ from gateway.api.answers import FailureAnswer
 from gateway.api.errors import install_error_handlers
 from gateway.api.guard import Guard
 from gateway.api.refusals import install_refusal_handler
+from gateway.api.request_times import RequestTiming
 from gateway.api.services import Services
 from gateway.version import VERSION
 
@@ -195,4 +196,5 @@ def create_app(services: Services) -> FastAPI:
     install_error_handlers(app)
     install_refusal_handler(app)
     app.add_middleware(Guard, strict_transport=services.settings.tls_kind == "files")
+    app.add_middleware(RequestTiming)
     return app

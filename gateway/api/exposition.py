@@ -8,11 +8,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from gateway.api.analysis_figures import analysis_families
+from gateway.api.recording_figures import (
+    CAMERA_STATES,
+    camera_count_families,
+    recording_families,
+    storage_families,
+)
 from gateway.api.services import Services
 from gateway.api.webrtc_figures import webrtc_families
 from gateway.version import VERSION
-
-_STATES = ("live", "connecting", "offline", "refused", "idle")
 
 
 def exposition(services: Services, statuses: dict[str, Any]) -> str:
@@ -20,7 +24,11 @@ def exposition(services: Services, statuses: dict[str, Any]) -> str:
     families = [
         *_process_families(statuses),
         *webrtc_families(statuses),
+        *recording_families(statuses),
+        *storage_families(services.storage.document),
+        *camera_count_families(services.states.all(), services.states.registered),
         *_camera_families(services),
+        *services.request_times.families(),
         *analysis_families(statuses),
     ]
     registry = CollectorRegistry()
@@ -91,7 +99,7 @@ def _camera_families(services: Services) -> list[Metric]:
         ),
     }
     for camera_id, variant, known in services.states.all():
-        for name in _STATES:
+        for name in CAMERA_STATES:
             state.add_metric([camera_id, variant, name], 1 if known.get("state") == name else 0)
         for name, family in gauges.items():
             if known.get(name) is not None:

@@ -19,6 +19,7 @@ from gateway.api.analysis_watch import AnalysisWatch
 from gateway.api.device_recordings import DeviceRecordingsCache
 from gateway.api.meeting_news import MeetingWatch
 from gateway.api.processes import Processes
+from gateway.api.request_times import RequestTimes
 from gateway.api.states import CameraStates
 from gateway.api.steering_states import SteeringStates
 from gateway.api.storage import StorageWatch
@@ -67,6 +68,8 @@ class Services:
     alarms: AlarmNews = field(init=False)
     device_recordings: DeviceRecordingsCache = field(init=False)
     meetings: MeetingWatch = field(init=False)
+    # How long requests took.
+    request_times: RequestTimes = field(default_factory=RequestTimes)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
     used_sign_ins: set[str] = field(default_factory=set)
     # Sign-ins and tokens that were refused lately: each is on record once in a while.

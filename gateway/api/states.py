@@ -76,6 +76,11 @@ class CameraStates:
         """Variant → VariantState; empty while no shard has said anything."""
         return self._states.get(camera_id, {})
 
+    @property
+    def registered(self) -> int:
+        """How many cameras there are, known to a shard or not."""
+        return len(self._places)
+
     def place(self, camera_id: str) -> AreaPlace | None:
         """Where a camera stands, for filtering events; None for unknown ones."""
         return self._places.get(camera_id)

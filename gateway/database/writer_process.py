@@ -20,6 +20,7 @@ from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import ControlClient, ControlError, ControlServer, control_path
 from gateway.database.engine import create_writer_engine
 from gateway.database.migrate import upgrade
+from gateway.database.write_times import WriteTimes
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.version import VERSION
@@ -134,15 +135,17 @@ async def serve_rows(settings: Settings, name: str) -> None:
     await asyncio.to_thread(upgrade, engine)
     writer = LocalRowWriter(engine)
     lag = LoopLag()
+    times = WriteTimes()
 
     async def write(operation: str, arguments: dict[str, Any]) -> Any:
         try:
-            return await writer.write(operation, **arguments)
+            with times.timing():
+                return await writer.write(operation, **arguments)
         except RowError as error:
             raise ControlError(f"{_REFUSED}{error.code}", str(error)) from None
 
     async def status() -> dict[str, Any]:
-        return {"event_loop_lag_ms": lag.worst_ms()}
+        return {"event_loop_lag_ms": lag.worst_ms(), **times.figures()}
 
     secret = cluster_secret(settings)
     checkpoints = CheckpointWriter(

@@ -49,6 +49,7 @@ from gateway.shard.desired import DesiredReader
 from gateway.shard.housekeeping import Housekeeping
 from gateway.shard.live import FIRST_RUN_WAIT_S, LiveDoor
 from gateway.shard.loudspeakers import open_loudspeaker
+from gateway.shard.recording_figures import recording_figures
 from gateway.shard.report import Report
 from gateway.shard.sampling import sampling_calls
 from gateway.shard.sessions import LiveSessions
@@ -431,19 +432,10 @@ class ShardProcess:
         }
 
     async def _process_status(self) -> dict[str, Any]:
-        recorder = self._recorder.status()
         return {
             "event_loop_lag_ms": self._lag_ms,
             "cameras": len({feed.desired.camera_id for feed in self._shard.feeds.values()}),
-            "spool_bytes": recorder.spool_bytes,
-            "spool_bytes_limit": recorder.spool_bytes_limit,
-            "writer_queue_bytes": recorder.queued_bytes,
-            "open_segments": recorder.open_segments,
-            "pending_segments": recorder.pending_segments,
-            "store_trouble": recorder.trouble,
-            "uploaded_segments": recorder.uploads.segments,
-            "uploaded_bytes": recorder.uploads.bytes,
-            "upload_failures": recorder.uploads.failures,
+            **await recording_figures(self._recorder, self._shard.feeds.values()),
             "recorders_refastened": self._shard.recorders_refastened,
             "live_sessions": len(self._sessions),
             "webrtc": self._whep.figures(),
