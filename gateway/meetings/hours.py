@@ -4,6 +4,8 @@ its own page holds to.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -27,3 +29,9 @@ class Hours(BaseModel):
         if self.until_min <= self.from_min:
             raise ValueError("the hours end before they begin: write a night as two of them")
         return self
+
+
+def taken_unasked(hours: Iterable[Hours], at: datetime) -> bool:
+    """Whether this moment, a local one, is in one of them."""
+    minute = at.hour * 60 + at.minute
+    return any(at.weekday() in one.days and one.from_min <= minute < one.until_min for one in hours)

@@ -20,7 +20,10 @@ class SipSettings(Section):
     Who may call in: whose address is in ``trunk_networks``, and who has an account (name to
     password, by digest). ``trunk`` (``host`` or ``host:port``) is where numbers are dialled, with
     ``trunk_username`` and ``trunk_password`` if it asks for them. ``dials_addresses``: a SIP
-    address that is no account's is dialled at its own host, too.
+    address that is no account's is dialled at its own host, too. Whoever picks up presses a key
+    within ``accept_s``, or is not in; ``rooms`` are terminals (an account, or the address as it is
+    dialled) with the area in which each stands: in the hours that this site has named, none is
+    needed.
     """
 
     enabled: bool = False
@@ -32,6 +35,8 @@ class SipSettings(Section):
     calls_limit: int = Field(default=30, ge=1, le=200)
     picture_kbps: int = Field(default=2048, ge=0, le=20_000)
     ring_s: float = Field(default=45.0, ge=5, le=300)
+    accept_s: float = Field(default=30.0, ge=5, le=120)
+    rooms: dict[str, str] = Field(default={})
     caller_name: str = Field(default="meetings", pattern=r"^[A-Za-z0-9._+\-]{1,64}$")
     trunk_networks: list[str] = Field(default=[])
     accounts: dict[str, SecretStr] = Field(default={})

@@ -120,6 +120,11 @@ class Telephone(asyncio.DatagramProtocol):
         self._sip.sendto(text.encode(), self._exchange)
         if body:
             self._take_sdp(invite)
+            # The dialog is theirs from here on, as seen from the side that was called.
+            self._call_id, self._to = _field(invite, "Call-ID"), _field(invite, "From")
+            contact = re.search(r"<(.*?)>", _field(invite, "Contact"))
+            assert contact is not None
+            self._uri = contact[1]
         return invite
 
     async def hears(self, start: str) -> str:
@@ -158,14 +163,17 @@ class Telephone(asyncio.DatagramProtocol):
         """Say this tone from now on."""
         self._talking = asyncio.get_running_loop().create_task(self._talk(hertz))
 
-    def tone(self, last_packets: int = 40) -> dict[int, float]:
-        """What was heard last: how much of each of a few frequencies, 1.0 for all of it."""
+    def sound(self, last_packets: int) -> Any:
+        """The samples that were heard last."""
         sound = b"".join(packet[12:] for packet in self.heard[-last_packets:])
         if not sound:
-            return {}
+            return np.zeros(0)
         frames = self._decoder.decode(av.Packet(sound))
-        samples = np.concatenate([one.to_ndarray().reshape(-1) for one in frames]).astype(float)
-        return strengths(samples, 8000)
+        return np.concatenate([one.to_ndarray().reshape(-1) for one in frames]).astype(float)
+
+    def tone(self, last_packets: int = 40) -> dict[int, float]:
+        """What was heard last: how much of each of a few frequencies, 1.0 for all of it."""
+        return strengths(self.sound(last_packets), 8000)
 
     async def until_tone(self, hertz: int, share: float = 0.5) -> None:
         """Wait until this tone is most of what is heard."""

@@ -121,6 +121,11 @@ class Call:
         if not self._over.done():
             self._over.set_result(reason)
 
+    @property
+    def ended(self) -> str | None:
+        """Why it is over; None while it is not."""
+        return self._over.result() if self._over.done() else None
+
     async def over(self) -> str:
         """Wait for the end; gives the reason."""
         return await asyncio.shield(self._over)
@@ -150,6 +155,10 @@ class Call:
     def play(self, tone: str) -> None:
         """Let them hear one of the tones."""
         self._voices.say("play", self.id, tone=tone)
+
+    def hush(self) -> None:
+        """Of the tones that they were to hear, no more."""
+        self._voices.say("hush", self.id)
 
     def mute(self, muted: bool) -> None:
         """Nothing of what they say leaves the worker."""

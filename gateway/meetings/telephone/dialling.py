@@ -1,10 +1,13 @@
-"""Dialling whom the rows let ring: a SIP address, or a number by the trunk."""
+"""Dialling whom the rows let ring: a SIP address, or a number by the trunk. Who picks up rings in
+the rows until they have accepted.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -20,6 +23,7 @@ from gateway.audit import AuditRecord
 from gateway.database.tables import areas
 from gateway.identifiers import new_id
 from gateway.meetings.telephone import rows
+from gateway.meetings.telephone.accepting import accepts, site_takes_itself
 from gateway.meetings.telephone.call import Call
 from gateway.meetings.telephone.call_sdp import NothingInCommon
 from gateway.meetings.telephone.callers import Callers
@@ -32,6 +36,7 @@ _log = structlog.get_logger(__name__)
 _LOOK_S = 1.0
 _NOT_UNDERSTOOD = (415, 488, 606)
 """Some exchanges refuse a call that has pictures instead of the pictures."""
+_NOT_WANTED = "not wanted any more"
 _TEL_SEPARATORS = str.maketrans("", "", "-.() ")
 
 
@@ -56,7 +61,10 @@ class CannotDial(Exception):
 
 
 class Dialling:
-    """Looks at the rows every second. A call that does not ring in them any more is cancelled."""
+    """Looks at the rows every second. A call that does not ring in them any more is cancelled. Who
+    has picked up has their time to accept, also when it rings no more; unless they are taken out,
+    or the meeting ends.
+    """
 
     def __init__(
         self,
@@ -75,6 +83,9 @@ class Dialling:
         self._rows = writer
         # By participant and when it was rung.
         self._ringing: dict[tuple[str, int], Call | None] = {}
+        # By participant: who has picked up; and of them who has not accepted yet.
+        self._picked_up: dict[str, Call] = {}
+        self._asked: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -100,13 +111,19 @@ class Dialling:
     async def _look(self) -> None:
         async with self._reader.connect() as connection:
             found = (await connection.execute(rows.to_dial())).all()
+            asked = {*self._asked}
+            still = set(await connection.scalars(rows.may_accept(asked))) if asked else set()
         wanted = {(row.id, row.rung_us or 0): row for row in found}
         for key in self._ringing.keys() - wanted.keys():
             call = self._ringing.pop(key)
             if call is not None:
-                call.end("not wanted any more")
+                call.end(_NOT_WANTED)
+        for participant_id in (asked - still) & self._asked:
+            self._picked_up[participant_id].end(_NOT_WANTED)
         for key, row in wanted.items():
-            if key not in self._ringing and not self._exchange.busy:
+            if key in self._ringing or row.id in self._picked_up:
+                continue
+            if not self._exchange.busy:
                 self._ringing[key] = None
                 self._begin(key, row)
 
@@ -120,7 +137,7 @@ class Dialling:
     async def _dial(self, key: tuple[str, int], call: Call, row: sa.Row[Any]) -> None:
         why = ""
         try:
-            session_id = await self._ring(key, call, row)
+            path = await self._ring(call, row)
         except CannotDial as error:
             why = str(error)
         except SipRefused as error:
@@ -132,20 +149,28 @@ class Dialling:
         if why:
             await self._rows.write("meetings.refused_call", participant_id=row.id, why=why)
             return
-        await self._exchange.sit(call, row.meeting_id, row.id, session_id)
+        if key in self._ringing:
+            # From here on it does not ring, and is not cancelled for it.
+            self._ringing[key] = None
+        self._picked_up[row.id] = call
+        try:
+            accepted_by = await self._accepted(call, row)
+            if accepted_by:
+                session_id = await self._join(call, row, path, accepted_by)
+                await self._exchange.sit(call, row.meeting_id, row.id, session_id)
+        finally:
+            del self._picked_up[row.id]
 
-    async def _ring(self, key: tuple[str, int], call: Call, row: sa.Row[Any]) -> str:
-        """Dial and have them take their seat; gives the session. Raises CannotDial, SipError,
-        NoVoice, NothingInCommon, RowError.
+    async def _ring(self, call: Call, row: sa.Row[Any]) -> str | None:
+        """Dial until they pick up; gives the path of the meeting's area. Raises CannotDial,
+        SipError, NoVoice, NothingInCommon, RowError.
         """
         uri, peer, credentials = await self._way_to(row.subject)
         call.reach(peer, self._endpoint.contact_host(peer))
         offer = await call.open(None, pictures=not row.subject.startswith("tel:"))
         path = await self._path(row.area_id)
-        detail = {"meeting": row.meeting_id, "title": row.title, "call": call.id,
-                  "participant": row.id, "to": row.subject}  # fmt: skip
         dialled = AuditRecord(
-            "telephone.dial", address=peer.host, area_path=path, detail=detail
+            "telephone.dial", address=peer.host, area_path=path, detail=_named(call, row)
         ).to_message()
         await self._rows.write("audit.append", records=[dialled])
         local = SipUri(self._settings.caller_name, self._endpoint.contact_host(peer))
@@ -163,14 +188,39 @@ class Dialling:
                 raise
             session = await invite(call.without_pictures())
         call.hold(session)
-        if key in self._ringing:
-            # From here on it does not ring, and is not cancelled for it.
-            self._ringing[key] = None
         call.agree(session.remote_body)
+        return path
+
+    async def _accepted(self, call: Call, row: sa.Row[Any]) -> str:
+        """Who accepted: a ``key``, or the ``site``; empty: nobody did, and the chair is told."""
+        self._asked.add(row.id)
+        why = "nobody accepted"
+        try:
+            now = datetime.now().astimezone()
+            if await site_takes_itself(self._reader, self._settings.rooms, row.subject, now):
+                return "site"
+            if await accepts(call, self._settings.accept_s):
+                return "key"
+        except asyncio.CancelledError:
+            if call.ended in (None, _NOT_WANTED):
+                # The gateway stops, and dials again; or the chair has decided otherwise.
+                raise
+            hung_up = call.ended == "bye"
+            why = "hung up without accepting" if hung_up else "lost before anybody accepted"
+        finally:
+            self._asked.discard(row.id)
+        await self._rows.write("meetings.refused_call", participant_id=row.id, why=why)
+        return ""
+
+    async def _join(self, call: Call, row: sa.Row[Any], path: str | None, accepted_by: str) -> str:
+        """Have them take their seat; gives the session. Raises RowError."""
         session_id = new_id("ses")
         joined = AuditRecord(
-            "meeting.join", address=peer.host, area_path=path,
-            detail={**detail, "telephone": True, "session_id": session_id},
+            "meeting.join", address=call.peer.host, area_path=path,
+            detail={
+                **_named(call, row), "telephone": True, "session_id": session_id,
+                "accepted_by": accepted_by,
+            },
         )  # fmt: skip
         await self._rows.write(
             "meetings.join", meeting_id=row.meeting_id, participant_id=row.id,
@@ -218,6 +268,13 @@ class Dialling:
         password = own.trunk_password.get_secret_value()
         account = Credentials(own.trunk_username, password) if own.trunk_username else None
         return str(trunk), peer, account
+
+
+def _named(call: Call, row: sa.Row[Any]) -> dict[str, Any]:
+    return {
+        "meeting": row.meeting_id, "title": row.title, "call": call.id, "participant": row.id,
+        "to": row.subject,
+    }  # fmt: skip
 
 
 async def _resolve(host: str, port: int, transport: str) -> Peer:

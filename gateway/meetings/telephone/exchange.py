@@ -1,8 +1,8 @@
 """The telephone exchange of the signalling process: calls come in and are let to the door of a
 meeting, whoever is invited by a SIP address or a number is dialled.
 
-Nobody is heard, or hears, before they knew the PIN and were let in; every call is in the register
-before it is answered or dialled.
+Nobody is heard, or hears, before they knew the PIN and were let in, or have accepted the call; each
+call is in the register before it is answered or dialled.
 """
 
 from __future__ import annotations

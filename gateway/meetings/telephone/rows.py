@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -117,6 +118,19 @@ def to_dial() -> sa.Select[tuple[Any, ...]]:
         )
         .order_by(_own.rung_us)
     )  # fmt: skip
+
+
+def may_accept(participant_ids: Collection[str]) -> sa.Select[tuple[str]]:
+    """Which of these may take the call that they have picked up."""
+    return (
+        sa.select(_own.id)
+        .join(meetings, meetings.c.id == _own.meeting_id)
+        .where(
+            _own.id.in_(participant_ids),
+            _own.state.in_(("ringing", "invited")),
+            meetings.c.state == "running",
+        )
+    )
 
 
 def open_to_telephones(at_us: int) -> sa.Select[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ from gateway.control.channel import ControlClient, ControlError, ControlStream, 
 from gateway.database.meeting_tables import meetings
 from gateway.identifiers import new_id
 from gateway.meetings.telephone import wire
+from gateway.meetings.telephone.accepting import GOODBYE_S
 from gateway.meetings.telephone.call import Call
 from gateway.meetings.telephone.voices import Voices
 from gateway.settings import Settings
@@ -28,7 +29,6 @@ _log = structlog.get_logger(__name__)
 _WAITING_TONE_S = 8.0
 _FIND_AGAIN_S = 30.0
 _RETRY_S = 0.5
-_GOODBYE_S = 0.8
 
 
 class Shards:
@@ -103,7 +103,7 @@ class Sitting:
                 self._call.unlink()
                 if reason is not None:
                     self._call.play("over")
-                    await asyncio.sleep(_GOODBYE_S)
+                    await asyncio.sleep(GOODBYE_S)
                     return reason
                 now_s = loop.time()
                 lost_s = now_s if sat or lost_s is None else lost_s

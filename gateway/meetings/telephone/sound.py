@@ -22,7 +22,7 @@ from gateway.transcoder.audio import open_audio_decoder, open_audio_encoder
 
 _RTP = struct.Struct(">BBHII")
 _BIT_RATE = 24_000
-_TONES_LIMIT = g711.RATE * 5
+_TONES_LIMIT = g711.RATE * 15
 _OPUS = Track("audio", Codec.OPUS, 48_000, channels=1)
 _SILENCE = np.zeros(g711.FRAME_SAMPLES, np.int16)
 
@@ -110,6 +110,10 @@ class CallSound:
     def play(self, tone: Samples) -> None:
         """Let the caller hear this, before anything else."""
         self._tone = np.concatenate((self._tone, tone))[:_TONES_LIMIT]
+
+    def hush(self) -> None:
+        """Of what they were to hear first, no more."""
+        self._tone = _SILENCE[:0]
 
     def sound(self) -> bytes | None:
         """The next 20 ms for the telephone, an RTP packet; None for one that holds the line."""

@@ -7,7 +7,8 @@ line each; it ends with its input. One clock beats every 20 ms for all calls.
 Commands: ``open {call, codec, payload_type, digits_type, hosts, remote, hears, pictures}``
 (``remote`` None until it is known; ``pictures`` as :meth:`PictureRelay.aim` has it), ``aim`` (the
 same, of a call that is open), ``open_pictures {call}``, ``link {call, shard, token}`` and
-``unlink {call}``, ``mute {call, muted}``, ``play {call, tone}``, ``close {call}``. Events:
+``unlink {call}``, ``mute {call, muted}``, ``play {call, tone}``, ``hush {call}`` (no more of
+what is played), ``close {call}``. Events:
 ``ready {voices}``, ``opened {call, port}``, ``failed {call, why}``, ``digit {call, key}``,
 ``pictures_opened {call, port}`` (0: there is none),
 ``silent {call}`` (nothing came for :data:`SILENT_S`), ``busy {share, calls}`` every few seconds.
@@ -143,6 +144,8 @@ class Worker:
             call.sound.muted = command["muted"]
         elif command["do"] == "play":
             call.sound.play(TONES[command["tone"]])
+        elif command["do"] == "hush":
+            call.sound.hush()
         elif command["do"] == "close":
             self._unlink(call)
             del self._calls[name]

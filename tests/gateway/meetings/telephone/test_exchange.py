@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from camera_adapters.stream import Codec, Track
 from camera_adapters.webrtc.wheel import Wheel
 from gateway.database.audit_tables import audit_log
 from gateway.database.meeting_tables import meeting_participants
+from gateway.identifiers import now_us
+from gateway.meetings.hours import Hours, taken_unasked
 from gateway.meetings.telephone.lines import TelephoneLines
 from gateway.transcoder.audio import open_audio_decoder, open_audio_encoder
 from tests.gateway.meetings.a_shard import Page, Shard
@@ -114,6 +117,19 @@ class Speaker:
         async with asyncio.timeout(30):
             while self.tone().get(hertz, 0.0) < 0.5:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+
+
+async def accept(phone: Telephone, key: str = "1") -> None:
+    """It is announced that there is a meeting, and they press the key."""
+    await phone.until_tone(800, share=0.2)
+    phone.press(key)
+
+
+def invited(shard: Shard, meeting_id: str, phone: Telephone) -> str:
+    """Have it dialled at its own address; gives the participant."""
+    seat = {"kind": "sip", "subject": f"sip:{phone.name}@127.0.0.1:{phone.port}", "name": "x"}
+    found: str = shard.write("invite", meeting_id, participants=[seat], invited_by="x")[0]
+    return found
 
 
 async def a_speaker(shard: Shard, meeting_id: str, participant_id: str) -> Speaker:
@@ -299,6 +315,7 @@ async def test_who_is_invited_by_an_address_is_dialled_and_in_the_meeting(
         assert "486" in shard.rows.participant(ids[1]).refusal
         await phone.ring()
         await phone.hears("ACK")
+        await accept(phone)
         await shard.written(lambda: shard.rows.participant(ids[0]).state == "connected")
         phone.talk(1300)
         await speaker.until_tone(1300)
@@ -398,6 +415,7 @@ async def test_a_telephone_that_signed_in_is_dialled_where_it_is(
         ids = shard.write("invite", meeting_id, participants=seats, invited_by="x")
         await phone.ring()
         await phone.hears("ACK")
+        await accept(phone, "#")
         await shard.written(lambda: shard.rows.participant(ids[0]).state == "connected")
         await shard.written(lambda: shard.rows.participant(ids[1]).state == "refused")
         assert shard.rows.participant(ids[1]).refusal == "1002 is not registered"
@@ -430,3 +448,153 @@ async def test_who_is_not_wanted_any_more_stops_ringing(shard: Shard, tmp_path: 
         await shard.command("remove", meeting_id, participant_id=participant_id)
         await phone.hears("CANCEL")
         assert shard.rows.participant(participant_id).state == "removed"
+
+
+async def test_who_picks_up_hears_and_is_heard_by_nobody_before_they_accept(
+    shard: Shard, tmp_path: Path
+) -> None:
+    meeting_id, (a,) = await shard.running("a")
+    speaker = await a_speaker(shard, meeting_id, a)
+    saying = asyncio.create_task(speaker.say(3000))
+    async with (
+        an_exchange(shard, tmp_path, dials_addresses=True) as exchange,
+        telephone(exchange, "desk") as phone,
+    ):
+        participant_id = invited(shard, meeting_id, phone)
+        await phone.ring()
+        await phone.hears("ACK")
+        phone.talk(1300)
+        await phone.until_tone(800, share=0.2)
+        phone.press("5*6")
+        async with asyncio.timeout(60):
+            # Tone and words of the announcement, and the pause behind them.
+            while len(phone.heard) < 540:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        samples = phone.sound(540)
+        assert np.abs(samples).max() > 10_000
+        heard = [strengths(one, 8000).get(3000, 0.0) for one in np.array_split(samples, 27)]
+        assert max(heard) < 0.2
+        assert speaker.tone() == {}
+        assert shard.rows.participant(participant_id).state == "ringing"
+        assert not any(room.state.invited[participant_id].session_id
+                       for room in shard.rooms.rooms.values())  # fmt: skip
+        phone.inform("application/dtmf-relay", "Signal=1\r\nDuration=160\r\n")
+        await speaker.until_tone(1300)
+        await phone.until_tone(3000, share=0.8)
+        phone.hang_up()
+        await shard.written(lambda: shard.rows.participant(participant_id).state == "left")
+        phone.remote_sound = None
+    saying.cancel()
+    (joined,) = shard.rows.all(
+        audit_log, audit_log.c.action == "meeting.join", audit_log.c.detail.like("%telephone%")
+    )
+    assert '"accepted_by":"key"' in joined.detail.replace(" ", "")
+
+
+async def test_an_answering_machine_is_hung_up_on_and_the_chair_told(
+    shard: Shard, tmp_path: Path
+) -> None:
+    meeting_id, _ = await shard.running("a")
+    async with (
+        an_exchange(shard, tmp_path, dials_addresses=True, accept_s=5) as exchange,
+        telephone(exchange, "desk") as phone,
+    ):
+        participant_id = invited(shard, meeting_id, phone)
+        await phone.ring()
+        await phone.hears("ACK")
+        phone.talk(1300)
+        await phone.hears("BYE")
+        phone.remote_sound = None
+        row = shard.rows.participant(participant_id)
+        assert (row.state, row.refusal) == ("refused", "nobody accepted")
+        assert row.session_id is None
+    assert shard.rows.all(audit_log, audit_log.c.action == "meeting.join") == []
+
+
+async def test_who_hangs_up_instead_of_accepting_has_refused(shard: Shard, tmp_path: Path) -> None:
+    meeting_id, _ = await shard.running("a")
+    async with (
+        an_exchange(shard, tmp_path, dials_addresses=True) as exchange,
+        telephone(exchange, "desk") as phone,
+    ):
+        participant_id = invited(shard, meeting_id, phone)
+        await phone.ring()
+        await phone.hears("ACK")
+        await phone.until_tone(800, share=0.2)
+        phone.hang_up()
+        phone.remote_sound = None
+        await shard.written(lambda: shard.rows.participant(participant_id).state == "refused")
+        assert shard.rows.participant(participant_id).refusal == "hung up without accepting"
+
+
+async def test_who_has_picked_up_may_accept_though_it_rings_no_more_but_not_when_taken_out(
+    shard: Shard, tmp_path: Path
+) -> None:
+    meeting_id, _ = await shard.running("a")
+    async with (
+        an_exchange(shard, tmp_path, dials_addresses=True) as exchange,
+        telephone(exchange, "desk") as phone,
+        telephone(exchange, "hall") as other,
+    ):
+        ids = [invited(shard, meeting_id, one) for one in (phone, other)]
+        for one in (phone, other):
+            await one.ring()
+            await one.hears("ACK")
+            await one.until_tone(800, share=0.2)
+        shard.rows.write("meetings.stop_ringing", before_us=now_us())
+        await shard.command("remove", meeting_id, participant_id=ids[1])
+        await other.hears("BYE")
+        other.remote_sound = None
+        assert shard.rows.participant(ids[1]).state == "removed"
+        assert shard.rows.participant(ids[0]).state == "invited"
+        # Reminded meanwhile, it is not dialled once more.
+        await shard.command("ring", meeting_id, participant_ids=[ids[0]])
+        phone.press("1")
+        await shard.written(lambda: shard.rows.participant(ids[0]).state == "connected")
+        assert not any(one.startswith("INVITE") for one in _queued(phone))
+        await shard.command("remove", meeting_id, participant_id=ids[0])
+        await phone.hears("BYE")
+        phone.remote_sound = None
+
+
+def _queued(phone: Telephone) -> list[str]:
+    found = []
+    while not phone.said.empty():
+        found.append(phone.said.get_nowait())
+    return found
+
+
+@pytest.mark.parametrize(("days", "needs_key"), [([0, 1, 2, 3, 4, 5, 6], False), ([], True)])
+async def test_a_terminal_in_a_site_needs_no_key_in_the_hours_that_the_site_has_named(
+    shard: Shard, tmp_path: Path, days: list[int], needs_key: bool
+) -> None:
+    meeting_id, _ = await shard.running("a")
+    area_id = shard.rows.areas["a"]
+    whole_days = [{"days": days, "from_min": 0, "until_min": 24 * 60}] if days else []
+    shard.rows.write("sites.hours", area_id=area_id, hours=whole_days, user_id="x")
+    async with (
+        an_exchange(shard, tmp_path, dials_addresses=True, rooms={"hall": area_id}) as exchange,
+        telephone(exchange, "hall") as phone,
+    ):
+        participant_id = invited(shard, meeting_id, phone)
+        await phone.ring()
+        await phone.hears("ACK")
+        if needs_key:
+            await accept(phone)
+        await shard.written(lambda: shard.rows.participant(participant_id).state == "connected")
+        await shard.command("remove", meeting_id, participant_id=participant_id)
+        await phone.hears("BYE")
+        phone.remote_sound = None
+
+
+def test_hours_are_of_local_days_and_end_before_their_end() -> None:
+    hours = [Hours(days=[0], from_min=60, until_min=120)]
+    monday = datetime(2026, 11, 23)
+    taken = {
+        minute
+        for minute in range(24 * 60)
+        if taken_unasked(hours, monday + timedelta(minutes=minute))
+    }
+    assert taken == set(range(60, 120))
+    assert not taken_unasked(hours, monday + timedelta(days=1, minutes=90))
+    assert not taken_unasked([], monday)

@@ -79,8 +79,11 @@ async def test_sipp_is_dialled_as_a_terminal_and_seen(shard: Shard, tmp_path: Pa
     meeting_id, (a,) = await shard.running("a")
     page = await shard.join(meeting_id, a)
     port, media_port = free_udp_port(), free_udp_port()
+    area_id = shard.rows.areas["a"]
+    whole_days = [{"days": [0, 1, 2, 3, 4, 5, 6], "from_min": 0, "until_min": 24 * 60}]
+    shard.rows.write("sites.hours", area_id=area_id, hours=whole_days, user_id="x")
     async with (
-        an_exchange(shard, tmp_path, dials_addresses=True) as exchange,
+        an_exchange(shard, tmp_path, dials_addresses=True, rooms={"hall": area_id}) as exchange,
         sipp(
             tmp_path, "terminal", exchange.port, port, "-m", "1", "-mp", str(media_port & ~1)
         ) as process,

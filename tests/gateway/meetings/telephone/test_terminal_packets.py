@@ -14,7 +14,7 @@ import pytest
 from camera_adapters.webrtc.feedback import parse_feedback, picture_loss, sender_report
 from tests.gateway.meetings.a_shard import Page, Shard, marks, picture
 from tests.gateway.meetings.telephone.an_exchange import AnExchange, an_exchange
-from tests.gateway.meetings.telephone.test_exchange import in_the_meeting
+from tests.gateway.meetings.telephone.test_exchange import accept, in_the_meeting
 from tests.peers.meeting_site import VP8, MeetingSite
 from tests.peers.raw_terminal import H264, RawTerminal
 from tests.peers.telephone import Telephone
@@ -366,6 +366,7 @@ async def test_who_refuses_a_call_for_its_pictures_is_dialled_again_without(
         assert "m=video" in await desk.ring("488 Not Acceptable Here")
         desk.with_pictures = False
         assert "m=video" not in await desk.ring()
+        await accept(desk)
         await shard.written(lambda: shard.rows.participant(participant_id).state == "connected")
 
 

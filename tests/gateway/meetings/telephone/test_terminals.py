@@ -20,7 +20,7 @@ from tests.gateway.meetings.a_county import Rows
 from tests.gateway.meetings.a_shard import Shard
 from tests.gateway.meetings.recording.test_over_the_network import a_recorded_shard
 from tests.gateway.meetings.telephone.an_exchange import AnExchange, an_exchange
-from tests.gateway.meetings.telephone.test_exchange import in_the_meeting
+from tests.gateway.meetings.telephone.test_exchange import accept, in_the_meeting
 from tests.peers.video_terminal import VideoTerminal
 
 pytestmark = pytest.mark.skipif(
@@ -95,6 +95,7 @@ async def test_a_terminal_is_dialled_with_pictures_and_sees_the_others(
             invite = await one.ring()
             assert "m=video" in invite
             one.film()
+            await accept(one, "#")
             one.talk(440)
         for participant_id in ids:
             await shard.written(
