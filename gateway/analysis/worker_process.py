@@ -153,7 +153,7 @@ class WorkerProcess:
                 raise WorkerFailed(why, died=True) from None
             except (asyncio.IncompleteReadError, ConnectionError, ValueError):
                 # Only now is it known of what it died.
-                await asyncio.wait_for(self._died.wait(), 10)
+                await wait_for_event(self._died, 10)
                 self.failed += 1
                 raise WorkerFailed(self._why or "it ended", died=True) from None
             except asyncio.CancelledError:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from camera_adapters.event_wait import wait_for_event
 from camera_adapters.sip.core import ALLOWED
 from camera_adapters.sip.endpoint import SipEndpoint
 from camera_adapters.sip.fields import parse_uri
@@ -197,7 +198,8 @@ class TelephoneExchange:
             raise Over("cancelled")
         call.hold(session)
         # Whoever cannot acknowledge is not where they say they are.
-        await asyncio.wait_for(session.acknowledged.wait(), _ACKNOWLEDGED_S)
+        if not await wait_for_event(session.acknowledged, _ACKNOWLEDGED_S):
+            raise Over("never acknowledged")
         call.aim(offered)
         meeting = await self._let_to_door(call, caller, incoming, number, pin)
         session_id = new_id("ses")

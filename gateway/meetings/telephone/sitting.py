@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from camera_adapters.event_wait import wait_for_event
 from gateway.control.channel import ControlClient, ControlError, ControlStream, control_path
 from gateway.database.meeting_tables import meetings
 from gateway.identifiers import new_id
@@ -183,8 +184,7 @@ class Sitting:
     async def _wait_tones(self) -> None:
         while not self._inside.is_set():
             self._call.play("waiting")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._inside.wait(), _WAITING_TONE_S)
+            await wait_for_event(self._inside, _WAITING_TONE_S)
 
     async def _tell_news(self) -> None:
         """What is new about the call's pictures, to whichever shard it sits on."""
