@@ -20,7 +20,7 @@ from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.control.channel import ControlClient, ControlError
 from gateway.live.waiting import run_begins
 from gateway.meetings.desired import Invited
-from gateway.meetings.member import Member
+from gateway.meetings.member import Member, unsaid
 from gateway.meetings.room import Room
 from gateway.meetings.rooms import Rooms
 from gateway.shard.shard import MediaShard
@@ -198,7 +198,7 @@ class _Site:
         feed = self._output.claim(stream)
         try:
             member = self._member = Member(
-                self.invited, None, say=_unsaid, hang_up=_unsaid, feed=feed
+                self.invited, None, say=unsaid, hang_up=unsaid, feed=feed
             )
             self.room.enter(member)
             self.room.on_connected(member)
@@ -297,7 +297,3 @@ def _take(stream: Stream, message: dict[str, Any]) -> None:
                 stream.publish(unit)
         case "interrupted":
             stream.interrupt(Interruption(GapCause(message["cause"]), message["detail"]))
-
-
-def _unsaid(text: str) -> None:
-    """A camera reads nothing."""

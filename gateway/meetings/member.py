@@ -28,6 +28,10 @@ class Shown(NamedTuple):
     rid: str | None
 
 
+def unsaid(text: str) -> None:
+    """What a room says or does to who reads nothing: a camera, a recording, a device."""
+
+
 def keys_of(participant_id: str) -> tuple[str, str]:
     """Of a participant's connections: the one that sends, and the one that only receives."""
     return participant_id, f"{participant_id}/listens"

@@ -33,7 +33,7 @@ from gateway.live.sdp_exchange import (
 )
 from gateway.meetings.desired import Invited
 from gateway.meetings.door import Door, Refused
-from gateway.meetings.member import Member
+from gateway.meetings.member import Member, unsaid
 from gateway.meetings.room import Room
 from gateway.meetings.tiles import Tile
 from gateway.meetings.wire import Device, What
@@ -146,7 +146,7 @@ class _Device:
         self._resource_id = resource_id
         self._room = room
         self._member = Member(
-            invited, None, say=_unsaid, hang_up=self._hang_up, listens_only=listens_only
+            invited, None, say=unsaid, hang_up=self._hang_up, listens_only=listens_only
         )
 
     def connect(self, conference: Conference, offer: str, address: str | None) -> str:
@@ -194,7 +194,3 @@ class _Device:
         self._devices.pop(self._resource_id, None)
         if self._member.peer is not None:
             self._member.peer.close(reason)
-
-
-def _unsaid(text: str) -> None:
-    """A device has no page to be told anything."""

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -183,31 +183,33 @@ async def file_material(
     if row is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="gridsight-playing-") as name:
-        out = Path(name, "out")
+    with _nameless() as out:
         unpacked = await unpack_stored(store, row.key, row.size_bytes, out)
-        descriptor = os.open(out, os.O_RDONLY)
-        # Nothing of it stays where this process is killed.
-        await asyncio.to_thread(out.unlink)
-        try:
-            yield FileMaterial(unpacked, descriptor)
-        finally:
-            os.close(descriptor)
+        yield FileMaterial(unpacked, out.fileno())
 
 
-async def unpack_stored(store: Store, key: str, size_bytes: int, out: Path | None) -> Unpacked:
-    """Take apart what lies in the store. Raises Unplayable, StoreError."""
-    with tempfile.TemporaryDirectory(prefix="gridsight-unpacking-") as name:
-        path = Path(name, "file")
+async def unpack_stored(store: Store, key: str, size_bytes: int, out: BinaryIO | None) -> Unpacked:
+    """Take apart what lies in the store, into ``out``; without, only see whether it can be. Raises
+    Unplayable, StoreError.
+    """
+    with _nameless() as file:
         for offset in range(0, size_bytes, _COPY_BYTES):
             data = await store.read(key, offset, min(_COPY_BYTES, size_bytes - offset))
-            await asyncio.to_thread(_append, path, data)
-        return await unpack(path, out)
+            await asyncio.to_thread(file.write, data)
+        await asyncio.to_thread(file.flush)
+        given = (file,) if out is None else (file, out)
+        return await unpack(
+            _path(file), None if out is None else _path(out), [one.fileno() for one in given]
+        )
 
 
-def _append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
+def _nameless() -> BinaryIO:
+    """A file without a name: nothing of it stays where this process is killed."""
+    return cast("BinaryIO", tempfile.TemporaryFile())
+
+
+def _path(file: BinaryIO) -> Path:
+    return Path("/proc/self/fd", str(file.fileno()))
 
 
 def _units(data: bytes, tracks: Sequence[Track], run_start_us: int) -> list[AccessUnit]:

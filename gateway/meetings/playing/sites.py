@@ -25,7 +25,7 @@ from gateway.identifiers import now_us
 from gateway.masks import MaskReader, Polygons
 from gateway.meetings.desired import Invited
 from gateway.meetings.journal import Journal
-from gateway.meetings.member import Member
+from gateway.meetings.member import Member, unsaid
 from gateway.meetings.playing.chain import Chain, Needs
 from gateway.meetings.playing.material import FootageMaterial, Material, file_material
 from gateway.meetings.playing.playback import Playback
@@ -169,7 +169,7 @@ class _Site:
                 self._on_queue,
             )  # fmt: skip
             member = self._member = Member(
-                self._invited, None, say=_unsaid, hang_up=_unsaid, feed=chain.feed
+                self._invited, None, say=unsaid, hang_up=unsaid, feed=chain.feed
             )
             self.room.enter(member)
             self.room.on_connected(member)
@@ -302,7 +302,3 @@ class _Site:
             self.room.leave(member, reason)
         if chain is not None:
             chain.close()
-
-
-def _unsaid(text: str) -> None:
-    """A recording reads nothing."""

@@ -14,6 +14,7 @@ import json
 import resource
 import struct
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -64,14 +65,15 @@ class Unpacked:
     pieces: list[Piece] = field(default_factory=list)
 
 
-async def unpack(path: Path, out: Path | None) -> Unpacked:
+async def unpack(path: Path, out: Path | None, descriptors: Sequence[int] = ()) -> Unpacked:
     """Take the file apart, into ``out``; without, only see whether it can be, and give no pieces.
-    Raises Unplayable.
+    ``descriptors`` are open in its process, too: a path may be ``/proc/self/fd/…`` of one. Raises
+    Unplayable.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __name__, str(path), *([] if out is None else [str(out)]),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL, pass_fds=tuple(descriptors),
     )  # fmt: skip
     try:
         async with asyncio.timeout(LIMIT_S):

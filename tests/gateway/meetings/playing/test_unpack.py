@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import struct
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from camera_adapters.stream import Codec
+from gateway.meetings.playing.material import unpack_stored
 from gateway.meetings.playing.unpack import Unpacked, Unplayable, read_apart, unpack
 from recorder.fmp4.reader import read_tracks, read_units
+from recorder.stores import DirectoryStoreConfig
+from recorder.stores.directory import DirectoryStore
 from tests.gateway.meetings.playing.conftest import film, load
 from tests.peers.media_file import make_media
 
@@ -51,6 +56,35 @@ async def test_it_is_done_in_a_process_of_its_own(plain: Path, tmp_path: Path) -
     assert found == read_apart(plain, None)
     # Only looked at, it leaves nothing.
     assert await unpack(plain, None) == replace(found, pieces=[])
+
+
+@pytest.fixture(scope="module")
+def plain_bytes(plain: Path) -> int:
+    return plain.stat().st_size
+
+
+async def test_what_is_taken_apart_has_no_name_that_a_killed_process_could_leave_behind(
+    plain: Path, plain_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    names: list[Path] = []
+
+    class Watched(DirectoryStore):
+        async def read(self, key: str, offset: int, length: int) -> bytes:
+            names.extend(temporary.rglob("*"))
+            return await super().read(key, offset, length)
+
+    store = Watched(DirectoryStoreConfig(tmp_path / "store"))
+    await store.put("film", plain)
+    with tempfile.TemporaryFile() as out:
+        found = await unpack_stored(store, "film", plain_bytes, out)
+        assert found == read_apart(plain, None)
+        last = found.pieces[-1]
+        assert os.fstat(out.fileno()).st_size == last.offset + last.size
+    assert await unpack_stored(store, "film", plain_bytes, None) == replace(found, pieces=[])
+    assert names == []
 
 
 def repeated(film: bytes, times: int) -> bytes:
