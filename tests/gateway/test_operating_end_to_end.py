@@ -280,10 +280,11 @@ async def _a_sign_out_lets_go(
     await gateway.post("/api/sessions/close", {"user_id": users[0]["id"]})
 
     async def let_go() -> bool:
-        return (await gateway.get(f"/api/cameras/{camera}/ptz"))["holder"] is None
+        last = (await register(gateway, "ptz.released", camera))[-1]
+        return bool(last["detail"]["cause"] == "withdrawn")
 
     await gateway.until(let_go)
-    assert (await register(gateway, "ptz.released", camera))[-1]["detail"]["cause"] == "withdrawn"
+    assert (await gateway.get(f"/api/cameras/{camera}/ptz"))["holder"] is None
 
 
 async def _diagnosis(gateway: Gateway, camera: str) -> None:

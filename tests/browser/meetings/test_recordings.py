@@ -37,15 +37,15 @@ _PLAYED = """() => {
 
 def plays(page: Page) -> dict[str, float]:
     """Pictures of the recording are decoded one after the other; the last that was seen."""
-    page.wait_for_function(f"() => ({_PLAYED})() !== null", timeout=PLAYED_MS)
-    before = page.evaluate(_PLAYED)
-    page.wait_for_function(
+    # What was seen, not what is: the video changes hands between two chunks.
+    before = page.wait_for_function(_PLAYED, timeout=PLAYED_MS).json_value()
+    found: dict[str, float] = page.wait_for_function(
         f"(before) => {{ const now = ({_PLAYED})(); return now !== null"
-        " && now.frames > before.frames + 10 && now.position_us > before.position_us + 3e5 }",
+        " && now.frames > before.frames + 10 && now.position_us > before.position_us + 3e5"
+        " && now }",
         arg=before,
         timeout=PLAYED_MS,
-    )
-    found: dict[str, float] = page.evaluate(_PLAYED)
+    ).json_value()
     return found
 
 
