@@ -262,7 +262,5 @@ def _brought(camera: Camera) -> dict[str, Any]:
         "camera_id": camera.id,
         "area_id": camera.area_id,
         "name": camera.name,
-        # Masks stay drawn, whoever brings it: everybody in the meeting looks.
-        "may_lift_masks": False,
         "role": "observer",
     }

@@ -85,8 +85,6 @@ meeting_participants = sa.Table(
     # Of a person: themselves. Of a site: who joined for it last.
     sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), nullable=True),
     sa.Column("camera_id", sa.String(40), sa.ForeignKey("cameras.id"), nullable=True),
-    # Of a camera: whether what lies beneath its masks is shown. By the rights of who brought it.
-    sa.Column("may_lift_masks", sa.Boolean, nullable=False),
     # In the order of the tree of areas; people, guests and the rest come after.
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("invited_us", sa.BigInteger, nullable=False),

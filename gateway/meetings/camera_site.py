@@ -166,7 +166,8 @@ class _Site:
 
     @property
     def _is_masked(self) -> bool:
-        return bool(self._masks) and not self.invited.may_lift_masks
+        # Whoever brought it: everybody in the meeting looks.
+        return bool(self._masks)
 
     async def _stream(self, stack: contextlib.AsyncExitStack, variant: Variant) -> Stream | None:
         """A variant of the camera with a run, of this shard or of another; None without one."""

@@ -50,7 +50,6 @@ class Invited:
     area_path: str
     user_id: str | None
     camera_id: str | None
-    may_lift_masks: bool
     position: int
     admitted: bool
     session_id: str | None
@@ -324,7 +323,6 @@ def _invited(row: Any, playback: Playback | None, area: tuple[str, ...]) -> Invi
         area_path=row.path or "",
         user_id=row.user_id,
         camera_id=row.camera_id,
-        may_lift_masks=row.may_lift_masks,
         position=row.position,
         # Who has nobody that could press a button waits in no lobby.
         admitted=row.admitted_us is not None or row.kind in BROUGHT,

@@ -44,8 +44,8 @@ def invite(
     may come again. While the meeting runs they ring at once, where it rings. Who came by the link
     is invited from now on by whoever does it.
 
-    Each: kind, subject, name, and of area_id, user_id, camera_id, may_lift_masks, token_hash, role
-    what applies. Refused with ``too_many``, ``meeting_over``.
+    Each: kind, subject, name, and of area_id, user_id, camera_id, token_hash, role what applies.
+    Refused with ``too_many``, ``meeting_over``.
     """
     meeting = find_meeting(connection, meeting_id, *OPEN)
     at_us = now_us()
@@ -70,7 +70,6 @@ def invite(
                 sa.insert(_table).values(
                     {
                         "role": "site",
-                        "may_lift_masks": False,
                         **one,
                         "id": participant_id,
                         "meeting_id": meeting_id,

@@ -104,7 +104,6 @@ def create(connection: sa.Connection, columns: dict[str, Any], chair: dict[str, 
             invited_by=columns["created_by"],
             rings=0,
             muted=False,
-            may_lift_masks=False,
         )
     )
     return meeting_id

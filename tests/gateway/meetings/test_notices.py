@@ -23,7 +23,7 @@ def invited(participant_id: str, **columns: Any) -> Invited:
     given = {
         "kind": "site", "subject": "", "role": "site", "state": "invited", "name": participant_id,
         "area_id": None, "area_path": "", "user_id": None, "camera_id": None,
-        "may_lift_masks": False, "position": 0, "admitted": True, "session_id": None,
+        "position": 0, "admitted": True, "session_id": None,
         "muted": False, "floor_us": None, "hand_us": None, "left_us": None, "token_hash": None,
         **columns,
     }  # fmt: skip
