@@ -21,7 +21,7 @@ from gateway.api.services import Services
 from gateway.database.meeting_tables import meeting_participants, meetings
 from gateway.database.tables import areas
 from gateway.identifiers import now_us
-from gateway.meetings.participant_rows import BY_LINK, LEADING
+from gateway.meetings.kinds import BY_LINK, LEADING
 from gateway.meetings.seats import sites_of
 from gateway.people.areas import within
 from gateway.people.authorize import AreaPlace, Principal, authorize

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from gateway.database.meeting_tables import meeting_participants, meeting_passes, meetings
 from gateway.database.tables import areas
-from gateway.meetings.participant_rows import LEADING
+from gateway.meetings.kinds import LEADING
 from gateway.people.areas import within
 from gateway.people.authorize import Principal
 from gateway.people.roles import Right

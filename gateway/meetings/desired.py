@@ -22,7 +22,7 @@ from gateway.database.meeting_tables import (
 )
 from gateway.database.tables import areas
 from gateway.identifiers import US_PER_S
-from gateway.meetings.kinds import BROUGHT
+from gateway.meetings.lobby import is_in
 from gateway.meetings.playing.playback import Playback, playback_of
 from gateway.meetings.said import message_document
 from gateway.meetings.tiles import Layout, Sight
@@ -324,8 +324,7 @@ def _invited(row: Any, playback: Playback | None, area: tuple[str, ...]) -> Invi
         user_id=row.user_id,
         camera_id=row.camera_id,
         position=row.position,
-        # Who has nobody that could press a button waits in no lobby.
-        admitted=row.admitted_us is not None or row.kind in BROUGHT,
+        admitted=is_in(row),
         session_id=row.session_id,
         muted=row.muted,
         floor_us=row.floor_us,

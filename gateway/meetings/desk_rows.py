@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from gateway.database.meeting_tables import meeting_participants, meetings
 from gateway.identifiers import now_us
-from gateway.meetings.participant_rows import LEADING, find_participant, set_participants
+from gateway.meetings.kinds import LEADING
+from gateway.meetings.participant_rows import find_participant, set_participants
 from gateway.meetings.rows import OPEN, find_meeting, touch
 from recorder.rows import RowError, row_operation
 

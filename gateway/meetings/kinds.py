@@ -12,3 +12,7 @@ POLLED = ("site", "camera", "sip", "whip")
 """Whose picture is shown in turn when sites are polled."""
 WITHOUT_PAGE = ("sip", "whip")
 """Who has a screen and no page to choose by: it shows somebody as long as anybody is there."""
+LEADING = ("chair", "co_chair")
+"""The roles of who leads."""
+BY_LINK = "link"
+"""Who invited those who came by the link's code: nobody who would answer for them."""

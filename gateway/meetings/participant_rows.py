@@ -15,7 +15,8 @@ from gateway.audit import append_rows
 from gateway.database.meeting_tables import meeting_participants
 from gateway.database.tables import areas
 from gateway.identifiers import new_id, now_us
-from gateway.meetings.kinds import BROUGHT, RUNG
+from gateway.meetings import lobby
+from gateway.meetings.kinds import BROUGHT, BY_LINK, LEADING, RUNG
 from gateway.meetings.rows import OPEN, find_meeting, touch
 from gateway.meetings.tree_order import AreaRow, tree_order
 from gateway.people.account_rows import open_viewing
@@ -24,9 +25,6 @@ from recorder.rows import RowError, row_operation
 PARTICIPANTS_LIMIT = 2000
 GUESTS_WAITING_LIMIT = 50
 
-LEADING = ("chair", "co_chair")
-# Who invited those who came by the link's code: nobody who would answer for them.
-BY_LINK = "link"
 _ABSENT = ("invited", "ringing", "left", "refused")
 
 _table = meeting_participants
@@ -175,14 +173,13 @@ def join(
     row = find_participant(connection, meeting_id, participant_id)
     if row.state == "removed":
         raise RowError("removed", "you were taken out of this meeting: ask its chair")
-    waits = row.admitted_us is None and row.role not in LEADING
-    if waits:
+    if lobby.is_new_at_the_door(row):
         _refuse_locked(meeting)
+    waits = lobby.has_to_wait(row, meeting)
     at_us = now_us()
     values: dict[str, Any] = {"session_id": session_id, "answered_us": at_us, "refusal": None}
-    waits = waits and (meeting.lobby or row.invited_by == BY_LINK)
     if waits:
-        values |= {"state": "lobby", "lobby_us": row.lobby_us or at_us}
+        values |= lobby.waiting(row, at_us)
     elif row.admitted_us is None:
         values["admitted_us"] = at_us
     if not waits and row.state == "refused":

@@ -17,6 +17,7 @@ from gateway.database.meeting_tables import (
     meetings,
 )
 from gateway.identifiers import US_PER_S, new_id, now_us
+from gateway.meetings import lobby
 from gateway.meetings.kinds import UNATTENDED
 from gateway.meetings.rows import touch
 from recorder.rows import row_operation
@@ -44,10 +45,9 @@ def arrived(
     state = connection.scalar(sa.select(meetings.c.state).where(meetings.c.id == row.meeting_id))
     if state != "running":
         return "gone"
-    if row.admitted_us is None:
+    if not lobby.is_in(row):
         if row.state != "lobby":
-            values = {"state": "lobby", "lobby_us": row.lobby_us or at_us}
-            _set(connection, row.meeting_id, participant_id, **values)
+            _set(connection, row.meeting_id, participant_id, **lobby.waiting(row, at_us))
         return "lobby"
     # Said once more because the answer was lost, after it was said that it is over.
     said = _spans.session_id == session_id if session_id else _spans.connected_us == at_us
@@ -90,11 +90,10 @@ def waits(
     row = connection.execute(
         sa.select(meeting_participants).where(_own.id == participant_id)
     ).one_or_none()
-    if row is None or row.session_id != session_id or row.admitted_us is not None:
+    if row is None or row.session_id != session_id or lobby.is_in(row):
         return
     if row.state not in ("lobby", "removed"):
-        values = {"state": "lobby", "lobby_us": row.lobby_us or at_us}
-        _set(connection, row.meeting_id, participant_id, **values)
+        _set(connection, row.meeting_id, participant_id, **lobby.waiting(row, at_us))
 
 
 @row_operation("meetings.refused_call")

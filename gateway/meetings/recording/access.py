@@ -19,7 +19,7 @@ from gateway.database.meeting_tables import (
     meetings,
 )
 from gateway.database.tables import areas
-from gateway.meetings.participant_rows import LEADING
+from gateway.meetings.kinds import LEADING
 from gateway.people.authorize import AreaPlace, Place, Principal
 from gateway.people.roles import Right
 
