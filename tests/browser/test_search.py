@@ -111,11 +111,11 @@ def test_a_walker_in_dark_clothes_is_found_and_played(
     cards.first.get_by_role("button", name="播放此刻").click()
     dialog = page.locator(".hit-dialog")
     # Whoever said why they search is not asked again for what the search found.
-    wait_until("the passage plays", plays(dialog), 30)
+    wait_until("the passage plays", plays(dialog))
     dialog.get_by_role("link", name="在回放页打开").click()
     expect(page).to_have_url(re.compile(r"/playback\?camera=cam_demo\d&at=\d{16}"))
     say_why(page)
-    wait_until("the second plays on the playback page", plays(page.locator(".tiles")), 30)
+    wait_until("the second plays on the playback page", plays(page.locator(".tiles")))
     page.go_back()
     while "/playback" in page.url:
         page.go_back()
@@ -245,9 +245,9 @@ def test_a_region_tells_when_a_thing_was_taken(
         page.locator("input[type=datetime-local]").nth(0 if name == "从" else 1).fill(shown)
     page.keyboard.press("Tab")
     board = page.locator(".picture .board svg")
-    expect(board).to_have_attribute("aria-busy", "false", timeout=30_000)
+    expect(board).to_have_attribute("aria-busy", "false", timeout=FOUND_S)
     page.get_by_role("button", name="开始时的画面").click()
-    expect(board).to_have_attribute("aria-busy", "false", timeout=30_000)
+    expect(board).to_have_attribute("aria-busy", "false", timeout=FOUND_S)
     draw(page, board, (0.27, 0.58, 0.39, 0.74))
     page.get_by_role("button", name="查找变化").click()
     gone = page.locator(".moment.is-gone")
@@ -261,7 +261,7 @@ def test_a_region_tells_when_a_thing_was_taken(
     gone.get_by_role("button", name="查看").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("tab", name="播放").click()
-    wait_until("what happened plays", plays(dialog), 30)
+    wait_until("what happened plays", plays(dialog))
     (record,) = console.call("GET", "/api/audit?action=search.change&limit=1")["items"]
     assert record["camera_id"] == "cam_demo2"
     assert record["reason_code"] == "incident"
@@ -315,13 +315,13 @@ def person(
         page.locator('input[name="password"]').press("Enter")
         # The first password is whoever made the account's: it has to be changed.
         changed = page.locator('input[name="new-password"]')
-        expect(changed.or_(page.locator(".wall-page"))).to_be_visible(timeout=15_000)
+        expect(changed.or_(page.locator(".wall-page"))).to_be_visible(timeout=FOUND_S)
         if changed.is_visible():
             changed.fill(PASSWORD + " own")
             page.locator('input[name="repeat-password"]').fill(PASSWORD + " own")
             page.locator('input[name="repeat-password"]').press("Enter")
             passwords[name] = PASSWORD + " own"
-        expect(page.locator(".wall-page")).to_be_visible(timeout=15_000)
+        expect(page.locator(".wall-page")).to_be_visible(timeout=FOUND_S)
         return page
 
     yield open_page

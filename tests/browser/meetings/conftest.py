@@ -21,7 +21,7 @@ from tests.browser.conftest import CHROMIUM_ARGUMENTS
 
 _PASSWORD = "plain words for a village 3"
 _DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-JOINED_MS = 30_000
+JOINED_MS = 60_000
 
 
 @dataclass(frozen=True)

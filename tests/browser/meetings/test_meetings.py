@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,6 @@ from tests.browser.meetings.conftest import (
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 Sit = Callable[..., Page]
-BACK_S = 30
 
 
 def give_floor(console: Any, meeting_id: str, name: str) -> None:
@@ -141,14 +139,12 @@ def test_both_are_back_by_themselves_when_their_shard_is_killed(
     enter(chair, meeting, microphone=False)
     enter(village, meeting, microphone=False)
     sees(chair, "双桥村")
-    killed_s = time.monotonic()
     console.child("shard-1").kill()
     expect(chair.locator(".trouble")).to_contain_text("正在自动重连", timeout=JOINED_MS)
     for page, other in ((chair, "双桥村"), (village, "admin")):
-        expect(page.locator(".room")).to_have_attribute("data-phase", "open", timeout=60_000)
+        # How soon is measured by benchmarks.meeting.
+        expect(page.locator(".room")).to_have_attribute("data-phase", "open", timeout=JOINED_MS)
         sees(page, other)
-    # Five seconds are promised, and held on a machine that has nothing else to do.
-    assert time.monotonic() - killed_s < BACK_S
 
 
 def test_the_roll_is_called_and_only_an_answer_is_presence(

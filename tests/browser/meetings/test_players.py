@@ -26,6 +26,13 @@ def frames(page: Page, name: str) -> int:
     return count
 
 
+def stands(page: Page, name: str) -> bool:
+    """Whether it shows no other picture for a second."""
+    before = frames(page, name)
+    page.wait_for_timeout(1000)
+    return frames(page, name) <= before + 1
+
+
 def controls(chair: Page) -> Any:
     if chair.locator(".people").count() == 0:
         chair.locator("[data-act=people]").click()
@@ -67,10 +74,8 @@ def test_a_camera_s_footage_is_played_to_a_village(
     sees(village, "昨夜西门")
     desk.locator("[data-act=pause]").click()
     expect(desk).to_have_attribute("data-playing", "false", timeout=JOINED_MS)
-    village.wait_for_timeout(500)
-    stood = frames(village, "昨夜西门")
-    village.wait_for_timeout(1000)
-    assert frames(village, "昨夜西门") <= stood + 1
+    # What was on its way still comes, however long that takes; then the picture stands.
+    wait_until("a picture that stands", lambda: stands(village, "昨夜西门"))
     # By the keyboard ten seconds on: the place moves, a picture of there comes.
     before = desk.locator("[data-place]").inner_text()
     desk.locator("input[type=range]").press("ArrowRight")
@@ -83,7 +88,7 @@ def test_a_camera_s_footage_is_played_to_a_village(
 
 
 def test_a_file_that_was_handed_out_is_seen_and_heard(
-    console: Any, meeting: str, sit: Sit, tmp_path: Path
+    console: Any, meeting: str, sit: Sit, tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
     chair, village = sit(), sit("双桥村")
     village.add_init_script(KEEP_PEERS)
@@ -108,5 +113,4 @@ def test_a_file_that_was_handed_out_is_seen_and_heard(
     desk.locator("[data-act=play]").click()
     sees(village, "防汛宣传片")
     expect(desk).to_have_attribute("data-playing", "true", timeout=JOINED_MS)
-    village.wait_for_timeout(1000)
-    assert any(hears(village) for _ in range(6))
+    wait_until("the film's sound", lambda: hears(village))
