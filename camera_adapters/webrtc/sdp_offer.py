@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 _LINES_LIMIT = 4000
 _MEDIA_LIMIT = 64
@@ -85,24 +86,41 @@ def parse_offer(text: str) -> Offer:
     offer = Offer()
     # What stands before the first m= line holds for all media that do not say otherwise.
     session = OfferedMedia("session", 0, "", [])
-    current = session
-    for line in lines:
-        if line.startswith("m="):
-            current = _media(line, session)
-            offer.media.append(current)
-            if len(offer.media) > _MEDIA_LIMIT:
-                raise OfferError("the offer has too many m= sections")
-        elif line.startswith("a="):
-            name, _, value = line[2:].strip().partition(":")
-            if name == "group" and current is session:
-                words = value.split()
-                if words[:1] == ["BUNDLE"] and not offer.bundle:
-                    offer.bundle = words[1:]
-            else:
-                _attribute(current, name, value.strip(), line)
+    starts = [index for index, line in enumerate(lines) if line.startswith("m=")]
+    if len(starts) > _MEDIA_LIMIT:
+        raise OfferError("the offer has too many m= sections")
+    ends = [*starts, len(lines)]
+    for line in lines[: ends[0]]:
+        name, _, value = line[2:].strip().partition(":")
+        if line.startswith("a=") and name == "group":
+            words = value.split()
+            if words[:1] == ["BUNDLE"] and not offer.bundle:
+                offer.bundle = words[1:]
+        else:
+            _take_line(session, line)
+    # A meeting's page offers many sections that differ by their names alone.
+    known: dict[tuple[str, ...], OfferedMedia] = {}
+    for start, end in pairwise(ends):
+        names = [line for line in lines[start:end] if line.startswith("a=mid:")]
+        rest = tuple(line for line in lines[start:end] if not line.startswith("a=mid:"))
+        media = known.get(rest)
+        if media is None:
+            media = known[rest] = _media(rest[0], session)
+            for line in rest[1:]:
+                _take_line(media, line)
+        media = replace(media)
+        for line in names:
+            _take_line(media, line)
+        offer.media.append(media)
     if not offer.media:
         raise OfferError("the offer has no m= section")
     return offer
+
+
+def _take_line(media: OfferedMedia, line: str) -> None:
+    if line.startswith("a="):
+        name, _, value = line[2:].strip().partition(":")
+        _attribute(media, name, value.strip(), line)
 
 
 def _media(line: str, session: OfferedMedia) -> OfferedMedia:

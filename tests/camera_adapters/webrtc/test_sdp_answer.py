@@ -51,6 +51,20 @@ def carries(text: str, track: Track) -> NegotiatedTrack:
     return answer(text, track).tracks[0]
 
 
+def test_sections_that_differ_by_their_names_alone_are_read_as_any_other() -> None:
+    head, first, *_ = CHROMIUM.split("m=")
+    said = [line for line in first.splitlines() if not line.startswith("a=mid:")]
+    names = [f"v{number}" for number in range(16)]
+    text = head + "".join(
+        "\r\n".join([f"m={said[0]}", *said[1:], f"a=mid:{one}", ""]) for one in names
+    )
+    media = parse_offer(text).media
+    assert [one.mid for one in media] == names
+    for number, one in enumerate(names):
+        alone = head + "\r\n".join([f"m={said[0]}", *said[1:], f"a=mid:{one}", ""])
+        assert parse_offer(alone).media == [media[number]]
+
+
 @pytest.mark.parametrize(
     ("offer", "payload_type", "retransmission"),
     [(CHROMIUM, 116, 117), (FIREFOX, 126, 127), (GSTREAMER, 96, None), (AIORTC, 99, 100)],
