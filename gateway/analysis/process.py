@@ -26,7 +26,9 @@ from gateway.analysis.turns import Turns
 from gateway.analysis.vectors import VectorThread
 from gateway.analysis.worker_process import WorkerFailed, WorkerProcess
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
-from gateway.control.channel import ControlClient, ControlServer, control_path
+from gateway.cluster.peers import peer_client
+from gateway.control.channel import ControlClient
+from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.footage.reader import FootageReader
@@ -120,16 +122,14 @@ class AnalysisProcess:
         """Run until told to stop."""
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
-            server = ControlServer(
-                control_path(self._settings, self._name), self._secret, self._handlers()
-            )
+            server = control_server(self._settings, self._name, self._secret, self._handlers())
             await server.start()
             stack.push_async_callback(server.close)
             if self._search.enabled:
                 looking = asyncio.create_task(self._prepare_and_look())
                 stack.push_async_callback(self._finish, looking)
             stack.push_async_callback(_ended, asyncio.create_task(self._know_shards()))
-            await run_until_stopped(self._lag)
+            await run_until_stopped(self._lag, control_port=server.port)
 
     def _handlers(self) -> dict[str, Callable[..., Any]]:
         async def status() -> dict[str, Any]:
@@ -182,7 +182,7 @@ class AnalysisProcess:
 
     def _client(self, shard: str) -> ControlClient:
         if shard not in self._clients:
-            self._clients[shard] = ControlClient(control_path(self._settings, shard), self._secret)
+            self._clients[shard] = peer_client(self._settings, self._secret, self._reader, shard)
         return self._clients[shard]
 
     def _wake(self) -> None:

@@ -23,7 +23,7 @@ from gateway.api.sweep import sweep_for_ever
 from gateway.api.withdrawal import withdraw_for_ever
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
-from gateway.control.channel import ControlServer, control_path
+from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.secrets import cluster_secret
@@ -181,16 +181,14 @@ async def serve_api(settings: Settings, name: str) -> None:
         async def status() -> dict[str, Any]:
             return {"event_loop_lag_ms": services.lag.worst_ms()}
 
-        control = ControlServer(
-            control_path(settings, name), services.secret, {"process.status": status}
-        )
+        control = control_server(settings, name, services.secret, {"process.status": status})
         await control.start()
         try:
             async with (
                 serve_http(create_app(services), listening, certificate),
                 serve_guide(certificate, plain, port),
             ):
-                await run_until_stopped(services.lag, http_port=port)
+                await run_until_stopped(services.lag, http_port=port, control_port=control.port)
         finally:
             await control.close()
 

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.cluster.interface import SUPERVISOR
-from gateway.control.channel import ControlClient, ControlError, control_path
+from gateway.cluster.peers import peer_client
+from gateway.control.channel import ControlClient, ControlError
 from gateway.database.tables import processes
 from gateway.settings import Settings
 from recorder.tables import assignments
@@ -37,9 +38,11 @@ class Processes:
     def client(self, name: str) -> ControlClient:
         """The control channel to a process; it connects when it is first used."""
         if name not in self._clients:
-            self._clients[name] = ControlClient(
-                control_path(self._settings, name),
+            self._clients[name] = peer_client(
+                self._settings,
                 self._secret,
+                self._reader,
+                name,
                 call_timeout_s=_LONG_PATIENCE_S if name in _ASKED_PATIENTLY else _PATIENCE_S,
                 connect_timeout_s=_CONNECT_S,
             )
@@ -51,7 +54,9 @@ class Processes:
         return sorted(name for name, (own, _, _) in known.items() if kind in (None, own))
 
     async def http_base(self, name: str) -> str | None:
-        """``http://127.0.0.1:PORT`` of a shard or footage server; None for anything else."""
+        """``http://127.0.0.1:PORT`` of a shard or footage server of this machine; None for anything
+        else.
+        """
         row = (await self._read()).get(name)
         if row is None or row[0] not in ("shard", "footage") or row[2] is None:
             return None
@@ -95,6 +100,11 @@ class Processes:
         for client in self._clients.values():
             await client.close()
 
+    def _is_here(self, node: str) -> bool:
+        # Their HTTP is on loopback: on another machine only what stands in front there reaches it.
+        cluster = self._settings.cluster
+        return cluster.listen_address is None or node == cluster.node_name
+
     async def _status(self, name: str) -> Any:
         async with asyncio.timeout(2.0):
             return await self.client(name).call("process.status")
@@ -109,10 +119,15 @@ class Processes:
                         processes.c.kind,
                         processes.c.http_address,
                         processes.c.http_port,
+                        processes.c.node,
                     )
                 )
                 self._known = {
-                    row.name: (row.kind, row.http_address or "127.0.0.1", row.http_port)
+                    row.name: (
+                        row.kind,
+                        row.http_address or "127.0.0.1",
+                        row.http_port if self._is_here(row.node) else None,
+                    )
                     for row in rows
                 }
             self._known_until = now + _CACHE_S

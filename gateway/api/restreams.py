@@ -20,6 +20,7 @@ from gateway.api.live import ClientAbilities, Quality, choose
 from gateway.api.live_answers import CreatedRestream, Restreams
 from gateway.api.services import Services, ServicesDep
 from gateway.cameras import place_columns, place_of
+from gateway.cluster.interface import number_of
 from gateway.control.channel import ControlError
 from gateway.database.tables import areas, cameras, restreams
 from gateway.identifiers import US_PER_S, now_us
@@ -178,5 +179,5 @@ def _url(services: Services, request: Request, shard: str, token: str) -> str:
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname or "127.0.0.1"
     shown = f"[{host}]" if ":" in host else host
     # Each shard has a port of its own, counted from the configured one.
-    number = int(shard.rpartition("-")[2])
+    number = number_of(shard)
     return f"rtsp://{shown}:{configured.port + number - 1}/{token}"

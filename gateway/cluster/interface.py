@@ -32,6 +32,12 @@ class ProcessStatus:
     restarts: int
 
 
+def number_of(process: str) -> int:
+    """2 of ``shard-2`` and of ``shard-2.node-b``; 1 of a process that has no number."""
+    number = process.partition(".")[0].rpartition("-")[2]
+    return int(number) if number.isdigit() else 1
+
+
 class Cluster(Protocol):
     """Runs the processes and keeps them running; where, is its own business."""
 

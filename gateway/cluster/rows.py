@@ -24,9 +24,12 @@ def report_process(connection: sa.Connection, name: str, **columns: Any) -> None
 
 
 @row_operation("processes.keep_only")
-def keep_only(connection: sa.Connection, names: list[str]) -> None:
-    """Forget processes that are not configured any more. May be repeated."""
-    connection.execute(sa.delete(processes).where(processes.c.name.not_in(names)))
+def keep_only(connection: sa.Connection, names: list[str], node: str | None = None) -> None:
+    """Forget processes that are not configured any more; with ``node`` only that machine's. May be
+    repeated.
+    """
+    here = sa.true() if node is None else processes.c.node == node
+    connection.execute(sa.delete(processes).where(processes.c.name.not_in(names), here))
 
 
 @row_operation("assignments.place")

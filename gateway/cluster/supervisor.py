@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -40,22 +39,28 @@ STEADY_S = 60.0
 
 
 def local_processes(settings: Settings) -> list[ProcessSpec]:
-    """What runs on one machine. The writer first and last: everybody else may still write."""
-    specs = [ProcessSpec("writer", "writer", 0)]
+    """What runs on one machine. The writer first and last: everybody else may still write.
+
+    Signalling and analysis are one each in a cluster: the machines' settings say on which.
+    """
+
+    def each(kind: str, name: str, stage: int) -> ProcessSpec:
+        return ProcessSpec(kind, settings.name_here(name), stage)
+
+    specs = [each("writer", "writer", 0)]
     if settings.demo:
-        specs.append(ProcessSpec("demo", "demo", 1))
-    specs.append(ProcessSpec("transcoder", "transcoder", 1))
-    specs.append(ProcessSpec("signalling", "signalling", 1))
+        specs.append(each("demo", "demo", 1))
+    specs.append(each("transcoder", "transcoder", 1))
+    if settings.cluster.signalling:
+        specs.append(ProcessSpec("signalling", "signalling", 1))
     specs += [
-        ProcessSpec("footage", f"footage-{number}", 2)
-        for number in range(1, settings.footage.count + 1)
+        each("footage", f"footage-{number}", 2) for number in range(1, settings.footage.count + 1)
     ]
-    specs += [
-        ProcessSpec("shard", f"shard-{number}", 2) for number in range(1, settings.shards.count + 1)
-    ]
+    specs += [each("shard", f"shard-{number}", 2) for number in range(1, settings.shards.count + 1)]
     # After the shards, whose pictures it takes.
-    specs.append(ProcessSpec("analysis", "analysis", 3))
-    specs.append(ProcessSpec("api", "api", 3))
+    if settings.cluster.analysis:
+        specs.append(ProcessSpec("analysis", "analysis", 3))
+    specs.append(each("api", "api", 3))
     return specs
 
 
@@ -65,6 +70,7 @@ class _Child:
     state: ProcessState = "starting"
     process: asyncio.subprocess.Process | None = None
     http_port: int | None = None
+    control_port: int | None = None
     restarts: int = -1
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     keeper: asyncio.Task[None] | None = None
@@ -194,7 +200,7 @@ class LocalSupervisor:
 
     async def _run_once(self, child: _Child) -> int:
         child.state = "starting"
-        child.http_port = None
+        child.http_port = child.control_port = None
         reading, writing = os.pipe()
         environment = {
             **os.environ,
@@ -230,7 +236,8 @@ class LocalSupervisor:
         report = await _read_to_end(descriptor)
         if not report:
             return  # It died before it was ready; _keep sees that too.
-        child.http_port = json.loads(report)["http_port"]
+        ready = json.loads(report)
+        child.http_port, child.control_port = ready["http_port"], ready["control_port"]
         await self._record(child, started_us)
         child.state = "running"
         child.ready.set()
@@ -245,10 +252,14 @@ class LocalSupervisor:
                     "processes.report",
                     name=child.spec.name,
                     kind=child.spec.kind,
-                    node=socket.gethostname(),
+                    node=self._settings.cluster.node_name,
                     process_id=child.process.pid,
                     http_address=None if child.http_port is None else "127.0.0.1",
                     http_port=child.http_port,
+                    control_address=(
+                        None if child.control_port is None else self._settings.cluster.reached_at
+                    ),
+                    control_port=child.control_port,
                     started_us=started_us,
                 )
                 return

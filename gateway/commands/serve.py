@@ -10,9 +10,10 @@ from typing import Any
 import structlog
 
 from gateway.cluster.interface import SUPERVISOR, Cluster, StartError
+from gateway.cluster.peers import peer_client
 from gateway.cluster.placement import Reconciler
 from gateway.cluster.supervisor import LocalSupervisor, local_processes
-from gateway.control.channel import ControlClient, ControlServer, control_path
+from gateway.control.channel import ControlServer, control_path
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.people.passwords import hash_password, one_time_password
@@ -61,10 +62,13 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
     """Keep assignments true, and answer on the supervisor's own control socket."""
     secret = cluster_secret(settings)
     names = [spec.name for spec in local_processes(settings)]
-    await rows.write("processes.keep_only", names=names)
+    # Each machine answers for its own; one that stands alone, for all.
+    alone = settings.cluster.listen_address is None
+    node = None if alone else settings.cluster.node_name
+    await rows.write("processes.keep_only", names=names, node=node)
     reader = create_reader_engine(settings)
     shards = {
-        spec.name: ControlClient(control_path(settings, spec.name), secret)
+        spec.name: peer_client(settings, secret, reader, spec.name)
         for spec in local_processes(settings)
         if spec.kind == "shard"
     }

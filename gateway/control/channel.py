@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import structlog
 
+from gateway.control.address import Address, Locate, RemoteAddress, process_of
 from gateway.control.frames import FrameError, Kind, Message
 from gateway.control.handshake import ClientHandshake, ServerHandshake
-from gateway.control.link import Flow, Link
+from gateway.control.link import HANDSHAKE_TIMEOUT_S, Flow, Link
 from gateway.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -28,6 +31,9 @@ Handler = Callable[..., Any]
 CALL_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 5.0
 _RETRY_S = 0.05
+# A process elsewhere is looked for in the database each time.
+_RETRY_ELSEWHERE_S = 0.5
+_GOODBYE_S = 1.0
 _UNIX_PATH_BYTES_LIMIT = 107
 
 
@@ -39,23 +45,61 @@ class ControlError(Exception):
         self.code = code
 
 
+# Each machine has these, and nobody calls another machine's by them.
+_OF_THIS_MACHINE = frozenset({"writer", "transcoder", "supervisor"})
+
+
+def is_of_this_machine(process: str) -> bool:
+    """Whether the name means the process on the caller's machine, whichever that is."""
+    return process in _OF_THIS_MACHINE
+
+
 def control_path(settings: Settings, process: str) -> Path:
     """The Unix socket on which ``process`` answers."""
+    if is_of_this_machine(process):
+        process = settings.name_here(process)
     return settings.effective_run_directory / f"{process}.sock"
 
 
 class ControlServer:
-    """Answers calls on a Unix socket that only this user may open, and only with the secret."""
+    """Answers calls on a Unix socket that only this user may open, and only with the secret.
 
-    def __init__(self, path: Path, secret: bytes, handlers: Mapping[str, Handler]) -> None:
+    With ``tls`` it answers other machines too, on the listening socket that ``open_port`` gives.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        secret: bytes,
+        handlers: Mapping[str, Handler],
+        *,
+        tls: ssl.SSLContext | None = None,
+        open_port: Callable[[], socket.socket] | None = None,
+    ) -> None:
         self._path = path
         self._secret = secret
         self._handlers = dict(handlers)
+        self._tls = tls
+        self._open_port = open_port
         self._server: asyncio.Server | None = None
+        self._elsewhere: asyncio.Server | None = None
         self._links: dict[Link, dict[int, asyncio.Task[None]]] = {}
+        self.port: int | None = None
 
     async def start(self) -> None:
-        """Listen. A socket file left by a dead process is replaced. Raises OSError."""
+        """Listen; ``port`` is then where other machines connect to. A socket file left by a dead
+        process is replaced. Raises OSError.
+        """
+        if self._tls is not None and self._open_port is not None:
+            listening = self._open_port()
+            self.port = listening.getsockname()[1]
+            self._elsewhere = await asyncio.get_running_loop().create_server(
+                self._accept,
+                sock=listening,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                ssl_shutdown_timeout=_GOODBYE_S,
+            )
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path.unlink(missing_ok=True)
         loop = asyncio.get_running_loop()
@@ -72,6 +116,9 @@ class ControlServer:
             self._server.close()
             self._server = None
             self._path.unlink(missing_ok=True)
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+            self._elsewhere = None
         tasks = [task for running in self._links.values() for task in running.values()]
         for task in tasks:
             task.cancel()
@@ -161,6 +208,9 @@ class ControlServer:
 class ControlClient:
     """Calls one process. Connects when first needed, and again after a loss.
 
+    ``where``: its address, or who tells it, asked anew at each attempt. ``tls`` is needed where
+    that may be on another machine.
+
     Raises ConnectionError when the process cannot be reached within :data:`CONNECT_TIMEOUT_S`, or
     is lost during a call (which may or may not have been carried out), :class:`ControlError` when
     it refuses, TimeoutError when it does not answer.
@@ -168,14 +218,16 @@ class ControlClient:
 
     def __init__(
         self,
-        path: Path,
+        where: Address | Locate,
         secret: bytes,
         *,
+        tls: ssl.SSLContext | None = None,
         call_timeout_s: float = CALL_TIMEOUT_S,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
-        self._path = path
+        self._where = where
         self._secret = secret
+        self._tls = tls
         self._call_timeout_s = call_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._link: Link | None = None
@@ -243,19 +295,51 @@ class ControlClient:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._connect_timeout_s
         while True:
+            retry_s, name = _RETRY_ELSEWHERE_S, "looked for"
             try:
                 async with asyncio.timeout(max(0.1, deadline - loop.time())):
-                    with _ShortPath(self._path) as path:
-                        _, link = await loop.create_unix_connection(self._new_link, path)
-                    await link.ready
+                    where = self._where
+                    address = await where() if callable(where) else where
+                    name = process_of(address)
+                    if isinstance(address, Path):
+                        retry_s = _RETRY_S
+                    link = await self._open_link(address)
+                    await self._become_ready(link)
                     return link
             except (OSError, TimeoutError) as error:
                 # ENOENT and ECONNREFUSED: the process is just being restarted.
-                if loop.time() + _RETRY_S >= deadline or self._closed:
-                    raise ConnectionError(
-                        f"process {self._path.stem} does not answer: {error}"
-                    ) from None
-            await asyncio.sleep(_RETRY_S)
+                if loop.time() + retry_s >= deadline or self._closed:
+                    raise ConnectionError(f"process {name} does not answer: {error}") from None
+            await asyncio.sleep(retry_s)
+
+    async def _open_link(self, address: Address) -> Link:
+        loop = asyncio.get_running_loop()
+        if isinstance(address, Path):
+            with _ShortPath(address) as path:
+                return (await loop.create_unix_connection(self._new_link, path))[1]
+        if self._tls is None:
+            raise ConnectionError(f"{address.process} is on another machine, and TLS is not set up")
+        return await self._open_encrypted(address, self._tls)
+
+    async def _open_encrypted(self, address: RemoteAddress, tls: ssl.SSLContext) -> Link:
+        loop = asyncio.get_running_loop()
+        _, link = await loop.create_connection(
+            self._new_link,
+            address.host,
+            address.port,
+            ssl=tls,
+            server_hostname=address.process,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+            ssl_shutdown_timeout=_GOODBYE_S,
+        )
+        return link
+
+    async def _become_ready(self, link: Link) -> None:
+        try:
+            await link.ready
+        except BaseException:
+            link.close()
+            raise
 
     def _new_link(self) -> Link:
         return Link(ClientHandshake(self._secret), self._on_message, self._on_lost)

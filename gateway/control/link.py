@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 
 import structlog
 
+from gateway.control.address import watch_for_silence
 from gateway.control.frames import (
     FRAME_BYTES_LIMIT,
     FrameDecoder,
@@ -61,6 +62,9 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            watch_for_silence(connection)
         self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_TIMEOUT_S, self._too_late)
         if self._handshake.greeting:
             self._transport.write(self._handshake.greeting)

@@ -252,7 +252,8 @@ restreams = sa.Table(
 processes = sa.Table(
     "processes",
     metadata,
-    # "shard-1", "footage-1", "transcoder", "api", "writer".
+    # "shard-1", "footage-1", "transcoder", "api", "writer"; where there are several machines, what
+    # each of them has is named after it too: "writer.node-b".
     sa.Column("name", sa.String(40), primary_key=True),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("node", sa.String(100), nullable=False),
@@ -261,4 +262,7 @@ processes = sa.Table(
     sa.Column("http_address", sa.String(64), nullable=True),
     sa.Column("http_port", sa.Integer, nullable=True),
     sa.Column("started_us", sa.BigInteger, nullable=False),
+    # Where its control channel answers other machines; null where there are none.
+    sa.Column("control_address", sa.String(64), nullable=True),
+    sa.Column("control_port", sa.Integer, nullable=True),
 )

@@ -17,7 +17,8 @@ from gateway.audit import AuditRecord
 from gateway.audit.checkpoints import CheckpointWriter, signing_key
 from gateway.audit.outside import OutsideCopies, configured_outside
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
-from gateway.control.channel import ControlClient, ControlError, ControlServer, control_path
+from gateway.control.channel import ControlClient, ControlError, control_path
+from gateway.control.serving import control_server
 from gateway.database.engine import create_writer_engine
 from gateway.database.migrate import upgrade
 from gateway.database.write_times import WriteTimes
@@ -167,14 +168,15 @@ async def serve_rows(settings: Settings, name: str) -> None:
         }
 
     signing = asyncio.gather(checkpoints.run(), copies.run())
-    server = ControlServer(
-        control_path(settings, name),
-        cluster_secret(settings),
+    server = control_server(
+        settings,
+        name,
+        secret,
         {"rows.write": write, "process.status": status, "audit.state": audit_state},
     )
     await server.start()
     try:
-        await run_until_stopped(lag)
+        await run_until_stopped(lag, control_port=server.port)
     finally:
         await server.close()
         await _note(writer, AuditRecord("system.stop"))

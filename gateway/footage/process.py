@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.audit.watching import FootageWatched, WatchedLog
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
-from gateway.control.channel import ControlClient, ControlServer, control_path
+from gateway.control.channel import ControlClient, control_path
+from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.evidence.keys import KeyFault, PackageSigner
@@ -60,7 +61,7 @@ async def serve(settings: Settings, name: str) -> None:
             stack.callback(asyncio.create_task(loop).cancel)
         store = open_configured_store(settings)
         stack.push_async_callback(store.close)
-        shards = ShardChannels(settings, secret)
+        shards = ShardChannels(settings, secret, engine)
         stack.push_async_callback(shards.close)
         control = ControlClient(control_path(settings, "transcoder"), secret)
         stack.push_async_callback(control.close)
@@ -119,8 +120,9 @@ async def serve(settings: Settings, name: str) -> None:
         async def renders_wake() -> None:
             rendering.wake()
 
-        control_server = ControlServer(
-            control_path(settings, name),
+        answering = control_server(
+            settings,
+            name,
             secret,
             {
                 **cascade.calls(),
@@ -134,11 +136,11 @@ async def serve(settings: Settings, name: str) -> None:
                 "process.status": status,
             },
         )
-        await control_server.start()
-        stack.push_async_callback(control_server.close)
+        await answering.start()
+        stack.push_async_callback(answering.close)
         for work in (exporting.run(), rendering.run()):
             stack.push_async_callback(_ended, asyncio.create_task(work))
-        await run_until_stopped(lag, http_port=port)
+        await run_until_stopped(lag, http_port=port, control_port=answering.port)
 
 
 async def _open_workshop(

@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute
 
 from camera_adapters.webrtc.conference.conference import Conference
 from camera_adapters.webrtc.output import WebRtcOutput
-from gateway.control.channel import ControlClient, control_path
+from gateway.cluster.peers import peer_client
+from gateway.control.channel import ControlClient
 from gateway.footage.reader import FootageReader
 from gateway.footage.shard_channels import ShardChannels
 from gateway.masks import MaskReader
@@ -84,7 +85,7 @@ class MeetingsPart:
             self.rooms.on_room(self._subtitles.room_opened)
         self._telephones = TelephoneLines(self.rooms, output.wheel, clock_us)
         self._cameras = CameraSites(self.rooms, shard, output, self._open_owner)
-        self._footage = ShardChannels(settings, self._secret)
+        self._footage = ShardChannels(settings, self._secret, reader)
         self._played = RecordingSites(
             self.rooms,
             Workings(
@@ -183,6 +184,6 @@ class MeetingsPart:
             return None
         client = self._neighbours.get(owner)
         if client is None:
-            client = ControlClient(control_path(self._settings, owner), self._secret)
+            client = peer_client(self._settings, self._secret, self._reader, owner)
             self._neighbours[owner] = client
         return client

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
-from gateway.control.channel import ControlServer, control_path
+from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.meetings.telephone.exchange import TelephoneExchange
@@ -97,9 +97,7 @@ async def serve(settings: Settings, name: str) -> None:
                 **({} if telephones is None else telephones.figures()),
             }
 
-        server = ControlServer(
-            control_path(settings, name), secret, {**handlers, "process.status": status}
-        )
+        server = control_server(settings, name, secret, {**handlers, "process.status": status})
         await server.start()
         stack.push_async_callback(server.close)
         holding = asyncio.create_task(held.run())
@@ -108,7 +106,7 @@ async def serve(settings: Settings, name: str) -> None:
         stack.push_async_callback(steering.close)
         for work in (steering.run(), patrolling.run()):
             stack.callback(asyncio.create_task(work).cancel)
-        await run_until_stopped(lag)
+        await run_until_stopped(lag, control_port=server.port)
 
 
 def _figures(kinds: list[PlatformKind]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.settings.analysis import SearchSettings
+from gateway.settings.cluster import ClusterSettings
 from gateway.settings.devices import (
     AlarmSettings,
     CascadeSettings,
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     recording: RecordingSettings = RecordingSettings()
     retention: RetentionSettings = RetentionSettings()
     backfill: BackfillSettings = BackfillSettings()
+    cluster: ClusterSettings = ClusterSettings()
     shards: ShardSettings = ShardSettings()
     footage: FootageSettings = FootageSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
@@ -123,6 +125,14 @@ class Settings(BaseSettings):
     def effective_run_directory(self) -> Path:
         """Sockets and run files: ``run_directory``, else ``run`` under the data directory."""
         return self.run_directory or self.data_directory / "run"
+
+    def name_here(self, process: str) -> str:
+        """The name of a process of which each machine has one of its own: with the machine's name
+        behind it where there are several.
+        """
+        if self.cluster.listen_address is None:
+            return process
+        return f"{process}.{self.cluster.node_name}"
 
     @property
     def spool_directory(self) -> Path:

@@ -23,8 +23,11 @@ from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.audit import AuditRecord, append
 from gateway.audit.watching import WatchedLog
 from gateway.cluster.child import ConfigurationError
+from gateway.cluster.interface import number_of
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
-from gateway.control.channel import ControlClient, ControlServer, control_path
+from gateway.cluster.peers import peer_client
+from gateway.control.channel import ControlClient, control_path
+from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.fetching.for_shard import ShardFetching
@@ -80,7 +83,7 @@ class ShardProcess:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._number = _number_of(name)
+        self._number = number_of(name)
         self._secret = cluster_secret(settings)
         self._lag = LoopLag()
         self._lag_ms = 0.0
@@ -110,6 +113,7 @@ class ShardProcess:
         self._push = PushDoor(lambda why, address: self._refused.note(why, address))
         self._push_listener: RtmpListener | None = None
         self._reconciling = asyncio.Lock()
+        self._control_port: int | None = None
 
     async def serve(self) -> None:
         """Run until told to stop. Raises ConfigurationError."""
@@ -123,7 +127,7 @@ class ShardProcess:
                 stack.callback(asyncio.create_task(loop).cancel)
             for ending in (self._fetching.run(), self._meetings.run()):
                 stack.push_async_callback(_ended, asyncio.create_task(ending))
-            await run_until_stopped(self._lag, http_port=port)
+            await run_until_stopped(self._lag, http_port=port, control_port=self._control_port)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> int:
         settings = self._settings
@@ -143,7 +147,7 @@ class ShardProcess:
             transcoder, lambda camera_id, variant, _: self._report.changed(camera_id, variant)
         )
         clock = SteadyClock()
-        signalling = ControlClient(control_path(settings, "signalling"), self._secret)
+        signalling = peer_client(settings, self._secret, self._reader, "signalling")
         stack.push_async_callback(signalling.close)
         stack.callback(self._push.close)
         media = media_place(settings, self._name)
@@ -219,8 +223,9 @@ class ShardProcess:
         stack.callback(self._mse.close)
         stack.callback(self._talks.close)
 
-        server = ControlServer(
-            control_path(settings, self._name),
+        server = control_server(
+            settings,
+            self._name,
             self._secret,
             {
                 **footage_calls(self._recorder),
@@ -239,6 +244,7 @@ class ShardProcess:
             },
         )
         await server.start()
+        self._control_port = server.port
         stack.push_async_callback(server.close)
         return port
 
@@ -453,11 +459,6 @@ class ShardProcess:
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _number_of(name: str) -> int:
-    number = name.rpartition("-")[2]
-    return int(number) if number.isdigit() else 1
 
 
 def _own_addresses(listen_address: str) -> list[str]:

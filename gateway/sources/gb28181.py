@@ -27,6 +27,7 @@ from camera_adapters.gb28181.dialogs import (
 from camera_adapters.gb28181.media_ports import PortPool
 from camera_adapters.gb28181.media_terms import MediaAnswer, MediaOffer, MediaTransport
 from camera_adapters.gb28181.source import MediaPlace
+from gateway.cluster.interface import number_of
 from gateway.control.channel import ControlClient, ControlError, ControlStream
 from gateway.database.platform_tables import platforms
 from gateway.settings import Settings
@@ -80,8 +81,7 @@ def media_place(settings: Settings, process: str) -> MediaPlace:
         return MediaPlace(PortPool(), address, advertised)
     first, last = (int(one) for one in chosen.media_ports.split("-"))
     shards, servers = settings.shards.count, settings.footage.count
-    kind, _, number = process.partition("-")
-    index = (int(number) if number.isdigit() else 1) - 1 + (shards if kind == "footage" else 0)
+    index = number_of(process) - 1 + (shards if process.startswith("footage") else 0)
     each = (last - first + 1) // (shards + servers) & ~1
     start = first + (first & 1) + index * each
     return MediaPlace(PortPool(start, min(start + each - 1, last)), address, advertised)

@@ -8,7 +8,8 @@ from typing import Any
 
 from camera_adapters.stream import Track
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
-from gateway.control.channel import ControlError, ControlServer, control_path
+from gateway.control.channel import ControlError
+from gateway.control.serving import control_server
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.transcoder.errors import TranscodeError
@@ -116,15 +117,13 @@ async def serve(settings: Settings, name: str) -> None:
     async def figures() -> dict[str, Any]:
         return {"event_loop_lag_ms": lag.worst_ms(), **pool.status()}
 
-    server = ControlServer(
-        control_path(settings, name),
-        cluster_secret(settings),
-        {**handlers(pool), "process.status": figures},
+    server = control_server(
+        settings, name, cluster_secret(settings), {**handlers(pool), "process.status": figures}
     )
     await server.start()
     pool.warm_up()
     try:
-        await run_until_stopped(lag)
+        await run_until_stopped(lag, control_port=server.port)
     finally:
         await server.close()
         await pool.close()

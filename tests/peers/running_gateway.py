@@ -18,7 +18,7 @@ import psutil
 
 from gateway.control.channel import ControlClient, control_path
 from gateway.secrets import cluster_secret
-from gateway.settings import Settings
+from gateway.settings import Settings, load_settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT_S = 90
@@ -149,7 +149,11 @@ async def running_gateway(
     jar = aiohttp.CookieJar(unsafe=True)
     try:
         async with aiohttp.ClientSession(cookie_jar=jar, headers={"X-Gridsight": "1"}) as client:
-            made = Gateway(process, Settings(data_directory=data), url, client)
+            environment = {f"GRIDSIGHT_{name}": value for name, value in variables.items()}
+            settings = load_settings(
+                {"data_directory": str(data)}, environment=environment
+            ).settings
+            made = Gateway(process, settings, url, client)
             await made.post("/api/session", {"name": "admin", "password": password})
             change = {"old_password": password, "new_password": NEW_PASSWORD}
             await made.post("/api/session/password", change)

@@ -15,7 +15,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.event_wait import wait_for_event
-from gateway.control.channel import ControlClient, ControlError, ControlStream, control_path
+from gateway.cluster.peers import peer_client
+from gateway.control.channel import ControlClient, ControlError, ControlStream
 from gateway.database.meeting_tables import meetings
 from gateway.identifiers import new_id
 from gateway.meetings.telephone import wire
@@ -53,7 +54,7 @@ class Shards:
             return None
         client = self._clients.get(name)
         if client is None:
-            client = ControlClient(control_path(self._settings, name), self._secret)
+            client = peer_client(self._settings, self._secret, self._reader, name)
             self._clients[name] = client
         return client
 

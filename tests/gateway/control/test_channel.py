@@ -1,11 +1,14 @@
-"""The control channel between two real ends on a Unix socket."""
+"""The control channel between two real ends: on a Unix socket, and as between machines.
+
+What is peculiar to either is in ``test_between_machines.py`` and below here.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 
 from gateway.control.channel import ControlClient, ControlError, ControlServer
 from gateway.control.link import WINDOW_ITEMS
+from tests.gateway.control.machines import served_to_machines
 
 SECRET = b"s" * 32
 
@@ -51,10 +55,21 @@ async def served(path: Path, handlers: dict[str, Any]) -> AsyncIterator[ControlC
         await server.close()
 
 
+Serve = Callable[[Path, dict[str, Any]], contextlib.AbstractAsyncContextManager[ControlClient]]
+
+
+@pytest.fixture(params=["unix socket", "between machines"])
+def serve(request: pytest.FixtureRequest) -> Serve:
+    """Serves the handlers, and gives a client of theirs."""
+    return served if request.param == "unix socket" else served_to_machines
+
+
+HANDLERS = {"add": add, "refuse": refuse, "fail": fail, "count": count, "double": double}
+
+
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[ControlClient]:
-    handlers = {"add": add, "refuse": refuse, "fail": fail, "count": count, "double": double}
-    async with served(tmp_path / "shard-1.sock", handlers) as connected:
+async def client(serve: Serve, tmp_path: Path) -> AsyncIterator[ControlClient]:
+    async with serve(tmp_path / "shard-1.sock", HANDLERS) as connected:
         yield connected
 
 
@@ -62,14 +77,14 @@ async def test_a_call_is_answered(client: ControlClient) -> None:
     assert await client.call("add", left=1, right=2) == 3
 
 
-async def test_calls_do_not_wait_for_one_another(tmp_path: Path) -> None:
+async def test_calls_do_not_wait_for_one_another(serve: Serve, tmp_path: Path) -> None:
     release = asyncio.Event()
 
     async def wait() -> str:
         await release.wait()
         return "late"
 
-    async with served(tmp_path / "a.sock", {"wait": wait, "add": add}) as client:
+    async with serve(tmp_path / "a.sock", {"wait": wait, "add": add}) as client:
         waiting = asyncio.create_task(client.call("wait"))
         assert await client.call("add", left=2, right=2) == 4
         release.set()
@@ -120,7 +135,7 @@ async def test_a_stream_takes_items_upward(client: ControlClient) -> None:
         await sending
 
 
-async def test_a_slow_reader_makes_only_its_own_sender_wait(tmp_path: Path) -> None:
+async def test_a_slow_reader_makes_only_its_own_sender_wait(serve: Serve, tmp_path: Path) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -130,7 +145,7 @@ async def test_a_slow_reader_makes_only_its_own_sender_wait(tmp_path: Path) -> N
             yield b"x" * 1000
 
     async with (
-        served(tmp_path / "a.sock", {"endless": endless, "add": add}) as client,
+        serve(tmp_path / "a.sock", {"endless": endless, "add": add}) as client,
         client.stream("endless"),
     ):
         for number in range(500):
@@ -138,7 +153,7 @@ async def test_a_slow_reader_makes_only_its_own_sender_wait(tmp_path: Path) -> N
         assert sent <= WINDOW_ITEMS + 1
 
 
-async def test_leaving_a_stream_cancels_its_handler(tmp_path: Path) -> None:
+async def test_leaving_a_stream_cancels_its_handler(serve: Serve, tmp_path: Path) -> None:
     closed = asyncio.Event()
 
     async def endless() -> AsyncIterator[int]:
@@ -148,13 +163,13 @@ async def test_leaving_a_stream_cancels_its_handler(tmp_path: Path) -> None:
         finally:
             closed.set()
 
-    async with served(tmp_path / "a.sock", {"endless": endless}) as client:
+    async with serve(tmp_path / "a.sock", {"endless": endless}) as client:
         async with client.stream("endless") as stream:
             assert await anext(stream) == 1
         await asyncio.wait_for(closed.wait(), 60)
 
 
-async def test_a_cancelled_call_cancels_its_handler(tmp_path: Path) -> None:
+async def test_a_cancelled_call_cancels_its_handler(serve: Serve, tmp_path: Path) -> None:
     began, ended = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
@@ -164,7 +179,7 @@ async def test_a_cancelled_call_cancels_its_handler(tmp_path: Path) -> None:
         finally:
             ended.set()
 
-    async with served(tmp_path / "a.sock", {"wait": wait}) as client:
+    async with serve(tmp_path / "a.sock", {"wait": wait}) as client:
         calling = asyncio.create_task(client.call("wait"))
         await began.wait()
         calling.cancel()
@@ -261,14 +276,14 @@ async def test_the_socket_belongs_to_this_user_alone_and_its_path_may_be_long(
         assert await client.call("add", left=1, right=2) == 3
 
 
-async def test_garbage_closes_one_connection_and_nothing_else(
-    client: ControlClient, tmp_path: Path
-) -> None:
-    for garbage in (b"\xff\xff\xff\xff", b"\x00\x00\x00\x01\xc1", b"GET / HTTP/1.1\r\n\r\n"):
-        reader, writer = await asyncio.open_unix_connection(tmp_path / "shard-1.sock")
-        await reader.readexactly(4)
-        writer.write(garbage)
-        with contextlib.suppress(ConnectionError):
-            await reader.read()
-        writer.close()
-    assert await client.call("add", left=1, right=2) == 3
+async def test_garbage_closes_one_connection_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "shard-1.sock"
+    async with served(path, HANDLERS) as client:
+        for garbage in (b"\xff\xff\xff\xff", b"\x00\x00\x00\x01\xc1", b"GET / HTTP/1.1\r\n\r\n"):
+            reader, writer = await asyncio.open_unix_connection(path)
+            await reader.readexactly(4)
+            writer.write(garbage)
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+        assert await client.call("add", left=1, right=2) == 3
