@@ -11,6 +11,7 @@ import uvloop
 
 from gateway.cli_audit import audit_app
 from gateway.cli_people import token_app, user_app
+from gateway.cli_plan import plan
 from gateway.log import configure_logging
 from gateway.settings import Settings
 from gateway.terminal import (
@@ -45,6 +46,7 @@ tls_app = typer.Typer(help="The certificate that browsers see.", no_args_is_help
 secrets_app = typer.Typer(help="The keys of what is stored encrypted.", no_args_is_help=True)
 app.add_typer(tls_app, name="tls")
 app.add_typer(secrets_app, name="secrets")
+app.command()(plan)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""How much a county needs, and how far what it has reaches: planning, and the daily forecast."""
