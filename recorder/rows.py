@@ -12,11 +12,22 @@ import asyncio
 import concurrent.futures
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
+import structlog
+
+from recorder.row_faults import is_passing, is_undone
+
+_log = structlog.get_logger(__name__)
+
+# How long a transaction is tried again while the database is away: a server that is restarted is
+# back by then, and those who wait give up after 30 s.
+PATIENCE_S = 10.0
+_RETRY_S = 0.2
 
 metadata = sa.MetaData(
     naming_convention={
@@ -100,12 +111,19 @@ class LocalRowWriter:
     """Runs operations on one thread, as many as are waiting in one transaction (group commit).
 
     An operation that fails is rolled back to its savepoint and fails alone. :meth:`close` finishes
-    what was accepted.
+    what was accepted. While a server of the database is away, what has not been committed is tried
+    again for ``patience_s``; then, and where nobody knows whether the commit arrived, writes fail
+    with ConnectionError.
     """
 
-    def __init__(self, engine: sa.Engine, *, batch_limit: int = 512) -> None:
+    def __init__(
+        self, engine: sa.Engine, *, batch_limit: int = 512, patience_s: float = PATIENCE_S
+    ) -> None:
         self._engine = engine
         self._batch_limit = batch_limit
+        self._patience_s = patience_s
+        # Who waited in vain has told everybody: the next ones are told at once.
+        self._away = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="row-writer", daemon=True)
@@ -148,10 +166,8 @@ class LocalRowWriter:
                 return
 
     def _commit(self, batch: list[_Job]) -> None:
-        outcomes: list[tuple[_Job, Any, BaseException | None]] = []
         try:
-            with self._engine.begin() as connection:
-                outcomes.extend(self._attempt(connection, job) for job in batch)
+            outcomes = self._transaction_in_time(batch)
         except Exception as error:
             outcomes = [(job, None, error) for job in batch]
         for job, result, failure in outcomes:
@@ -163,13 +179,68 @@ class LocalRowWriter:
             else:
                 job.done.set_exception(failure)
 
+    def _transaction_in_time(self, batch: list[_Job]) -> list[_Outcome]:
+        deadline_s = time.monotonic() + self._patience_s
+        while True:
+            try:
+                outcomes = self._transaction(batch)
+            except _Undone as undone:
+                if self._away or time.monotonic() >= deadline_s:
+                    self._away = True
+                    raise ConnectionError(f"the database is away: {undone.cause.orig}") from None
+                _log.warning("a transaction is tried again", why=str(undone.cause.orig))
+                time.sleep(_RETRY_S)
+            else:
+                self._away = False
+                return outcomes
+
+    def _transaction(self, batch: list[_Job]) -> list[_Outcome]:
+        """Run and commit them. Raises _Undone when another try may help, ConnectionError when
+        nobody knows whether the commit arrived.
+        """
+        committing = False
+        try:
+            with self._engine.connect() as connection, connection.begin() as transaction:
+                outcomes = [self._attempt(connection, job) for job in batch]
+                committing = True
+                transaction.commit()
+        except sa.exc.DBAPIError as error:
+            if not is_passing(error):
+                raise
+            if committing and not is_undone(error):
+                raise ConnectionError(
+                    f"the database was lost while it was told to keep this: {error.orig}"
+                ) from None
+            raise _Undone(error) from error
+        return outcomes
+
     @staticmethod
-    def _attempt(connection: sa.Connection, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+    def _attempt(connection: sa.Connection, job: _Job) -> _Outcome:
         savepoint = connection.begin_nested()
         try:
             result = perform(connection, job.operation, job.arguments)
         except Exception as error:
+            if is_passing(error):
+                raise  # not this one's fault, and the others' work is lost with it
             savepoint.rollback()
-            return job, None, error
+            return job, None, _as_refusal(error)
         savepoint.commit()
         return job, result, None
+
+
+_Outcome = tuple[_Job, Any, BaseException | None]
+
+
+class _Undone(Exception):
+    """Nothing of the transaction was written."""
+
+    def __init__(self, cause: sa.exc.DBAPIError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _as_refusal(error: Exception) -> Exception:
+    """A value that the database cannot hold is a fault of who sent it."""
+    if isinstance(error, sa.exc.DataError):
+        return RowError("invalid", f"a value cannot be stored: {error.orig}")
+    return error

@@ -17,6 +17,12 @@ from tests.last_resort import (  # noqa: F401  # hooks
     pytest_xdist_make_scheduler,
 )
 from tests.peers.ceph_rgw import ceph_rgw  # noqa: F401  # a fixture
+from tests.peers.postgresql import (  # noqa: F401  # fixtures, and a hook
+    database_url,
+    postgresql,
+    postgresql_url,
+    pytest_generate_tests,
+)
 
 # A busy machine is no failure: tests never assert on elapsed time.
 hypothesis.settings.register_profile("gridsight", deadline=None)

@@ -151,6 +151,12 @@ def install_error_handlers(app: FastAPI) -> None:
         status = _ROW_STATUS.get(error.code, 500)
         return respond(ApiError(status, error.code, str(error)))
 
+    @app.exception_handler(sa.exc.DataError)
+    async def _value(request: Request, error: sa.exc.DataError) -> JSONResponse:
+        # PostgreSQL's text holds no NUL, and its numbers end where SQLite's do not.
+        _log.warning("a value cannot be looked for", path=request.url.path, why=str(error.orig))
+        return respond(ApiError(422, "invalid", "a character or number here cannot be stored"))
+
     async def _away(request: Request, error: Exception) -> JSONResponse:
         _log.warning("request could not be served", path=request.url.path, why=str(error))
         return respond(unavailable("a part of the gateway is being restarted: try again"))

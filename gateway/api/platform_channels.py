@@ -84,8 +84,8 @@ async def list_channels(
         where.append(table.c.parent_code == parent if parent else table.c.parent_code.is_(None))
     if query:
         where.append(
-            table.c.name.contains(query, autoescape=True)
-            | table.c.code.contains(query, autoescape=True)
+            table.c.name.icontains(query, autoescape=True)
+            | table.c.code.icontains(query, autoescape=True)
         )
     if taken is not None:
         where.append(living.c.id.is_not(None) if taken else living.c.id.is_(None))

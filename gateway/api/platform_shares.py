@@ -132,7 +132,7 @@ async def list_codes(
     where = [table.c.platform_id == above_id]
     if query:
         where.append(
-            table.c.code.contains(query, autoescape=True) | name.contains(query, autoescape=True)
+            table.c.code.icontains(query, autoescape=True) | name.icontains(query, autoescape=True)
         )
     key = read_cursor(cursor, 1)
     if key is not None:

@@ -94,7 +94,7 @@ async def list_platforms(
         where.append(platforms.c.kind == kind)
     if query:
         columns = (platforms.c.name, platforms.c.code, platforms.c.host)
-        where.append(sa.or_(*(one.contains(query, autoescape=True) for one in columns)))
+        where.append(sa.or_(*(one.icontains(query, autoescape=True) for one in columns)))
     if state is not None:
         where.append(_state_column() == state)
     placed = platforms.join(areas, areas.c.id == platforms.c.area_id).outerjoin(

@@ -53,7 +53,7 @@ async def cameras_of_user(
         seer = _seer(user_id, held.get(user_id, ()), at_us)
         where = [cameras_within(seer.areas_with(right, at_us))]
         if query:
-            where.append(cameras.c.name.contains(query, autoescape=True))
+            where.append(cameras.c.name.icontains(query, autoescape=True))
         # Foreign cameras stay unknown to who asks; how many there are is said.
         known = [*where, cameras_within(caller.areas_with(None, at_us))]
         key = read_cursor(cursor, 2)

@@ -45,7 +45,8 @@ APPEND_ONLY = {
     ],
     "postgresql": [
         "CREATE OR REPLACE FUNCTION audit_log_append_only() RETURNS trigger AS "
-        "$$ BEGIN RAISE EXCEPTION 'the register is append-only'; END $$ LANGUAGE plpgsql",
+        "$$ BEGIN RAISE EXCEPTION 'the register is append-only' "
+        "USING ERRCODE = 'integrity_constraint_violation'; END $$ LANGUAGE plpgsql",
         "CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log "
         "FOR EACH STATEMENT EXECUTE FUNCTION audit_log_append_only()",
     ],

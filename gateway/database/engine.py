@@ -2,7 +2,8 @@
 
 SQLite runs in WAL mode: readers never wait for the writer. The writer begins each transaction with
 ``BEGIN IMMEDIATE``, so that it cannot fail halfway for want of the write lock, and syncs on commit:
-what it has confirmed survives a power cut. PostgreSQL URLs take the same way without the PRAGMAs.
+what it has confirmed survives a power cut. What differs on PostgreSQL is in
+:mod:`gateway.database.postgresql`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gateway.database import postgresql
 from gateway.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000
@@ -23,8 +25,8 @@ READER_CONNECTIONS = 4
 def create_writer_engine(settings: Settings) -> sa.Engine:
     """The engine of the one process that writes. Creates an empty database file (mode 0600)."""
     url = make_url(settings.effective_database_url)
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
+    if postgresql.is_postgresql(url):
+        return postgresql.writer_engine(url)
     _create_private_file(url)
     engine = sa.create_engine(url)
     sa.event.listen(engine, "connect", _prepare_writer)
@@ -35,11 +37,8 @@ def create_writer_engine(settings: Settings) -> sa.Engine:
 def create_reader_engine(settings: Settings) -> AsyncEngine:
     """An asynchronous engine that cannot write; its queries run outside the event loop's thread."""
     url = make_url(settings.effective_database_url)
-    if url.get_backend_name() != "sqlite":
-        driver = url.set(drivername="postgresql+asyncpg")
-        engine = create_async_engine(driver, pool_pre_ping=True)
-        sa.event.listen(engine.sync_engine, "begin", _begin_read_only)
-        return engine
+    if postgresql.is_postgresql(url):
+        return postgresql.reader_engine(url, READER_CONNECTIONS)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         pool_size=READER_CONNECTIONS,
@@ -52,11 +51,10 @@ def create_reader_engine(settings: Settings) -> AsyncEngine:
 def create_sync_reader_engine(settings: Settings) -> sa.Engine:
     """As :func:`create_reader_engine`, for command-line tools and threads."""
     url = make_url(settings.effective_database_url)
+    if postgresql.is_postgresql(url):
+        return postgresql.sync_reader_engine(url)
     engine = sa.create_engine(url)
-    if url.get_backend_name() == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_reader)
-    else:
-        sa.event.listen(engine, "begin", _begin_read_only)
+    sa.event.listen(engine, "connect", _prepare_reader)
     return engine
 
 
@@ -93,7 +91,3 @@ def _prepare_reader(connection: Any, _: Any) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_read_only(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("SET TRANSACTION READ ONLY")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from gateway.database.partitions import is_partition
+from gateway.database.postgresql import refuse_unsuited
+
 if TYPE_CHECKING:
     # Every process imports this module's neighbours; only the writer pays for Alembic.
     from alembic.config import Config
@@ -28,6 +31,11 @@ def load_tables() -> sa.MetaData:
     return metadata
 
 
+def include_name(name: str | None, kind: str, _parents: object) -> bool:
+    """For Alembic's comparison: partitions are the database's, not the models'."""
+    return kind != "table" or name is None or not is_partition(name)
+
+
 def alembic_config() -> Config:
     """Alembic's configuration, without an ini file."""
     from alembic.config import Config
@@ -38,8 +46,9 @@ def alembic_config() -> Config:
 
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
-    """Run the revisions that are missing up to ``revision``, in one transaction. Raises alembic's
-    CommandError, and ValueError for rows that a revision left pointing nowhere.
+    """Run the revisions that are missing up to ``revision``, in one transaction, which no other
+    writer's runs beside. Raises alembic's CommandError, ValueError for rows that a revision left
+    pointing nowhere, ConfigurationError for a PostgreSQL database that was not made for this.
     """
     from alembic import command
 
@@ -55,6 +64,10 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
         try:
             with connection.begin():
                 config.attributes["connection"] = connection
+                if not is_sqlite:
+                    refuse_unsuited(connection)
+                    # A step that works in memory is no process that hangs.
+                    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 command.upgrade(config, revision)
                 if is_sqlite:
                     astray = connection.exec_driver_sql("PRAGMA foreign_key_check").all()

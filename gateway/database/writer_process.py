@@ -7,6 +7,7 @@ that a thousand cameras' segments cost a few syncs a second, not a thousand.
 from __future__ import annotations
 
 import asyncio
+import time
 from importlib import import_module
 from typing import Any
 
@@ -22,9 +23,11 @@ from gateway.control.serving import control_server
 from gateway.database.engine import create_writer_engine
 from gateway.database.migrate import upgrade
 from gateway.database.write_times import WriteTimes
+from gateway.identifiers import now_us
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.version import VERSION
+from recorder.row_faults import is_passing
 from recorder.rows import LocalRowWriter, RowError
 
 _log = structlog.get_logger(__name__)
@@ -40,6 +43,7 @@ _OPERATION_MODULES = (
     "gateway.audit.watched_rows",
     "gateway.camera_rows",
     "gateway.cluster.rows",
+    "gateway.database.partitions",
     "gateway.demo.rows",
     "gateway.evidence.case_rows",
     "gateway.evidence.export_rows",
@@ -90,6 +94,12 @@ _OPERATION_MODULES = (
 )
 
 _REFUSED = "refused."
+# The supervisor waits a minute for this process.
+_SERVER_START_S = 40.0
+_PARTITIONS_EVERY_S = 3600.0
+_PARTITIONS_AGAIN_S = 60.0
+# What the control channel makes of a handler's ConnectionError.
+_AWAY = "unavailable"
 
 
 class RemoteRowWriter:
@@ -116,6 +126,8 @@ class RemoteRowWriter:
             if error.code.startswith(_REFUSED):
                 code = error.code.removeprefix(_REFUSED)
                 raise RowError(code, str(error)) from None
+            if error.code == _AWAY:
+                raise ConnectionError(str(error)) from None
             raise
 
     async def close(self) -> None:
@@ -133,7 +145,7 @@ async def serve_rows(settings: Settings, name: str) -> None:
     """Bring the schema up to date, then answer ``rows.write`` until told to stop."""
     load_operations()
     engine = create_writer_engine(settings)
-    await asyncio.to_thread(upgrade, engine)
+    await _upgrade_when_reached(engine)
     writer = LocalRowWriter(engine)
     lag = LoopLag()
     times = WriteTimes()
@@ -167,7 +179,7 @@ async def serve_rows(settings: Settings, name: str) -> None:
             "outside": copies.state(),
         }
 
-    signing = asyncio.gather(checkpoints.run(), copies.run())
+    signing = asyncio.gather(checkpoints.run(), copies.run(), _keep_partitions(writer, engine))
     server = control_server(
         settings,
         name,
@@ -184,17 +196,51 @@ async def serve_rows(settings: Settings, name: str) -> None:
         await asyncio.to_thread(writer.close)
         signing.cancel()
         await asyncio.gather(signing, return_exceptions=True)
-        await asyncio.to_thread(checkpoints.write_line)
+        try:
+            await asyncio.to_thread(checkpoints.write_line)
+        except sa.exc.OperationalError as error:
+            # It is signed when both are back.
+            _log.error("the register cannot be signed", why=str(error.orig))
         await asyncio.to_thread(copies.copy_newest)
         engine.dispose()
+
+
+async def _upgrade_when_reached(engine: sa.Engine) -> None:
+    """Wait for a server that is just being started, as after a power cut."""
+    deadline_s = time.monotonic() + _SERVER_START_S
+    while True:
+        try:
+            return await asyncio.to_thread(upgrade, engine)
+        except sa.exc.OperationalError as error:
+            if not is_passing(error) or time.monotonic() >= deadline_s:
+                raise
+            _log.warning("the database does not answer; trying again", why=str(error.orig))
+        await asyncio.sleep(1.0)
+
+
+async def _keep_partitions(writer: LocalRowWriter, engine: sa.Engine) -> None:
+    """Have tomorrow's partitions made; see :mod:`gateway.database.partitions`."""
+    while engine.dialect.name == "postgresql":
+        wait_s = _PARTITIONS_EVERY_S
+        try:
+            changed = await writer.write("database.keep_partitions", now_us=now_us())
+        except (ConnectionError, sa.exc.DBAPIError) as error:
+            # Rows of a day without a partition are kept all the same: see there.
+            _log.warning("partitions could not be made; trying again", why=str(error))
+            wait_s = _PARTITIONS_AGAIN_S
+        else:
+            if changed["made"] or changed["dropped"]:
+                _log.info("partitions", **changed)
+        await asyncio.sleep(wait_s)
 
 
 async def _note(writer: LocalRowWriter, record: AuditRecord) -> None:
     """Put it into the register if that can be written: start and stop do not wait for it."""
     try:
         await writer.write("audit.append", records=[record.to_message()])
-    except sa.exc.DBAPIError as error:
-        _log.error("the register cannot be written", action=record.action, why=str(error.orig))
+    except (ConnectionError, sa.exc.DBAPIError) as error:
+        why = str(getattr(error, "orig", error))
+        _log.error("the register cannot be written", action=record.action, why=why)
 
 
 def started(settings: Settings) -> AuditRecord:

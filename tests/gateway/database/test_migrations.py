@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from pydantic import SecretStr
 
 from gateway.database.engine import create_writer_engine
-from gateway.database.migrate import load_tables, upgrade
+from gateway.database.migrate import include_name, load_tables, upgrade
 from gateway.settings import Settings
+from tests.peers.postgresql import PostgresqlServer
 
 
 @pytest.fixture
@@ -32,6 +34,53 @@ def test_migrations_make_the_declared_tables(engine: sa.Engine) -> None:
         declared = _statements(connection)
     # Down to checks, partial indexes and WITHOUT ROWID, which autogenerate does not compare.
     assert migrated == declared
+
+
+def test_migrations_make_the_declared_tables_on_postgresql_too(postgresql_url: str) -> None:
+    engine = create_writer_engine(Settings(database_url=SecretStr(postgresql_url)))
+    metadata = load_tables()
+    with engine.connect() as connection:
+        options = {"compare_type": True, "include_name": include_name}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+        inspector = sa.inspect(connection)
+        # What autogenerate does not compare: checks, keys, and where an index is partial.
+        for table in metadata.tables.values():
+            checks = {one.name for one in table.constraints if isinstance(one, sa.CheckConstraint)}
+            found = {one["name"] for one in inspector.get_check_constraints(table.name)}
+            assert found == checks, table.name
+            key = [column.name for column in table.primary_key]
+            if table.name == "segments":
+                key.append("start_us")  # its partitions' column must be in it
+            migrated = inspector.get_pk_constraint(table.name)["constrained_columns"]
+            assert migrated == key, table.name
+            partial = {
+                str(one.name)
+                for one in table.indexes
+                if one.dialect_options["postgresql"]["where"] is not None
+            }
+            indexes = inspector.get_indexes(table.name)
+            assert partial == {
+                one["name"] for one in indexes if one["dialect_options"].get("postgresql_where")
+            }, table.name
+    engine.dispose()
+
+
+def test_segments_of_before_the_days_are_kept(postgresql: PostgresqlServer) -> None:
+    url = postgresql.empty_database()
+    engine = create_writer_engine(Settings(database_url=SecretStr(url)))
+    upgrade(engine, "0027")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO passages VALUES (1, 2, 3, 4, 5, NULL), (7, 2, 3, 4, 5, 6)"
+        )
+    upgrade(engine)
+    upgrade(engine)
+    with engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT id, plate FROM passages ORDER BY id").all()
+    assert [tuple(row) for row in kept] == [(1, None), (7, 6)]
+    engine.dispose()
+    postgresql.drop(url)
 
 
 def _statements(connection: sa.Connection) -> dict[str, list[str]]:
