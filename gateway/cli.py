@@ -10,6 +10,7 @@ import typer
 import uvloop
 
 from gateway.cli_audit import audit_app
+from gateway.cli_database import database_app
 from gateway.cli_people import token_app, user_app
 from gateway.cli_plan import plan
 from gateway.log import configure_logging
@@ -40,6 +41,7 @@ app.add_typer(camera_app, name="camera")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(audit_app, name="audit")
+app.add_typer(database_app, name="db")
 evidence_app = typer.Typer(help="Packages of evidence: verify, key.", no_args_is_help=True)
 app.add_typer(evidence_app, name="evidence")
 tls_app = typer.Typer(help="The certificate that browsers see.", no_args_is_help=True)
