@@ -11,6 +11,7 @@ import uvloop
 
 from gateway.cli_audit import audit_app
 from gateway.cli_database import database_app
+from gateway.cli_backup import backup_app
 from gateway.cli_people import token_app, user_app
 from gateway.cli_plan import plan
 from gateway.log import configure_logging
@@ -42,6 +43,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(audit_app, name="audit")
 app.add_typer(database_app, name="db")
+app.add_typer(backup_app, name="backup")
 evidence_app = typer.Typer(help="Packages of evidence: verify, key.", no_args_is_help=True)
 app.add_typer(evidence_app, name="evidence")
 tls_app = typer.Typer(help="The certificate that browsers see.", no_args_is_help=True)
@@ -100,6 +102,21 @@ def show_config(config: ConfigOption = None, data: DataOption = None) -> None:
     widths = [max(len(one.name) for one in origins), max(len(one.value) for one in origins)]
     for one in origins:
         typer.echo(f"{one.name:<{widths[0]}}  {one.value:<{min(widths[1], 48)}}  {one.origin}")
+
+
+@app.command()
+def health(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Ask the gateway on this machine whether it is well; ends with status 1 where it is not."""
+    from gateway.commands.health import ask_health
+
+    try:
+        checks = ask_health(settings_of(config, data))
+    except OSError as error:
+        fail(error)
+    for name, state in checks.items():
+        typer.echo(f"{name}  {state}")
+    if set(checks.values()) != {"ok"}:
+        raise typer.Exit(1)
 
 
 @app.command()
