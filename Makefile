@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := .venv-extras
 CONSOLE := gateway/console/index.html
+LINTERS := tests/environment/linters/node_modules/.installed
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 
 .PHONY: help run test test-extras check format console bench bench-quick soak clean
@@ -19,7 +20,7 @@ help: ## say what can be made
 run: $(VENV)/.run $(CONSOLE) ## start the gateway with four demo cameras
 	$(BIN)/gridsight serve --demo
 
-test: $(VENV)/.test tests/environment/.debian $(CONSOLE) check ## install what the tests need and run them all
+test: $(VENV)/.test tests/environment/.debian $(LINTERS) $(CONSOLE) check ## install what the tests need and run them all
 	npm --prefix web run --silent test
 	tests/environment/run_tests.sh $(BIN)/pytest
 
@@ -48,7 +49,7 @@ soak: $(VENV)/.test tests/environment/.debian ## record under faults for an hour
 	$(BIN)/pytest -m soak --timeout 5400
 
 clean: ## remove what was built; keeps data
-	rm -rf $(VENV) $(EXTRAS) web/node_modules gateway/console build *.egg-info tests/environment/.debian
+	rm -rf $(VENV) $(EXTRAS) web/node_modules tests/environment/linters/node_modules gateway/console build *.egg-info tests/environment/.debian
 
 $(VENV)/bin/python:
 	tests/environment/create_venv.sh "$(PYTHON)" $(VENV)
@@ -71,6 +72,10 @@ $(EXTRAS)/.installed: requirements-dev.lock requirements-ultralytics.lock requir
 # registry mirror need not hold. Versions and hashes still come from the lock file.
 web/node_modules/.installed: web/package-lock.json
 	npm --prefix web install --no-save --no-audit --no-fund
+	touch $@
+
+$(LINTERS): tests/environment/linters/package-lock.json
+	npm --prefix tests/environment/linters install --no-save --no-audit --no-fund
 	touch $@
 
 $(CONSOLE): web/node_modules/.installed $(WEB_SOURCES)

@@ -20,7 +20,7 @@ _SHARD_GAUGES = {
     "open_segments": ("open_segments", "Segments being written"),
     "pending_segments": ("pending_segments", "Whole segments that wait for the store"),
     "upload_lag_s": ("upload_lag_seconds", "For how long the oldest whole segment has waited"),
-    "recorders_wanted": ("recorders_wanted", "Streams that shall be recorded"),
+    "recorders_wanted": ("recorders_wanted", "Streams that come and shall be recorded"),
     "recorders_running": ("recorders_running", "Those of them whose footage is being written"),
     "live_sessions": ("live_sessions", "Open live sessions of all kinds"),
     "meetings": ("meetings", "Meetings with a room here"),

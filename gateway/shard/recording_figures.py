@@ -14,10 +14,10 @@ from recorder.recorder import Recorder
 
 
 async def recording_figures(recorder: Recorder, feeds: Collection[Feed]) -> dict[str, Any]:
-    """Spool, uploads, and how many of the streams that shall be recorded are being written."""
+    """Spool, uploads, and how many of the streams that come and shall be recorded are written."""
     free_bytes = await asyncio.to_thread(_free_bytes, recorder.config.spool.directory)
     status = recorder.status()
-    wanted = [feed.writer for feed in feeds if feed.desired.recorded]
+    wanted = [feed.writer for feed in feeds if feed.desired.recorded and feed.stream.running]
     oldest_us = status.oldest_pending_us
     return {
         "spool_bytes": status.spool_bytes,
