@@ -10,8 +10,8 @@ import typer
 import uvloop
 
 from gateway.cli_audit import audit_app
-from gateway.cli_database import database_app
 from gateway.cli_backup import backup_app
+from gateway.cli_database import database_app
 from gateway.cli_people import token_app, user_app
 from gateway.cli_plan import plan
 from gateway.log import configure_logging
