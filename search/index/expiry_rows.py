@@ -173,7 +173,9 @@ def holds(camera_id: str) -> sa.ColumnElement[bool]:
 
 def id_at(at_us: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     """As :func:`search.passages.first_id_at`, in the database."""
-    return (at_us // sa.literal_column("1000")).bitwise_lshift(sa.literal_column("20"))
+    # PostgreSQL's quotient is not a whole number by itself.
+    milliseconds = sa.cast(at_us // sa.literal_column("1000"), sa.BigInteger)
+    return milliseconds.bitwise_lshift(sa.literal_column("20"))
 
 
 def _count(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import recorder.index
 import recorder.tables  # declares the tables
+from gateway.database import postgresql
 from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import LocalRowWriter, metadata
 from recorder.spool import SpoolConfig
@@ -35,12 +37,25 @@ def open_database(path: Path) -> sa.Engine:
     return engine
 
 
+def open_engines(path: Path, database_url: SecretStr | None) -> tuple[sa.Engine, AsyncEngine]:
+    """The writing and the reading side's engines: of SQLite at ``path``, or of PostgreSQL."""
+    if database_url is None:
+        return open_database(path), create_async_engine(f"sqlite+aiosqlite:///{path}")
+    url = sa.make_url(database_url.get_secret_value())
+    return postgresql.writer_engine(url), postgresql.reader_engine(url, 4)
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[sa.Engine]:
+def engines(tmp_path: Path, database_url: SecretStr | None) -> tuple[sa.Engine, AsyncEngine]:
+    """Of one database."""
+    return open_engines(tmp_path / "rows.db", database_url)
+
+
+@pytest.fixture
+def database(engines: tuple[sa.Engine, AsyncEngine]) -> Iterator[sa.Engine]:
     """The writing side's engine."""
-    engine = open_database(tmp_path / "rows.db")
-    yield engine
-    engine.dispose()
+    yield engines[0]
+    engines[0].dispose()
 
 
 @pytest.fixture
@@ -52,11 +67,12 @@ def rows(database: sa.Engine) -> Iterator[LocalRowWriter]:
 
 
 @pytest.fixture
-async def engine(database: sa.Engine) -> AsyncIterator[AsyncEngine]:
+async def engine(
+    database: sa.Engine, engines: tuple[sa.Engine, AsyncEngine]
+) -> AsyncIterator[AsyncEngine]:
     """The reading side's engine."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{database.url.database}")
-    yield engine
-    await engine.dispose()
+    yield engines[1]
+    await engines[1].dispose()
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from recorder.stores import StoreError
 from recorder.stores.directory import DirectoryStore
 from recorder.tables import gaps, segments
 
+pytestmark = pytest.mark.both_databases
+
 NOW = 20_000 * DAY_US
 SIZE = 1000
 

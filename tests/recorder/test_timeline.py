@@ -14,6 +14,8 @@ from recorder.segments import Segment
 from recorder.timeline import UNEXPLAINED, Timeline, clock_offset, recorded_days, timeline
 from tests.recorder.made import SOURCE
 
+pytestmark = pytest.mark.both_databases
+
 MINUTE = 60_000_000
 NOW = 100 * MINUTE
 RUN = {

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.gateway.audit.register import Register
 
 
 @pytest.fixture
-def register(tmp_path: Path) -> Iterator[Register]:
-    opened = Register(tmp_path)
+def register(tmp_path: Path, database_url: SecretStr | None) -> Iterator[Register]:
+    opened = Register(tmp_path, database_url)
     yield opened
     opened.close()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from gateway.audit import AuditRecord, append
 from gateway.audit.checkpoints import CheckpointWriter, signing_key
@@ -17,15 +18,18 @@ from tests.gateway.kept import new_database
 
 SECRET = b"s" * 32
 PUBLIC_KEY = signing_key(SECRET).public_key()
-TRIGGERS = ("audit_log_no_update", "audit_log_no_delete")
+TRIGGERS = {
+    "sqlite": ("audit_log_no_update", "audit_log_no_delete"),
+    "postgresql": ("audit_log_append_only",),
+}
 
 
 class Register:
     """A database and its checkpoints."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: SecretStr | None = None) -> None:
         self.folder = folder
-        self.engine = new_database(Settings(data_directory=folder))
+        self.engine = new_database(Settings(data_directory=folder, database_url=database_url))
         self.rows = LocalRowWriter(self.engine)
         self.checkpoints = CheckpointWriter(self.engine, folder, SECRET)
         self.checkpoints.open()
@@ -43,8 +47,10 @@ class Register:
     def change(self, *statements: sa.Executable) -> None:
         """Do what only somebody can do who holds the database."""
         with self.engine.begin() as connection:
-            for trigger in TRIGGERS:
-                connection.execute(sa.text(f"DROP TRIGGER IF EXISTS {trigger}"))
+            dialect = connection.dialect.name
+            for trigger in TRIGGERS[dialect]:
+                of = " ON audit_log" if dialect == "postgresql" else ""
+                connection.execute(sa.text(f"DROP TRIGGER IF EXISTS {trigger}{of}"))
             for statement in statements:
                 connection.execute(statement)
 

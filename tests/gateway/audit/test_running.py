@@ -182,7 +182,7 @@ async def _the_writer_is_killed_while_it_writes(gateway: Gateway) -> dict[int, i
 async def _whoever_has_the_machine_is_found_out(data: Path, elsewhere: Path, key: Path) -> None:
     """Records and signatures are cut alike: only the copy tells."""
     with sqlite3.connect(data / "gridsight.db") as connection:
-        for trigger in TRIGGERS:
+        for trigger in TRIGGERS["sqlite"]:
             connection.execute(f"DROP TRIGGER {trigger}")
         (last,) = connection.execute("SELECT max(sequence) FROM audit_log").fetchone()
         connection.execute("DELETE FROM audit_log WHERE sequence > ?", (last - 5,))

@@ -32,6 +32,8 @@ from gateway.audit.verify import verify
 from gateway.database.audit_tables import audit_log
 from tests.gateway.audit.register import SECRET, Register
 
+pytestmark = pytest.mark.both_databases
+
 HASHED_LATER = ("reason_code", "case_id")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from gateway.database.engine import create_writer_engine
 from gateway.database.meeting_tables import meeting_attendance, meeting_participants, meetings
@@ -96,10 +97,11 @@ class Rows:
 
 
 @contextmanager
-def a_county(path: Path) -> Iterator[Rows]:
+def a_county(path: Path, database_url: SecretStr | None = None) -> Iterator[Rows]:
     load_operations()
-    engine = create_writer_engine(Settings(data_directory=path))
-    load_tables().create_all(engine)
+    engine = create_writer_engine(Settings(data_directory=path, database_url=database_url))
+    if database_url is None:
+        load_tables().create_all(engine)
     rows = Rows(engine)
     for name, parent in (("town", None), ("a", "town"), ("b", "town"), ("c", "town")):
         above = rows.areas[parent] if parent else None

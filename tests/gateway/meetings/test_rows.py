@@ -10,6 +10,8 @@ from gateway.meetings.floor import FloorHistory, OnAir
 from recorder.rows import RowError
 from tests.gateway.meetings.a_county import Rows
 
+pytestmark = pytest.mark.both_databases
+
 
 def refused(rows: Rows, operation: str, **arguments: object) -> str:
     with pytest.raises(RowError) as refusal:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database.engine import create_reader_engine
@@ -28,6 +29,8 @@ from gateway.people.sign_in import (
 from gateway.settings import Settings, SignInSettings
 from recorder.rows import LocalRowWriter, RowError
 from tests.gateway.kept import new_database
+
+pytestmark = pytest.mark.both_databases
 
 PASSWORD = "correct horse 9"
 HASH = hash_password(PASSWORD)
@@ -53,9 +56,9 @@ class Rows(LocalRowWriter):
 
 
 @pytest.fixture
-async def rows(tmp_path: Path) -> AsyncIterator[Rows]:
+async def rows(tmp_path: Path, database_url: SecretStr | None) -> AsyncIterator[Rows]:
     load_operations()
-    settings = Settings(data_directory=tmp_path)
+    settings = Settings(data_directory=tmp_path, database_url=database_url)
     engine = new_database(settings)
     opened = Rows(engine)
     opened.reader = create_reader_engine(settings)

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from camera_adapters.gb28181.catalog import CatalogEvent, CatalogItem, CatalogPage
 from camera_adapters.gb28181.catalog_assembly import CatalogAssembly
@@ -30,14 +31,16 @@ from gateway.settings import Settings
 from recorder.rows import perform
 from tests.gateway.kept import new_database
 
+pytestmark = pytest.mark.both_databases
+
 OWN = "34020000002000000001"
 GROUP = "34020000002160000001"
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
+def connection(tmp_path: Path, database_url: SecretStr | None) -> Iterator[sa.Connection]:
     load_operations()
-    engine = new_database(Settings(data_directory=tmp_path))
+    engine = new_database(Settings(data_directory=tmp_path, database_url=database_url))
     with engine.begin() as opened:
         area_id = perform(
             opened, "areas.create", {"name": "county", "parent_id": None, "code": "340221000000"}

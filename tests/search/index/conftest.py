@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 import recorder.tables
 import search.index.tables as tables
@@ -16,7 +17,7 @@ from recorder.rows import LocalRowWriter
 from search.index.messages import to_message
 from search.index.rows import add
 from search.passages import Passage
-from tests.recorder.conftest import open_database
+from tests.recorder.conftest import open_engines
 
 INDEX_TABLES = [one for one in vars(tables).values() if isinstance(one, sa.Table)]
 
@@ -52,17 +53,18 @@ class Index:
                 connection.execute(sa.delete(table))
 
 
-def open_index(path: Path) -> Index:
-    """A new database at ``path``."""
-    engine = open_database(path)
-    INDEX_TABLES[0].metadata.create_all(engine, tables=INDEX_TABLES)
-    return Index(path, engine, create_async_engine(f"sqlite+aiosqlite:///{path}"))
+def open_index(path: Path, database_url: SecretStr | None = None) -> Index:
+    """A new database at ``path``; or of PostgreSQL, with its tables."""
+    write, reader = open_engines(path, database_url)
+    if database_url is None:
+        INDEX_TABLES[0].metadata.create_all(write, tables=INDEX_TABLES)
+    return Index(path, write, reader)
 
 
 @pytest.fixture
-async def index(tmp_path: Path) -> AsyncIterator[Index]:
+async def index(tmp_path: Path, database_url: SecretStr | None) -> AsyncIterator[Index]:
     """An empty index."""
-    made = open_index(tmp_path / "rows.db")
+    made = open_index(tmp_path / "rows.db", database_url)
     yield made
     await made.reader.dispose()
     made.write.dispose()

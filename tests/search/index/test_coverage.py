@@ -23,6 +23,8 @@ from search.index.tables import indexed_spans, missed_spans
 from tests.search.index.conftest import Index, open_index
 from tests.search.index.making import DAY, S, T
 
+pytestmark = pytest.mark.both_databases
+
 NOW = T + DAY
 
 

@@ -36,6 +36,8 @@ from search.passages import Passage
 from tests.search.index.conftest import Index
 from tests.search.index.making import DAY, S, T, a_passage
 
+pytestmark = pytest.mark.both_databases
+
 LATER = T + 31 * DAY
 
 

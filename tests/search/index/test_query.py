@@ -25,6 +25,8 @@ from search.plates import fold, read_pattern
 from tests.search.index.conftest import Index, open_index
 from tests.search.index.making import S, T, a_passage
 
+pytestmark = pytest.mark.both_databases
+
 CAMERAS = ("cam_a", "cam_b", "cam_c")
 CLASSES = (ObjectClass.PERSON, ObjectClass.BICYCLE, ObjectClass.CAR, ObjectClass.TRUCK)
 COLORS = (Color.UNKNOWN, Color.BLACK, Color.RED, Color.WHITE)
