@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,6 +103,45 @@ def show_config(config: ConfigOption = None, data: DataOption = None) -> None:
     widths = [max(len(one.name) for one in origins), max(len(one.value) for one in origins)]
     for one in origins:
         typer.echo(f"{one.name:<{widths[0]}}  {one.value:<{min(widths[1], 48)}}  {one.origin}")
+
+
+@app.command("nginx-config")
+def nginx_config(
+    whole: Annotated[
+        bool, typer.Option("--whole", help="A complete nginx.conf, not what stands in http { }.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: write it anew when processes come and go.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; needed to watch.", show_default=False)
+    ] = None,
+    reload: Annotated[
+        str, typer.Option(help="What has nginx load it; empty for nothing.")
+    ] = "nginx -s reload",
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Print the configuration of nginx in front of several API processes, or keep it true."""
+    from gateway.commands.nginx_config import FrontError, nginx_folder, print_config, watch_config
+
+    settings = settings_of(config, data)
+    if watch and output is None:
+        fail("--watch needs --output", 2)
+    try:
+        if whole:
+            nginx_folder(settings).mkdir(parents=True, exist_ok=True, mode=0o700)
+        if watch and output is not None:
+            with contextlib.suppress(KeyboardInterrupt):
+                asyncio.run(watch_config(settings, output, reload, typer.echo, complete=whole))
+            return
+        text = run_command(print_config(settings, complete=whole))
+        if output is None:
+            typer.echo(text)
+        else:
+            output.write_text(text)
+    except (FrontError, OSError) as error:
+        fail(error)
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """The loop of alarms: looks at everything every few seconds, writes what changed, tells of it.
 
-It runs in the API process, which hears the shards; its memory is the rows, so that it may be killed
-at any time.
+It runs in the API process that leads, which hears the shards as all of them do; its memory is the
+rows, so that it may be killed at any time. In the others it follows: it knows what depends on what,
+and reads which switches are down.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ _MANAGEMENT_PORT = 80
 _MANY_CONDITIONS = 500
 # Others write, too.
 _WRITTEN_AT_ONCE = 500
+# Longer than it takes another process to judge when one has died.
+_RECENT_US = 30 * US_PER_S
+_RECENT_LIMIT = 500
 _WRITE_FAULTS = (ConnectionError, TimeoutError, ControlError, RowError, sa.exc.DBAPIError)
 
 StateListener = Callable[[str, str, dict[str, Any]], None]
@@ -96,9 +100,12 @@ class AlarmWatch:
         self._rows = rows
         self._states = states
         self._judge: Judge | None = None
+        self._judges = False
+        self._switches_down: dict[Key, OpenAlarm] = {}
         self._stamp: object = None
         self._platform_areas: dict[str, str] = {}
         self._listeners: set[Listener] = set()
+        self.tell_others: Listener = _tell_nobody
         # Further things that may be wrong, asked at each look.
         self.further: list[Callable[[], dict[Key, Condition]]] = []
 
@@ -112,30 +119,79 @@ class AlarmWatch:
             self._listeners.discard(listener)
 
     def tell(self, alarm_ids: Sequence[str]) -> None:
-        """These are new or changed."""
+        """These are new or changed: here, and in other processes that have listeners."""
+        self.hear(alarm_ids)
+        self.tell_others(alarm_ids)
+
+    def hear(self, alarm_ids: Sequence[str]) -> None:
+        """Another process says that these are new or changed."""
         for listener in tuple(self._listeners):
             listener(alarm_ids)
 
     async def run(self) -> None:
-        """For ever; a failure is logged and tried again."""
+        """Hear the shards and ask the switches for ever, and follow while nobody judges here."""
         asking = asyncio.create_task(self._ask_for_ever())
         try:
             with self._states.listening(self._take_state):
                 for camera_id, variant, state in self._states.all():
                     self._take_state(camera_id, variant, state)
                 while True:
-                    try:
-                        await self.look(now_us())
-                    except _WRITE_FAULTS as error:
-                        # What was not written is found again.
-                        self._judge = None
-                        _log.warning("alarms cannot be judged now; trying again", why=str(error))
-                    except Exception:
-                        self._judge = None
-                        _log.exception("alarms cannot be judged now; trying again")
+                    if not self._judges:
+                        await self._follow()
                     await asyncio.sleep(INTERVAL_S)
         finally:
             asking.cancel()
+
+    async def judge(self, rows: RowWriter) -> None:
+        """Judge for ever and write to ``rows``; a failure is logged and tried again. In one process
+        at a time, beside :meth:`run`.
+        """
+        written, self._rows, self._judges = self._rows, rows, True
+        try:
+            await self._tell_recent()
+            while True:
+                try:
+                    await self.look(now_us())
+                except _WRITE_FAULTS as error:
+                    # What was not written is found again.
+                    self._judge = None
+                    _log.warning("alarms cannot be judged now; trying again", why=str(error))
+                except Exception:
+                    self._judge = None
+                    _log.exception("alarms cannot be judged now; trying again")
+                await asyncio.sleep(INTERVAL_S)
+        finally:
+            self._rows, self._judges, self._judge = written, False, None
+
+    async def _tell_recent(self) -> None:
+        """Tell what the one who judged before may have written last, and not told any more."""
+        since_us = now_us() - _RECENT_US
+        recent = sa.or_(alarms.c.begin_us > since_us, alarms.c.end_us > since_us)
+        try:
+            async with self._reader.connect() as connection:
+                ids = await connection.scalars(
+                    sa.select(alarms.c.id)
+                    .where(recent, alarms.c.folded_into.is_(None))
+                    .order_by(alarms.c.begin_us.desc())
+                    .limit(_RECENT_LIMIT)
+                )
+                told = list(ids)
+        except sa.exc.DBAPIError as error:
+            _log.warning("recent alarms cannot be read", why=str(error))
+            return
+        if told:
+            self.tell(told)
+
+    async def _follow(self) -> None:
+        down = sa.and_(alarms.c.end_us.is_(None), alarms.c.kind == "network_down")
+        try:
+            async with self._reader.connect() as connection:
+                await self._read_topology(connection)
+                found = await _open_alarms(connection, down)
+        except Exception as error:
+            _log.warning("alarms cannot be followed now; trying again", why=str(error))
+            return
+        self._switches_down = {one.key: one for one in found}
 
     async def look(self, at_us: int) -> list[Change]:
         """One comparison; gives what changed, written. Raises what the writer raises."""
@@ -184,9 +240,8 @@ class AlarmWatch:
 
     def is_down(self, switch_id: str) -> OpenAlarm | None:
         """The open alarm of a switch."""
-        if self._judge is None:
-            return None
-        return self._judge.open.get(("network_down", f"switch:{switch_id}"))
+        known = self._switches_down if self._judge is None else self._judge.open
+        return known.get(("network_down", f"switch:{switch_id}"))
 
     def failed(self, camera_ids: frozenset[str]) -> tuple[int, int]:
         """Of these cameras: how many fail, of how many it is known."""
@@ -309,6 +364,10 @@ class AlarmWatch:
         }
 
 
+def _tell_nobody(_: Sequence[str]) -> None:
+    """There is no other process."""
+
+
 async def answers(host: str, port: int) -> bool:
     """Whether a host answers to TCP at all: a refusal is an answer, too."""
     try:
@@ -362,10 +421,12 @@ async def _event_rows(connection: AsyncConnection, at_us: int) -> list[dict[str,
     return rows
 
 
-async def _open_alarms(connection: AsyncConnection) -> list[OpenAlarm]:
+async def _open_alarms(
+    connection: AsyncConnection, *where: sa.ColumnElement[bool]
+) -> list[OpenAlarm]:
     # Those about searches are nobody's condition: they are ended where they were raised.
     judged = sa.and_(alarms.c.end_us.is_(None), alarms.c.search_request_id.is_(None))
-    rows = await connection.execute(sa.select(alarms).where(judged))
+    rows = await connection.execute(sa.select(alarms).where(judged, *where))
     return [
         OpenAlarm(row.id, (row.kind, row.subject), row.begin_us, row.folded_into, dict(row.detail))
         for row in rows

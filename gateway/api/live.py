@@ -26,6 +26,7 @@ from gateway.cameras import Camera
 from gateway.control.channel import ControlError
 from gateway.masks import masks_in_force_of
 from gateway.people.roles import Right
+from gateway.transcoder.choosing import places
 from gateway.watermark import viewer_name
 
 router = APIRouter(tags=["live"])
@@ -244,8 +245,8 @@ async def _require_place(services: Services, camera_id: str) -> None:
     if services.states.of(camera_id).get("masked", {}).get("state") == "live":
         return  # it is being made for others, and shared
     try:
-        status = await services.processes.client("transcoder").call("transcode.status")
-    except (ConnectionError, TimeoutError, ControlError):
+        status = await places(services.processes.transcoders())
+    except ConnectionError:
         status = {}
     limit = int(status.get("limit", 0))
     # Playback gives way to live, so that only live views count.
@@ -265,8 +266,8 @@ async def _queue(services: Services, camera_id: str, variant: str) -> dict[str, 
         waiting: dict[str, int] = made["queue"]
         return waiting
     try:
-        status = await services.processes.client("transcoder").call("transcode.status")
-    except (ConnectionError, TimeoutError, ControlError):
+        status = await places(services.processes.transcoders())
+    except ConnectionError:
         return None
     queued = int(status.get("queued", 0))
     running, limit = int(status.get("running", 0)), int(status.get("limit", 0))

@@ -79,9 +79,9 @@ async def list_messages(
         return {"items": await messages_for(connection, meeting_id, own, caller.user_id, after)}
 
 
-def limit_saying(services: Services, who: str, meeting_id: str) -> None:
+async def limit_saying(services: Services, who: str, meeting_id: str) -> None:
     """Count something that somebody says. Raises ApiError 429 ``too_many_messages``."""
-    wait_s = services.said.take((who, meeting_id))
+    wait_s = await services.said.take(who, meeting_id)
     if wait_s:
         raise ApiError(
             429,
@@ -100,7 +100,7 @@ async def say(
     services: ServicesDep,
 ) -> dict[str, Any]:
     """Say something in writing: everybody's page shows it at once."""
-    limit_saying(services, caller.user_id, meeting_id)
+    await limit_saying(services, caller.user_id, meeting_id)
     async with services.reader.connect() as connection:
         seat = await find_seat(connection, caller, meeting_id)
         if body.to_participant_id is not None:

@@ -22,7 +22,7 @@ async def meeting_of_code(
     ``wrong_code``, said alike of a meeting that is not there; 429 ``too_many_attempts``.
     """
     # Counted before it is looked at, so that many at once are counted, too.
-    wait_s = services.codes_tried.take(address) or services.codes_wrong.take(meeting_id)
+    wait_s = await services.codes_tried.take(address) or await services.codes_wrong.take(meeting_id)
     if wait_s:
         message = f"too many tries: wait {wait_s} s"
         raise ApiError(429, "too_many_attempts", message, {"retry_after_s": wait_s})
@@ -38,7 +38,7 @@ async def meeting_of_code(
     async with services.reader.connect() as connection:
         row = (await connection.execute(statement)).one_or_none()
     if row is not None:
-        services.codes_wrong.give_back(meeting_id)
+        await services.codes_wrong.give_back(meeting_id)
         return row
     # A flood of guesses must not flood the register.
     if services.refused_accesses.is_first("meeting code", meeting_id, address):

@@ -99,7 +99,7 @@ async def join_as_guest(
     guest = await _guest(services, meeting_id, body.guest_token)
     shard = await running_shard(services, guest)
     # Each is on record, and a guest has no account that could be closed.
-    wait_s = services.guests_joining.take(guest.participant_id)
+    wait_s = await services.guests_joining.take(guest.participant_id)
     if wait_s:
         message = f"you join too often: wait {wait_s} s"
         raise ApiError(429, "too_many_attempts", message, {"retry_after_s": wait_s})
@@ -125,7 +125,7 @@ async def raise_hand_as_guest(
 ) -> None:
     """Ask to speak, or not any more."""
     guest = await _inside(services, meeting_id, guest_token)
-    limit_saying(services, guest.participant_id, meeting_id)
+    await limit_saying(services, guest.participant_id, meeting_id)
     await act_and_append(
         services.rows,
         "meetings.hand",
@@ -163,7 +163,7 @@ async def say_as_guest(
 ) -> dict[str, Any]:
     """Say something in writing."""
     guest = await _inside(services, meeting_id, guest_token)
-    limit_saying(services, guest.participant_id, meeting_id)
+    await limit_saying(services, guest.participant_id, meeting_id)
     if body.to_participant_id is not None:
         async with services.reader.connect() as connection:
             await find_participant(connection, meeting_id, body.to_participant_id)

@@ -47,7 +47,7 @@ async def picture(
             "meetings.snapshot", meeting_id=meeting_id, participant_id=sitter.participant_id
         )
         newest = Keyframe.from_message(message)
-        transcoder = TranscoderClient(services.processes.client("transcoder"))
+        transcoder = TranscoderClient(*services.processes.transcoders())
         lines = picture_lines(sitter.name, viewer, newest.unit.wall_us)
         jpeg = await transcoder.picture(newest.track, [newest.unit], width=WIDTH, lines=lines)
     except (ControlError, TranscodeError, ConnectionError, TimeoutError) as error:

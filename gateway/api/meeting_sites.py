@@ -234,8 +234,10 @@ async def ask_checks(
         detail={"meeting": body.meeting_id, "sites": len(ids)},
     )  # fmt: skip
     async with services.reader.connect() as connection:
-        paths = await connection.scalars(sa.select(areas.c.path).where(areas.c.id.in_(ids)))
-        services.meetings.tell_asked(frozenset(paths))
+        found = await connection.scalars(sa.select(areas.c.path).where(areas.c.id.in_(ids)))
+        paths = frozenset(found)
+    services.meetings.tell_asked(paths)
+    services.neighbours.tell("site_check", paths=sorted(paths))
     return {"sites": len(ids), "asked": asked}
 
 

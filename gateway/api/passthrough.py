@@ -57,8 +57,29 @@ async def forward(
     base = await services.processes.http_base(name)
     if base is None:
         raise not_found("process")
-    has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+    return await _forward(name, base, request, services, _request_headers(request.headers), path)
+
+
+async def forward_signed_in(name: str, request: Request, services: Services) -> Response:
+    """The response of another API process, which asks itself who this is. Raises ApiError."""
+    base = await services.processes.http_base(name, ("api",))
+    if base is None:
+        raise not_found("process")
     headers = _request_headers(request.headers)
+    if cookie := request.headers.get("cookie"):
+        headers["cookie"] = cookie
+    return await _forward(name, base, request, services, headers, None)
+
+
+async def _forward(
+    name: str,
+    base: str,
+    request: Request,
+    services: Services,
+    headers: dict[str, str],
+    path: str | None,
+) -> Response:
+    has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
     headers["X-Forwarded-For"] = client_address(request)
     headers["X-Forwarded-Proto"] = request.url.scheme
     headers["Host"] = request.headers.get("host", "")

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.application import create_app
-from gateway.api.investigation_watch import compare_for_ever, end_for_ever
-from gateway.api.meeting_clock import keep_meetings_for_ever
+from gateway.api.hearing import hear
+from gateway.api.leader import standing_for_leader
+from gateway.api.neighbours import HEAR
 from gateway.api.passthrough import open_client
 from gateway.api.processes import Processes
 from gateway.api.services import Services
 from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
-from gateway.api.sweep import sweep_for_ever
-from gateway.api.withdrawal import withdraw_for_ever
+from gateway.api.sweep import prolong_for_ever
+from gateway.api.withdrawal import refresh_for_ever
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
+from gateway.control.channel import Handler
 from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
@@ -35,6 +37,9 @@ from gateway.transport.trust_page import trust_app
 
 _STOP_S = 3
 _BACKLOG = 512
+# Set by nginx alone: see gateway.front.nginx.
+PLAIN_HEADER = b"x-gridsight-plain"
+_ANY_ON_LOOPBACK = ListenSettings(address="127.0.0.1", port=0)
 
 
 class _Server(uvicorn.Server):
@@ -45,8 +50,10 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Everything that the routes work with, and its orderly end."""
+async def open_services(settings: Settings, name: str = "") -> AsyncIterator[Services]:
+    """Everything that the routes work with, and its orderly end. ``name``: of this process, where
+    there are several.
+    """
     async with contextlib.AsyncExitStack() as stack:
         secret = cluster_secret(settings)
         reader = create_reader_engine(settings)
@@ -74,7 +81,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             storage=storage,
             http=await stack.enter_async_context(open_client()),
             lag=LoopLag(),
+            name=name,
         )
+        stack.push_async_callback(services.neighbours.close)
         await services.imports.open()
         stack.push_async_callback(services.imports.close)
         for work in (
@@ -83,23 +92,25 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.alarm_watch.run(),
             services.alarms.run(),
             services.meetings.run(),
-            keep_meetings_for_ever(services),
-            compare_for_ever(services),
-            end_for_ever(services),
+            prolong_for_ever(services),
+            refresh_for_ever(services),
         ):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
-        sweeping = asyncio.create_task(sweep_for_ever(services))
-        stack.push_async_callback(_cancelled, sweeping)
-        withdrawing = asyncio.create_task(withdraw_for_ever(services))
-        stack.push_async_callback(_cancelled, withdrawing)
+        await stack.enter_async_context(standing_for_leader(services))
         yield services
 
 
 @contextlib.asynccontextmanager
 async def serve_http(
-    app: ASGIApp, listening: socket.socket, certificate: ServedCertificate | None = None
+    app: ASGIApp,
+    listening: socket.socket,
+    certificate: ServedCertificate | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> AsyncIterator[None]:
-    """Answer HTTP on a bound socket, HTTPS where there is a certificate."""
+    """Answer HTTP on a bound socket, HTTPS where there is a certificate.
+
+    ``trusted_proxies`` may say whom they speak for.
+    """
     context = certificate.context if certificate is not None else None
     server = _Server(
         uvicorn.Config(
@@ -110,9 +121,8 @@ async def serve_http(
             lifespan="off",
             server_header=False,
             ws_per_message_deflate=False,
-            # A reverse proxy on this machine may say whom it speaks for.
-            proxy_headers=True,
-            forwarded_allow_ips="127.0.0.1",
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=_STOP_S,
             ssl_context_factory=None if context is None else lambda *_: context,
         )
@@ -164,33 +174,63 @@ def bind(listen: ListenSettings, setting: str = "listen.port") -> socket.socket:
 
 
 async def serve_api(settings: Settings, name: str) -> None:
-    """Serve until told to stop. Raises ConfigurationError."""
+    """Serve until told to stop. Raises ConfigurationError.
+
+    Alone it answers where people come. One of several answers on loopback, in plain HTTP, and nginx
+    stands in front of them all.
+    """
+    alone = settings.api.count == 1
     try:
         certificate = await asyncio.to_thread(open_certificate, settings)
     except TlsError as error:
         raise ConfigurationError(str(error)) from None
-    listening = bind(settings.listen)
+    listening = bind(settings.listen if alone else _ANY_ON_LOOPBACK)
     port = listening.getsockname()[1]
     plain = None
-    if certificate is not None:
+    if certificate is not None and alone:
         plain_port = settings.tls.http_port
         address = settings.listen.model_copy(update={"port": plain_port})
         plain = bind(address, "tls.http_port")
-    async with open_services(settings) as services:
+    async with open_services(settings, "" if alone else name) as services:
 
         async def status() -> dict[str, Any]:
-            return {"event_loop_lag_ms": services.lag.worst_ms()}
+            return {"event_loop_lag_ms": services.lag.worst_ms(), "leading": services.leading}
 
-        control = control_server(settings, name, services.secret, {"process.status": status})
+        async def heard(kind: str, what: dict[str, Any]) -> None:
+            hear(services, kind, what)
+
+        handlers: dict[str, Handler] = {"process.status": status, HEAR: heard}
+        control = control_server(settings, name, services.secret, handlers)
         await control.start()
+        app: ASGIApp = create_app(services)
+        if certificate is not None and not alone:
+            app = with_guide(app, certificate, settings.listen.port)
         try:
             async with (
-                serve_http(create_app(services), listening, certificate),
+                serve_http(
+                    app,
+                    listening,
+                    certificate if alone else None,
+                    settings.listen.trusted_proxies,
+                ),
                 serve_guide(certificate, plain, port),
             ):
                 await run_until_stopped(services.lag, http_port=port, control_port=control.port)
         finally:
             await control.close()
+
+
+def with_guide(app: ASGIApp, certificate: ServedCertificate, https_port: int) -> ASGIApp:
+    """The application, and for what came to nginx by plain HTTP, of which it says so in a header,
+    the way to HTTPS.
+    """
+    guide = trust_app(certificate.authority, certificate.names, https_port)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        came_plain = scope["type"] == "http" and (PLAIN_HEADER, b"1") in scope["headers"]
+        await (guide if came_plain else app)(scope, receive, send)
+
+    return either
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

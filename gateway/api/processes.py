@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,17 +49,23 @@ class Processes:
             )
         return self._clients[name]
 
+    def transcoders(self) -> list[ControlClient]:
+        """The control channels of the transcoders of this machine."""
+        return [self.client(name) for name in self._settings.transcoder_names]
+
     async def names(self, kind: str | None = None) -> list[str]:
         """The processes of a kind, or all."""
         known = await self._read()
         return sorted(name for name, (own, _, _) in known.items() if kind in (None, own))
 
-    async def http_base(self, name: str) -> str | None:
-        """``http://127.0.0.1:PORT`` of a shard or footage server of this machine; None for anything
+    async def http_base(
+        self, name: str, kinds: Collection[str] = ("shard", "footage")
+    ) -> str | None:
+        """``http://127.0.0.1:PORT`` of a process of these kinds on this machine; None for anything
         else.
         """
         row = (await self._read()).get(name)
-        if row is None or row[0] not in ("shard", "footage") or row[2] is None:
+        if row is None or row[0] not in kinds or row[2] is None:
             return None
         return f"http://{row[1]}:{row[2]}"
 

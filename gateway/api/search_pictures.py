@@ -102,7 +102,7 @@ async def _look(
     given = await require_purpose(
         services, caller, "search", body.purpose, address=client_address(request)
     )
-    wait_s = services.looks.take(caller.user_id)
+    wait_s = await services.looks.take(caller.user_id)
     if wait_s:
         raise ApiError(
             429,

@@ -18,6 +18,7 @@ from gateway.api.alarm_documents import AlarmNews
 from gateway.api.analysis_watch import AnalysisWatch
 from gateway.api.device_recordings import DeviceRecordingsCache
 from gateway.api.meeting_news import MeetingWatch
+from gateway.api.neighbours import Neighbours, ToldEvent
 from gateway.api.processes import Processes
 from gateway.api.request_times import RequestTimes
 from gateway.api.states import CameraStates
@@ -25,7 +26,7 @@ from gateway.api.steering_states import SteeringStates
 from gateway.api.storage import StorageWatch
 from gateway.cluster.lifetime import LoopLag
 from gateway.people.authorize import Principal
-from gateway.rate import PerMinute
+from gateway.rate_rows import SharedPerMinute
 from gateway.seldom import Seldom
 from gateway.settings import Settings
 from gateway.sheets.jobs import ImportJobs
@@ -61,6 +62,9 @@ class Services:
     storage: StorageWatch
     http: aiohttp.ClientSession
     lag: LoopLag
+    # Of this process; empty where there are no others.
+    name: str = ""
+    neighbours: Neighbours = field(init=False)
     imports: ImportJobs = field(init=False)
     steering: SteeringStates = field(init=False)
     alarm_watch: AlarmWatch = field(init=False)
@@ -81,35 +85,47 @@ class Services:
     # The readers of rows are shared with all other requests.
     search_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
     # How often each person writes into a meeting: it goes to everybody who is in it.
-    said: PerMinute = field(default_factory=lambda: PerMinute(30))
+    said: SharedPerMinute = field(init=False)
     # How often each guest joins: a page that lost its line tries every other second.
-    guests_joining: PerMinute = field(default_factory=lambda: PerMinute(40))
+    guests_joining: SharedPerMinute = field(init=False)
     # How often each person looks at pictures to search by: each costs a worker a second.
-    looks: PerMinute = field(default_factory=lambda: PerMinute(20))
+    looks: SharedPerMinute = field(init=False)
     # How often a meeting's code is tried from each address: it is read out in a hall full of people
     # behind one.
-    codes_tried: PerMinute = field(default_factory=lambda: PerMinute(60))
+    codes_tried: SharedPerMinute = field(init=False)
     # How often a wrong one is tried for each meeting: ten times what one address may, so that
     # nobody alone keeps its guests out, and next to nothing against 50 bits.
-    codes_wrong: PerMinute = field(default_factory=lambda: PerMinute(600))
+    codes_wrong: SharedPerMinute = field(init=False)
     # The vectors of search, once they were asked.
     vectors: VectorReader | None = None
     # The identity provider, once it was asked.
     identity_provider: Provider | None = None
+    # Whether this process does what is done once for all API processes.
+    leading: bool = False
     # Who hears of events, and must not when their rights are gone.
     audience: set[Listener] = field(default_factory=set)
     # Set when rights may have gone: what that ends is looked for at once.
-    rights_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    rights_changed: ToldEvent = field(init=False)
     # Sessions that a process was told to end and has not answered: (process, call) → their ids.
     unrevoked: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     # Called with (user id, session ids) when sessions are revoked.
     revocation_listeners: set[Callable[[str, list[str]], None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.imports = ImportJobs(self.settings, self.rows, self.processes.configuration_changed)
+        self.neighbours = Neighbours(self.processes, self.name)
+        self.rights_changed = ToldEvent(self.neighbours, "rights")
+        self.imports = ImportJobs(
+            self.settings, self.rows, self.processes.configuration_changed, self.name
+        )
+        self.said = SharedPerMinute(self.rows, "said", 30)
+        self.guests_joining = SharedPerMinute(self.rows, "guests_joining", 40)
+        self.looks = SharedPerMinute(self.rows, "looks", 20)
+        self.codes_tried = SharedPerMinute(self.rows, "codes_tried", 60)
+        self.codes_wrong = SharedPerMinute(self.rows, "codes_wrong", 600)
         self.steering = SteeringStates(self.processes)
         self.alarm_watch = AlarmWatch(self.settings.alarms, self.reader, self.rows, self.states)
         self.analysis = AnalysisWatch(self.settings, self.processes)
+        self.alarm_watch.tell_others = lambda ids: self.neighbours.tell("alarms", ids=list(ids))
         self.alarm_watch.further.append(self.analysis.conditions.all)
         self.alarms = AlarmNews(self.reader, self.alarm_watch)
         self.device_recordings = DeviceRecordingsCache(self.processes)

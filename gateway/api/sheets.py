@@ -19,6 +19,7 @@ from gateway.api.access import (
 )
 from gateway.api.errors import ApiError, not_found, unavailable
 from gateway.api.guard import FILE_BYTES_LIMIT, said_length, too_large
+from gateway.api.passthrough import forward_signed_in
 from gateway.api.services import Services, ServicesDep
 from gateway.identifiers import now_us
 from gateway.people.area_codes import Axis
@@ -27,7 +28,7 @@ from gateway.people.roles import Right
 from gateway.sheets import worker
 from gateway.sheets.csv_sheet import write_csv
 from gateway.sheets.files import Form, Kind
-from gateway.sheets.jobs import ImportJob, TooManyImports
+from gateway.sheets.jobs import ImportJob, ImportJobs, TooManyImports
 from gateway.sheets.register import THINGS
 from gateway.sheets.scope import Scope
 from gateway.sheets.sheet import SheetError
@@ -182,16 +183,22 @@ async def start_import(
 
 
 @router.get("/api/imports/{import_id}", response_model=SheetImport)
-async def read_import(import_id: str, caller: Caller, services: ServicesDep) -> dict[str, Any]:
+async def read_import(
+    import_id: str, caller: Caller, request: Request, services: ServicesDep
+) -> Any:
     """How far it is, what it would do, and every fault."""
+    if holder := await _elsewhere(services, import_id):
+        return await forward_signed_in(holder, request, services)
     return _document(services, _own(services, caller, import_id))
 
 
 @router.post("/api/imports/{import_id}/apply", status_code=202, response_model=SheetImport)
 async def apply_import(
     import_id: str, caller: Caller, request: Request, services: ServicesDep
-) -> dict[str, Any]:
+) -> Any:
     """Check it anew, and write all of it or nothing."""
+    if holder := await _elsewhere(services, import_id):
+        return await forward_signed_in(holder, request, services)
     job = _own(services, caller, import_id)
     _require(caller, job.kind)
     if job.state != "checked":
@@ -206,12 +213,17 @@ async def apply_import(
 
 
 @router.delete("/api/imports/{import_id}", status_code=204)
-async def forget_import(import_id: str, caller: Caller, services: ServicesDep) -> None:
+async def forget_import(
+    import_id: str, caller: Caller, request: Request, services: ServicesDep
+) -> Response:
     """Forget it and its file."""
+    if holder := await _elsewhere(services, import_id):
+        return await forward_signed_in(holder, request, services)
     job = _own(services, caller, import_id)
     if job.state == "applying":
         raise ApiError(409, "import_not_ready", "this import is being written: wait for its end")
     await services.imports.forget(job)
+    return Response(status_code=204)
 
 
 @router.get("/api/imports/{import_id}/passwords.csv", response_class=Response)
@@ -219,6 +231,8 @@ async def read_passwords(
     import_id: str, caller: Caller, request: Request, services: ServicesDep
 ) -> Response:
     """The one-time passwords of the accounts that were made, for a quarter of an hour."""
+    if holder := await _elsewhere(services, import_id):
+        return await forward_signed_in(holder, request, services)
     job = _own(services, caller, import_id)
     passwords = services.imports.passwords(job)
     if not passwords:
@@ -238,6 +252,14 @@ async def _read(request: Request) -> bytes:
 def _require(caller: Principal, kind: Kind) -> None:
     require_full_sign_in(caller)
     permitted_areas(caller, _RIGHTS[kind])
+
+
+async def _elsewhere(services: Services, import_id: str) -> str | None:
+    """The other API process that holds an import, if it is there."""
+    holder = ImportJobs.process_of(import_id)
+    if not holder or holder == services.name:
+        return None
+    return holder if holder in await services.processes.names("api") else None
 
 
 def _own(services: Services, caller: Principal, import_id: str) -> ImportJob:

@@ -15,9 +15,9 @@ from gateway.api.errors import ApiError
 from gateway.api.exposition import exposition
 from gateway.api.services import Services, ServicesDep
 from gateway.api.system_answers import Health, SystemState
-from gateway.control.channel import ControlError
 from gateway.people.authorize import COUNTY
 from gateway.people.roles import Right
+from gateway.transcoder.choosing import places
 from gateway.version import VERSION
 
 router = APIRouter(tags=["system"])
@@ -104,8 +104,8 @@ def _loop(status: dict[str, Any] | None) -> dict[str, Any]:
 
 async def _transcoder(services: Services) -> dict[str, Any]:
     try:
-        status = await services.processes.client("transcoder").call("transcode.status")
-    except (ConnectionError, TimeoutError, ControlError):
+        status = await places(services.processes.transcoders())
+    except ConnectionError:
         return {"running": 0, "queued": 0, "limit": 0, "up": False}
     names = ("running", "queued", "limit")
     return {**{name: status.get(name, 0) for name in names}, "up": True}

@@ -141,16 +141,23 @@ async def revoke_sessions(services: Services, rows: Sequence[sa.Row[tuple[object
         owners[row.user_id].append(row.id)
     await services.rows.write("viewing.ended", session_ids=[row.id for row in rows])
     for owner, owned in owners.items():
-        for listener in tuple(services.revocation_listeners):
-            listener(owner, owned)
+        tell_revoked(services, owner, owned)
+        services.neighbours.tell("revoked", user_id=owner, session_ids=owned)
     await asyncio.gather(
         *(_revoke(services, process, call, group) for (process, call), group in calls.items())
     )
 
 
+def tell_revoked(services: Services, user_id: str, session_ids: list[str]) -> None:
+    """Tell whoever listens in this process."""
+    for listener in tuple(services.revocation_listeners):
+        listener(user_id, session_ids)
+
+
 async def revoke_again(services: Services) -> None:
     """Tell processes once more what they have not answered to."""
-    waiting, services.unrevoked = services.unrevoked, {}
+    waiting = dict(services.unrevoked)
+    services.unrevoked.clear()
     await asyncio.gather(
         *(_revoke(services, process, call, ids) for (process, call), ids in waiting.items())
     )

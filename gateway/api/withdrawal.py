@@ -8,6 +8,7 @@ events) is authorized anew every moment, and ended when it may not go on: within
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -54,7 +55,9 @@ Row = sa.Row[Any]
 
 
 async def withdraw_for_ever(services: Services) -> None:
-    """Look every moment, and at once when rights have changed; a failure is logged."""
+    """Look every moment, and at once when rights have changed; a failure is logged. In the API
+    process that leads.
+    """
     watch = Withdrawal(services)
     while True:
         await wait_for_event(services.rights_changed, INTERVAL_S)
@@ -68,6 +71,27 @@ async def withdraw_for_ever(services: Services) -> None:
         except Exception:
             # Whatever it is: that rights are withdrawn must not end with it.
             _log.exception("open sessions could not be checked; trying again")
+
+
+async def refresh_for_ever(services: Services) -> None:
+    """While another process leads: give who listens here the grants of this moment, and tell
+    processes again what they have not answered to; a failure is logged.
+    """
+    while True:
+        await wait_for_event(services.rights_changed, INTERVAL_S)
+        if services.leading:
+            await asyncio.sleep(INTERVAL_S)
+            continue
+        services.rights_changed.clear()
+        try:
+            await revoke_again(services)
+            listening = tuple(services.audience)
+            if listening:
+                async with services.reader.connect() as connection:
+                    known = await _look_up(connection, (), (), listening)
+                _refresh(listening, known)
+        except Exception:
+            _log.exception("rights of listeners could not be looked up; trying again")
 
 
 @dataclass(slots=True)
@@ -97,7 +121,7 @@ class Withdrawal:
             ).all()
             listening = tuple(services.audience)
             known = await _look_up(connection, watched, handed_out, listening)
-        self._refresh(listening, known)
+        _refresh(listening, known)
         gone = self._dead(watched, known)
         forbidden = [row for row in watched if row.token_hash in gone or not known.permits(row)]
         if forbidden:
@@ -113,17 +137,6 @@ class Withdrawal:
         twice = dead & self._ended
         self._ended = dead
         return twice
-
-    def _refresh(self, listening: Iterable[Listener], known: _Known) -> None:
-        """Give listeners the grants of this moment; those who are signed out are told so."""
-        for one in listening:
-            principal = one.principal
-            if principal.token_hash not in known.living:
-                one.take_principal(None)
-                continue
-            held = known.held.get(principal.user_id, ())
-            if set(held) != set(principal.grants):
-                one.take_principal(replace(principal, grants=held))
 
     async def _take_back(self, row: Row, known: _Known) -> None:
         services = self.services
@@ -217,6 +230,18 @@ class _Known:
             for one in self.held.get(user_id, ())
             if one.in_force(self.at_us) and one.covers(place)
         )
+
+
+def _refresh(listening: Iterable[Listener], known: _Known) -> None:
+    """Give listeners the grants of this moment; those who are signed out are told so."""
+    for one in listening:
+        principal = one.principal
+        if principal.token_hash not in known.living:
+            one.take_principal(None)
+            continue
+        held = known.held.get(principal.user_id, ())
+        if set(held) != set(principal.grants):
+            one.take_principal(replace(principal, grants=held))
 
 
 async def _look_up(

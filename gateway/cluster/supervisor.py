@@ -50,7 +50,7 @@ def local_processes(settings: Settings) -> list[ProcessSpec]:
     specs = [each("writer", "writer", 0)]
     if settings.demo:
         specs.append(each("demo", "demo", 1))
-    specs.append(each("transcoder", "transcoder", 1))
+    specs += [ProcessSpec("transcoder", name, 1) for name in settings.transcoder_names]
     if settings.cluster.signalling:
         specs.append(ProcessSpec("signalling", "signalling", 1))
     specs += [
@@ -60,7 +60,7 @@ def local_processes(settings: Settings) -> list[ProcessSpec]:
     # After the shards, whose pictures it takes.
     if settings.cluster.analysis:
         specs.append(ProcessSpec("analysis", "analysis", 3))
-    specs.append(each("api", "api", 3))
+    specs += [ProcessSpec("api", name, 3) for name in settings.api_names]
     return specs
 
 

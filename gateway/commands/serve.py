@@ -108,7 +108,9 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
 
 
 async def _welcome(settings: Settings, rows: RemoteRowWriter, cluster: Cluster) -> None:
-    port = next(one.http_port for one in cluster.status() if one.kind == "api")
+    port: int | None = settings.listen.port
+    if settings.api.count == 1:
+        port = next(one.http_port for one in cluster.status() if one.kind == "api")
     address = settings.listen.address
     if address in ("0.0.0.0", "::"):
         address = "127.0.0.1"
@@ -116,6 +118,10 @@ async def _welcome(settings: Settings, rows: RemoteRowWriter, cluster: Cluster) 
     scheme = "http" if settings.tls_kind == "off" else "https"
     url = settings.public_url or f"{scheme}://{shown}:{port}/"
     lines = ["", f"  gridsight is running at {url}"]
+    if settings.api.count > 1:
+        lines.append(
+            "  behind nginx: run 'gridsight nginx-config --watch', and nginx with what it writes"
+        )
     authority = read_authority(settings) if settings.tls_kind == "local" else None
     if authority is not None:
         lines += [

@@ -29,6 +29,8 @@ from gateway.database.platform_tables import platform_applicants as platform_app
 from gateway.database.platform_tables import platform_channels as platform_channels
 from gateway.database.platform_tables import platform_states as platform_states
 from gateway.database.platform_tables import platforms as platforms
+from gateway.database.replica_tables import leases as leases
+from gateway.database.replica_tables import rate_takes as rate_takes
 from gateway.database.zone_tables import camera_zones as camera_zones
 from recorder.rows import metadata
 
@@ -252,8 +254,8 @@ restreams = sa.Table(
 processes = sa.Table(
     "processes",
     metadata,
-    # "shard-1", "footage-1", "transcoder", "api", "writer"; where there are several machines, what
-    # each of them has is named after it too: "writer.node-b".
+    # "shard-1", "footage-1", "transcoder", "api", "writer"; of several "transcoder-1", "api-1".
+    # Where there are several machines, what each has is named after it too: "writer.node-b".
     sa.Column("name", sa.String(40), primary_key=True),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("node", sa.String(100), nullable=False),

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.audit.watching import FootageWatched, WatchedLog
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
-from gateway.control.channel import ControlClient, control_path
 from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
@@ -41,7 +40,7 @@ from gateway.settings import Settings
 from gateway.shard.web import serve_http
 from gateway.sources.gb28181 import media_place
 from gateway.store import open_configured_store
-from gateway.transcoder.client import TranscoderClient
+from gateway.transcoder.client import TranscoderClient, open_transcoders
 from recorder.rows import RowWriter
 
 
@@ -63,9 +62,7 @@ async def serve(settings: Settings, name: str) -> None:
         stack.push_async_callback(store.close)
         shards = ShardChannels(settings, secret, engine)
         stack.push_async_callback(shards.close)
-        control = ControlClient(control_path(settings, "transcoder"), secret)
-        stack.push_async_callback(control.close)
-        transcoder = TranscoderClient(control)
+        transcoder = await stack.enter_async_context(open_transcoders(settings, secret))
 
         reader = FootageReader(engine, store, shards)
         maker = FragmentMaker(reader)

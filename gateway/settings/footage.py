@@ -64,6 +64,7 @@ class FootageSettings(Section):
 
 
 class TranscoderSettings(Section):
-    """How many jobs decode and encode at the same time."""
+    """How many jobs decode and encode at the same time in each of ``count`` processes."""
 
+    count: int = Field(default=1, ge=1, le=64)
     workers: int = Field(default=2, ge=0, le=256)

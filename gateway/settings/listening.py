@@ -12,11 +12,30 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from gateway.settings.section import Section
 
 
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
 class ListenSettings(Section):
-    """Where the console and the API answer."""
+    """Where the console and the API answer: by themselves, or nginx in front of several.
+
+    ``trusted_proxies``: addresses and networks of proxies whose ``X-Forwarded-For`` is believed.
+    """
 
     address: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    trusted_proxies: list[str] = Field(default=["127.0.0.1", "::1"])
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: list[str]) -> list[str]:
+        return [one.removesuffix("/32").removesuffix("/128") for one in map(_network, proxies)]
+
+
+class ApiSettings(Section):
+    """How many processes answer people; several need nginx in front: ``gridsight nginx-config``."""
+
+    count: int = Field(default=1, ge=1, le=64)
 
 
 class TlsSettings(Section):

@@ -32,6 +32,7 @@ from gateway.settings.footage import (
     TranscoderSettings,
 )
 from gateway.settings.listening import (
+    ApiSettings,
     ListenSettings,
     LogSettings,
     MetricsSettings,
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     demo: bool = False
     listen: ListenSettings = ListenSettings()
+    api: ApiSettings = ApiSettings()
     store: StoreSettings = StoreSettings()
     recording: RecordingSettings = RecordingSettings()
     retention: RetentionSettings = RetentionSettings()
@@ -122,6 +124,16 @@ class Settings(BaseSettings):
         return "off" if self.public_url or _is_loopback(self.listen.address) else "local"
 
     @property
+    def api_names(self) -> list[str]:
+        """The API processes of this machine."""
+        return [self.name_here(one) for one in _numbered("api", self.api.count)]
+
+    @property
+    def transcoder_names(self) -> list[str]:
+        """The transcoders of this machine."""
+        return [self.name_here(one) for one in _numbered("transcoder", self.transcoder.count)]
+
+    @property
     def effective_run_directory(self) -> Path:
         """Sockets and run files: ``run_directory``, else ``run`` under the data directory."""
         return self.run_directory or self.data_directory / "run"
@@ -174,6 +186,11 @@ class Settings(BaseSettings):
     def from_json(cls, text: str) -> Settings:
         """The inverse of :meth:`to_json`."""
         return cls.model_validate(json.loads(text))
+
+
+def _numbered(kind: str, count: int) -> list[str]:
+    """One alone has the name of its kind."""
+    return [kind] if count == 1 else [f"{kind}-{number}" for number in range(1, count + 1)]
 
 
 def _is_loopback(address: str) -> bool:

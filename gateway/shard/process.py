@@ -26,7 +26,6 @@ from gateway.cluster.child import ConfigurationError
 from gateway.cluster.interface import number_of
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.cluster.peers import peer_client
-from gateway.control.channel import ControlClient, control_path
 from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
@@ -63,7 +62,7 @@ from gateway.sources.push_door import APPLICATION, PushDoor
 from gateway.sources.registry import SourceContext
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
-from gateway.transcoder.client import TranscoderClient
+from gateway.transcoder.client import open_transcoders
 from recorder.hold_rows import held_since
 from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import RowError, RowWriter
@@ -138,9 +137,7 @@ class ShardProcess:
         self._refused = RefusedTickets(rows, self._name)
         stack.push_async_callback(self._watched.close)
         stack.push_async_callback(self._reader.dispose)
-        control = ControlClient(control_path(settings, "transcoder"), self._secret)
-        stack.push_async_callback(control.close)
-        transcoder = TranscoderClient(control)
+        transcoder = await stack.enter_async_context(open_transcoders(settings, self._secret))
 
         self._recorder = await self._start_recorder(stack)
         derived = DerivedVariants(

@@ -1,8 +1,9 @@
 """Imports under way: each is a file that was sent, checked in a process of its own, and then, when
 somebody says so, checked anew and written in one transaction.
 
-They live in the memory of the API process. What a restart loses is a file that was not written yet,
-or the news that it was: importing it again is right in both cases.
+They live in the memory of the API process that took the file, whose name their ids end with. What a
+restart loses is a file that was not written yet, or the news that it was: importing it again is
+right in both cases.
 """
 
 from __future__ import annotations
@@ -70,16 +71,29 @@ class ImportJobs:
     """Every import of this process. One file is worked on at a time."""
 
     def __init__(
-        self, settings: Settings, rows: RowWriter, written: Callable[[], Awaitable[None]]
+        self,
+        settings: Settings,
+        rows: RowWriter,
+        written: Callable[[], Awaitable[None]],
+        process: str = "",
     ) -> None:
-        """``written`` is called when something has been imported."""
+        """``written`` is called when something has been imported. ``process``: the name of this
+        one, where there are several.
+        """
         self._settings = settings
         self._rows = rows
         self._written = written
-        self._folder = settings.data_directory / "imports"
+        self._process = process
+        self._root = settings.data_directory / "imports"
+        self._folder = self._root / process if process else self._root
         self._jobs: dict[str, ImportJob] = {}
         self._turn = asyncio.Lock()
         self._turn_of: WeakValueDictionary[str | None, asyncio.Lock] = WeakValueDictionary()
+
+    @staticmethod
+    def process_of(job_id: str) -> str:
+        """The name of the process that holds an import; empty where there is one only."""
+        return job_id.partition(".")[2]
 
     async def open(self) -> None:
         """Throw away files that an earlier process left."""
@@ -98,7 +112,7 @@ class ImportJobs:
         Raises TooManyImports.
         """
         await self._make_room(by.user_id)
-        job_id = new_id("imp")
+        job_id = new_id("imp") + (f".{self._process}" if self._process else "")
         job = ImportJob(job_id, kind, name, by, self._folder / job_id)
         self._jobs[job.id] = job
         try:
@@ -223,6 +237,13 @@ class ImportJobs:
         return hashlib.sha256(content).hexdigest()
 
     def _clear(self) -> None:
-        if self._folder.is_dir():
-            for path in self._folder.iterdir():
+        if not self._root.is_dir():
+            return
+        names = self._settings.api_names if self._process else []
+        others = {self._root / name for name in names if name != self._process}
+        for path in self._root.iterdir():
+            if not path.is_dir():
                 path.unlink(missing_ok=True)
+            elif path not in others:
+                for left in path.iterdir():
+                    left.unlink(missing_ok=True)

@@ -10,13 +10,12 @@ from camera_adapters.rtsp.probe import ADVICE, FirstKeyframe, ProbeResult, succe
 from camera_adapters.rtsp.probe import probe as probe_rtsp
 from camera_adapters.source import SourceState
 from camera_adapters.stream import Stream, Variant
-from gateway.control.channel import ControlClient, control_path
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.desired import DesiredSource
 from gateway.sources.addresses import scheme_of
 from gateway.sources.registry import SourceContext, SourceRequest, build_source
-from gateway.transcoder.client import TranscoderClient
+from gateway.transcoder.client import open_transcoders
 
 _COMES_BY_ITSELF = {
     "push": "nothing to try: whoever pushes connects to the gateway; its state shows when it does",
@@ -47,18 +46,17 @@ async def probe(
     desired = DesiredSource(
         "probe/main", "probe", Variant.MAIN, url, username, password, "auto", False, 0
     )
-    control = ControlClient(control_path(settings, "transcoder"), cluster_secret(settings))
-    source = build_source(
-        SourceRequest(desired, stream, SteadyClock(), on_state),
-        SourceContext(settings, transcoder=TranscoderClient(control)),
-    )
-    source.start()
-    try:
-        waited: list[asyncio.Future[Any]] = [keyframe.tracks, failed]
-        await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await source.stop()
-        await control.close()
+    async with open_transcoders(settings, cluster_secret(settings)) as transcoder:
+        source = build_source(
+            SourceRequest(desired, stream, SteadyClock(), on_state),
+            SourceContext(settings, transcoder=transcoder),
+        )
+        source.start()
+        try:
+            waited: list[asyncio.Future[Any]] = [keyframe.tracks, failed]
+            await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await source.stop()
     if keyframe.tracks.done():
         return success_of(keyframe.tracks.result())
     if failed.done():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from camera_adapters.stream import AccessUnit, Track
-from gateway.control.channel import ControlClient, ControlError, ControlStream
+from gateway.control.channel import ControlClient, ControlError, ControlStream, control_path
+from gateway.settings import Settings
 from gateway.transcoder.burn_in import Polygon
+from gateway.transcoder.choosing import ChosenStream, least_busy, places
 from gateway.transcoder.errors import TranscodeError
 from gateway.transcoder.stamp import Stamp
 from gateway.transcoder.wire import (
@@ -51,7 +54,7 @@ class Transcoding:
     transcoder is out of reach.
     """
 
-    def __init__(self, stream: ControlStream) -> None:
+    def __init__(self, stream: ControlStream | ChosenStream) -> None:
         self._stream = stream
 
     async def __aenter__(self) -> Self:
@@ -110,11 +113,24 @@ class Transcoding:
             raise TranscodeError("unavailable", str(error)) from error
 
 
-class TranscoderClient:
-    """Calls on the transcoder process. Raises TranscodeError only."""
+@contextlib.asynccontextmanager
+async def open_transcoders(settings: Settings, secret: bytes) -> AsyncIterator[TranscoderClient]:
+    """The transcoders of this machine, until the end."""
+    controls = [
+        ControlClient(control_path(settings, name), secret) for name in settings.transcoder_names
+    ]
+    try:
+        yield TranscoderClient(*controls)
+    finally:
+        for control in controls:
+            await control.close()
 
-    def __init__(self, control: ControlClient) -> None:
-        self._control = control
+
+class TranscoderClient:
+    """Calls on the transcoders. Raises TranscodeError only."""
+
+    def __init__(self, *controls: ControlClient) -> None:
+        self._controls = controls
 
     def open(
         self,
@@ -128,7 +144,8 @@ class TranscoderClient:
         """Ask for a job: ``video`` makes H.264 with ``masks`` and ``stamp`` burnt in, the others
         that sound.
         """
-        stream = self._control.stream(
+        stream = ChosenStream(
+            self._controls,
             "transcode.open",
             kind=kind,
             track=track_to_wire(track),
@@ -150,7 +167,8 @@ class TranscoderClient:
     ) -> bytes:
         """A JPEG; see :func:`gateway.transcoder.picture.jpeg_at`."""
         try:
-            jpeg = await self._control.call(
+            control = await least_busy(self._controls)
+            jpeg = await control.call(
                 "picture.jpeg",
                 track=track_to_wire(track),
                 units=units_to_wire(units),
@@ -168,8 +186,8 @@ class TranscoderClient:
         return bytes(jpeg)
 
     async def status(self) -> dict[str, int]:
-        """``running``, ``queued``, ``live`` and ``limit`` of the video jobs."""
+        """``running``, ``queued``, ``live`` and ``limit`` of the video jobs, of all together."""
         try:
-            return dict(await self._control.call("transcode.status"))
+            return await places(self._controls)
         except (ControlError, ConnectionError, TimeoutError) as error:
             raise TranscodeError("unavailable", str(error)) from error

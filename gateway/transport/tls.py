@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
+import fcntl
 import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,14 +88,25 @@ def open_certificate(settings: Settings) -> ServedCertificate | None:
     if kind == "off":
         return None
     authority = None
-    if kind == "local":
-        try:
-            authority = LocalAuthority(tls_folder(settings), socket.gethostname())
-        except (OSError, ValueError) as error:
-            raise TlsError(f"the gateway's authority cannot be used: {error}") from None
-    served = ServedCertificate(_context(), authority, certificate_names(settings), settings)
-    served.look_again()
-    return served
+    with contextlib.ExitStack() as stack:
+        if kind == "local":
+            try:
+                stack.enter_context(_alone(tls_folder(settings)))
+                authority = LocalAuthority(tls_folder(settings), socket.gethostname())
+            except (OSError, ValueError) as error:
+                raise TlsError(f"the gateway's authority cannot be used: {error}") from None
+        served = ServedCertificate(_context(), authority, certificate_names(settings), settings)
+        served.look_again()
+        return served
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Several processes may be at their first start: one of them makes what is missing."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def read_authority(settings: Settings) -> x509.Certificate | None:

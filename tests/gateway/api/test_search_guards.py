@@ -20,7 +20,6 @@ from gateway.identifiers import now_us
 from gateway.investigations import standing_rows
 from gateway.people.authorize import Grant, Principal
 from gateway.people.roles import Right, Role
-from gateway.rate import PerMinute
 from gateway.settings import AccountabilitySettings
 from gateway.sightings import looks
 from tests.gateway.api.conftest import County
@@ -399,7 +398,7 @@ async def test_who_looks_at_picture_after_picture_is_told_to_wait(
     people: County,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(people.services, "looks", PerMinute(2))
+    monkeypatch.setattr(people.services.looks, "limit", 2)
     body = {"camera_id": people.camera, "purpose": {"code": "incident"}}
     async with await people.sign_in("asker") as client:
         # Nothing answers for analysis here; it was asked all the same.

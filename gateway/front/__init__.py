@@ -1,0 +1,1 @@
+"""nginx in front of several API processes: one origin for browsers."""
