@@ -47,8 +47,10 @@ app.add_typer(database_app, name="db")
 app.add_typer(backup_app, name="backup")
 evidence_app = typer.Typer(help="Packages of evidence: verify, key.", no_args_is_help=True)
 app.add_typer(evidence_app, name="evidence")
+store_app = typer.Typer(help="Where footage is kept.", no_args_is_help=True)
 tls_app = typer.Typer(help="The certificate that browsers see.", no_args_is_help=True)
 secrets_app = typer.Typer(help="The keys of what is stored encrypted.", no_args_is_help=True)
+app.add_typer(store_app, name="store")
 app.add_typer(tls_app, name="tls")
 app.add_typer(secrets_app, name="secrets")
 app.command()(plan)
@@ -384,6 +386,46 @@ def check(
     typer.echo(counted(found, "difference"))
     if found:
         raise typer.Exit(1)
+
+
+@store_app.command("show")
+def store_show(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Show what the store can do, what is missing, and what follows from it."""
+    from gateway.commands.store import show_store
+
+    state = run_command(show_store(settings_of(config, data)))
+    typer.echo(state.place)
+    for line in state.lines:
+        typer.echo(line)
+    if state.problem is not None:
+        raise typer.Exit(1)
+
+
+@store_app.command("lifecycle")
+def store_lifecycle(
+    upload_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="The bucket ends uploads that are left after so many days."),
+    ] = None,
+    expiry_margin_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="It deletes cameras' footage so many days after the longest retention."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Set our own rules of the bucket, or take them away where no option names them."""
+    from gateway.commands.store import set_lifecycle
+
+    rules = run_command(
+        set_lifecycle(
+            settings_of(config, data), upload_days=upload_days, margin_days=expiry_margin_days
+        )
+    )
+    for name, days in (("uploads", rules.upload_days), ("expiry", rules.expiry_days)):
+        typer.echo(f"{name}: {'no rule' if days is None else f'after {days} days'}")
 
 
 @tls_app.command("show")

@@ -29,5 +29,8 @@ def open_configured_store(settings: Settings) -> Store:
             configured.secret_key.get_secret_value(),
             region=configured.region,
             secure=configured.secure,
+            threads=configured.uploads_at_once + 4,
+            part_bytes=configured.part_bytes,
+            object_lock=configured.object_lock,
         )
     )

@@ -28,6 +28,7 @@ from recorder.segments import Segment
 from recorder.spool_file import SpoolFile
 from recorder.stores import Store, StoreError
 from recorder.tables import DELETING, STORED, daily_usage, runs, segments, sources, spans
+from recorder.unfinished import keep_whole_fragments
 
 DifferenceKind = Literal[
     "object_missing",  # the row says stored, the store does not have it
@@ -295,8 +296,13 @@ async def _unindexed(
         return Difference("object_foreign", key, str(error))
     if found.end_us > settled_us:
         return None
-    if rows is None or found.size_bytes != len(data) or not found.entries:
+    if rows is None or not found.entries:
         return Difference("object_unindexed", key, "the object has no row")
+    if found.size_bytes != len(data):
+        kept = await rows.write(
+            "recorder.claim_key", store_key=key, segment_id=segment_id, now_us=found.end_us
+        ) and await keep_whole_fragments(rows, store, key, found.end_us)
+        return Difference("object_unindexed", key, "a torn object had no row", repaired=kept)
     message = _segment_message(found.header.segment_id, key, data)
     try:
         await rows.write(

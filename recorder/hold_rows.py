@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.rows import RowError, row_operation
-from recorder.tables import STORED, held_ranges, segments, sources
+from recorder.tables import STORED, held_ranges, object_locks, segments, sources
 
 # No segment is longer, so that one which meets a range begins no further away.
 _LONGEST_US = 4 * 3_600_000_000
@@ -95,6 +95,16 @@ def is_held(
         .limit(1)
     )
     return connection.execute(met).first() is not None
+
+
+def has_lock() -> sa.ColumnElement[bool]:
+    """Whether a row of ``segments`` has an object that the store keeps, or is about to keep."""
+    return (
+        sa.select(object_locks.c.segment_id)
+        .where(object_locks.c.segment_id == segments.c.id)
+        .correlate(segments)
+        .exists()
+    )
 
 
 async def held_since(connection: AsyncConnection, since_us: int) -> list[HeldRange]:

@@ -16,9 +16,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from recorder.claim_rows import is_claimed
 from recorder.deletion_rows import count_deletions
 from recorder.gap_rows import add_gap
-from recorder.hold_rows import is_held
+from recorder.hold_rows import has_lock, is_held
 from recorder.intervals import longest, subtract
 from recorder.rows import RowError, row_operation
 from recorder.span_rows import add_span, remove_span
@@ -95,7 +96,8 @@ def add_segment(
     ``source``: ``id, kind, camera_id, variant``; ``run``, ``segment``: as ``to_message`` gives
     them. Returns its effective range, ``effective_start_us`` None when others cover all of it.
     Raises RowError ``unknown_epoch`` when the epoch was never assigned, ``conflict`` when the id
-    is taken by other bytes.
+    is taken by other bytes, ``claimed`` when the object's key is another's since an unfinished
+    upload was taken over (:mod:`recorder.unfinished`).
     """
     existing = connection.execute(
         sa.select(
@@ -109,6 +111,8 @@ def add_segment(
             "effective_start_us": existing.effective_start_us,
             "effective_end_us": existing.effective_end_us,
         }
+    if is_claimed(connection, segment["store_key"]):
+        raise RowError("claimed", f"{segment['store_key']} was taken over: store it elsewhere")
     source_id = source["id"]
     _admit(connection, source, segment["epoch"], now_us)
     _join_run(connection, run)
@@ -135,13 +139,17 @@ def mark_deleting(
 ) -> list[dict[str, str]]:
     """First step of deletion: the rows leave the timeline, a gap with ``cause`` takes their place.
 
-    Returns ``id`` and ``store_key`` of those marked; held and unknown ones are left alone. Delete
+    Returns ``id`` and ``store_key`` of those marked; held and unknown ones are left alone, and
+    those whose object is locked still. Delete
     the objects next, then call ``recorder.forget_segments``.
     """
     marked = []
     for row in connection.execute(
         sa.select(segments).where(
-            segments.c.id.in_(segment_ids), segments.c.state == STORED, segments.c.held.is_(False)
+            segments.c.id.in_(segment_ids),
+            segments.c.state == STORED,
+            segments.c.held.is_(False),
+            ~has_lock(),
         )
     ).all():
         connection.execute(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from recorder.rows import RowWriter
-from recorder.stores import Store
+from recorder.stores import DeletionError, Store
 
 _AT_ONCE = 500
 
@@ -26,5 +26,11 @@ async def delete_leftovers(
             some = list(await connection.scalars(sa.select(keys).limit(_AT_ONCE)))
         if not some:
             return gone
-        await store.delete(some)
+        try:
+            await store.delete(some)
+        except DeletionError as error:
+            # All others are gone, and are forgotten first.
+            rest = [key for key in some if key not in error.failed]
+            await rows.write(forget, store_keys=rest)
+            raise
         gone += await rows.write(forget, store_keys=some)

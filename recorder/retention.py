@@ -14,9 +14,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from camera_adapters.stream import GapCause
+from recorder.hold_rows import has_lock
 from recorder.index import chunks
 from recorder.rows import RowWriter
-from recorder.stores import Store
+from recorder.stores import DeletionError, Store
 from recorder.tables import DELETING, STORED, daily_usage, segments, sources, spans
 
 _log = structlog.get_logger(__name__)
@@ -119,22 +120,38 @@ class Retention:
     async def finish_deletions(self) -> int:
         """Delete the objects and rows of segments that were marked earlier; returns how many."""
         finished = 0
+        after = ""
         while True:
             async with self._engine.connect() as connection:
                 marked = (
                     await connection.execute(
                         sa.select(segments.c.id, segments.c.store_key)
                         .where(segments.c.effective_start_us.is_(None))
-                        .where(segments.c.state == DELETING)
+                        .where(segments.c.state == DELETING, segments.c.id > after)
+                        .order_by(segments.c.id)
                         .limit(_BATCH)
                     )
                 ).all()
             if not marked:
                 return finished
-            await self._store.delete([row.store_key for row in marked])
-            finished += await self._rows.write(
-                "recorder.forget_segments", segment_ids=[row.id for row in marked]
+            after = marked[-1].id
+            gone = await self._delete_objects({row.id: row.store_key for row in marked})
+            finished += await self._rows.write("recorder.forget_segments", segment_ids=gone)
+
+    async def _delete_objects(self, keys: Mapping[str, str]) -> list[str]:
+        """Delete the objects of these segments; gives those whose object is gone. What the store
+        refuses is said, stays marked, and is tried again by each pass; it stops nothing else.
+        """
+        try:
+            await self._store.delete(list(keys.values()))
+        except DeletionError as error:
+            _log.error(
+                "the store keeps footage whose time is over",
+                objects=len(error.failed),
+                error=str(error),
             )
+            return [name for name, key in keys.items() if key not in error.failed]
+        return list(keys)
 
     async def _apply_days(
         self, source_id: str, days: float, before_us: int, report: RetentionReport
@@ -229,12 +246,10 @@ class Retention:
             )
             if not marked:
                 continue
-            await self._store.delete([item["store_key"] for item in marked])
-            await self._rows.write(
-                "recorder.forget_segments", segment_ids=[item["id"] for item in marked]
-            )
-            deleted += len(marked)
-            report.deleted_bytes += sum(sizes[item["id"]] for item in marked)
+            gone = await self._delete_objects({item["id"]: item["store_key"] for item in marked})
+            await self._rows.write("recorder.forget_segments", segment_ids=gone)
+            deleted += len(gone)
+            report.deleted_bytes += sum(sizes[name] for name in gone)
         report.deleted_segments += deleted
         return deleted > 0
 
@@ -375,6 +390,7 @@ def _deletable(source_id: str) -> tuple[sa.ColumnElement[bool], ...]:
         segments.c.source_id == source_id,
         segments.c.state == STORED,
         segments.c.held.is_(False),
+        ~has_lock(),
     )
 
 

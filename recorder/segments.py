@@ -131,3 +131,8 @@ def store_key(source_id: str, segment_id: str, start_us: int) -> str:
     """Where a segment's object lies: ``{source_id}/2026/11/21/{segment_id}.mp4``, by UTC day."""
     day = datetime.datetime.fromtimestamp(start_us / 1e6, datetime.UTC)
     return f"{source_id}/{day:%Y/%m/%d}/{segment_id}.mp4"
+
+
+def other_key(key: str) -> str:
+    """Where it lies when the key was taken over: ``….2.mp4``."""
+    return key.removesuffix(".mp4") + ".2.mp4"

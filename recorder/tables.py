@@ -104,6 +104,13 @@ sa.Index(
     sqlite_where=segments.c.effective_start_us.is_(None),
     postgresql_where=segments.c.effective_start_us.is_(None),
 )
+# Few as well: what is held, for the locks that the store puts on its objects.
+sa.Index(
+    "ix_segments_held",
+    segments.c.id,
+    sqlite_where=sa.text("held = 1"),
+    postgresql_where=sa.text("held"),
+)
 
 spans = sa.Table(
     "spans",
@@ -163,6 +170,26 @@ held_ranges = sa.Table(
     sa.Index("ix_held_ranges_source_id", "source_id", "start_us"),
 )
 
+# Objects that the store itself keeps from being deleted, since their segments are held. A row comes
+# before the lock and goes after it: whatever is locked has one.
+object_locks = sa.Table(
+    "object_locks",
+    metadata,
+    sa.Column("segment_id", sa.Text, primary_key=True),
+    sa.Column("store_key", sa.Text, nullable=False),
+    sa.Column("locked_us", sa.BigInteger),  # NULL: on its way
+    sqlite_with_rowid=False,
+)
+
+# Keys of uploads that were taken over from a machine that is away: it may not index under them.
+claimed_keys = sa.Table(
+    "claimed_keys",
+    metadata,
+    sa.Column("store_key", sa.Text, primary_key=True),
+    sa.Column("claimed_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # What was deleted, and is proven to be gone: counted when the object has left the store.
 deletions = sa.Table(
     "deletions",
@@ -188,5 +215,7 @@ TABLES = (
     clock_offsets,
     daily_usage,
     held_ranges,
+    object_locks,
+    claimed_keys,
     deletions,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from gateway.database.tables import cameras
 from gateway.identifiers import now_us
 from gateway.retention import camera_policies, default_policy
 from gateway.settings import Settings
+from gateway.store_state import StoreState, longest_days, look_at_store
 from recorder.forecast import Forecast, forecast
 from recorder.retention import Breach
 from recorder.stores import Store, StoreError
@@ -22,6 +24,7 @@ from recorder.stores import Store, StoreError
 _log = structlog.get_logger(__name__)
 
 INTERVAL_S = 60.0
+_STATE_INTERVAL_S = 3600.0
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -35,6 +38,8 @@ class StorageWatch:
         self.store = store
         self._listeners: set[Listener] = set()
         self.document: dict[str, Any] | None = None
+        self.state: StoreState | None = None
+        self._state_due_s = 0.0
 
     @contextlib.contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
@@ -58,7 +63,27 @@ class StorageWatch:
                 for listener in tuple(self._listeners):
                     if self.document is not None:
                         listener(self.document)
+            try:
+                await self.look_at_store()
+            except Exception:
+                _log.exception("what the store can do is unknown")
             await asyncio.sleep(INTERVAL_S)
+
+    async def look_at_store(self) -> None:
+        """See what the store can do; what is missing is logged when it is first seen. Again after
+        an hour, or at the next turn while the store does not answer. Raises DBAPIError.
+        """
+        if time.monotonic() < self._state_due_s:
+            return
+        async with self._reader.connect() as connection:
+            longest = await longest_days(connection, self._settings)
+        state = await look_at_store(self._settings, self.store, longest)
+        if state.problem is None:
+            self._state_due_s = time.monotonic() + _STATE_INTERVAL_S
+        for line in state.troubles:
+            if self.state is None or line not in self.state.troubles:
+                _log.warning("the store lacks something", place=state.place, what=line)
+        self.state = state
 
     async def look(self) -> dict[str, Any]:
         """The ``storage`` document of now."""

@@ -51,13 +51,16 @@ async def read_system(caller: Caller, services: ServicesDep) -> dict[str, Any]:
             for name, status in sorted(statuses.items())
         ],
         "storage": storage,
+        "store": services.storage.state.document() if services.storage.state else None,
         "transcoder": await _transcoder(services),
     }
 
 
 @router.get("/healthz", response_model=Health, responses={503: {"model": Health}})
 async def healthz(services: ServicesDep) -> Response:
-    """200 while everything that is needed answers, 503 otherwise. Names processes, nothing else."""
+    """200 while everything that is needed answers, 503 otherwise. Names processes and the store,
+    nothing else; a store that is away does not change the answer's status.
+    """
     checks: dict[str, str] = {}
     try:
         async with services.reader.connect() as connection:
@@ -68,6 +71,10 @@ async def healthz(services: ServicesDep) -> Response:
     except sa.exc.DBAPIError:
         checks["database"] = "cannot be read"
     healthy = all(value == "ok" for value in checks.values())
+    store = services.storage.state
+    if store is not None:
+        # Footage waits in the spool meanwhile: nobody is served better by another process.
+        checks["store"] = "ok" if store.problem is None else "takes nothing; footage waits"
     body = {"status": "ok" if healthy else "degraded", "checks": checks}
     return JSONResponse(body, 200 if healthy else 503, {"Cache-Control": "no-store"})
 

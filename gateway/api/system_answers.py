@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from gateway.api.answers import TimeUs
+from recorder.stores.capabilities import CapabilityName
 
 
 class ShardFigures(BaseModel):
@@ -53,6 +54,26 @@ class StorageFigures(BaseModel):
     forecast: StorageForecast
 
 
+class StoreCapability(BaseModel):
+    """Whether the store offers it; null where it would not tell. ``detail``: in its own words."""
+
+    name: CapabilityName
+    offered: bool | None
+    detail: str
+
+
+class StoreFigures(BaseModel):
+    """Where footage lies, what this store can do, and why it cannot be looked at, if so.
+    ``rules_problem``: what is wrong with the rules by which the bucket deletes by itself.
+    """
+
+    kind: Literal["directory", "s3"]
+    place: str
+    problem: str | None
+    rules_problem: str | None
+    capabilities: list[StoreCapability]
+
+
 class TranscoderFigures(BaseModel):
     """The pool of transcoders."""
 
@@ -70,11 +91,12 @@ class SystemState(BaseModel):
     shards: list[ShardFigures]
     processes: list[ProcessFigures]
     storage: StorageFigures
+    store: StoreFigures | None
     transcoder: TranscoderFigures
 
 
 class Health(BaseModel):
-    """``checks`` names each process and the database: "ok", or what is wrong."""
+    """``checks`` names each process, the database and the store: "ok", or what is wrong."""
 
     status: Literal["ok", "degraded"]
     checks: dict[str, str]

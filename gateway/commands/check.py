@@ -14,6 +14,7 @@ from gateway.settings import Settings
 from gateway.sightings.check import check_sightings
 from gateway.sightings.keys import STORE_PREFIX
 from gateway.store import open_configured_store
+from gateway.store_state import longest_days, look_at_store
 from recorder.check import check
 from search.index.check import check_index
 from search.index.keys import CROP_PREFIX
@@ -34,6 +35,11 @@ async def check_footage(
         stack.push_async_callback(engine.dispose)
         store = open_configured_store(settings)
         stack.push_async_callback(store.close)
+        async with engine.connect() as connection:
+            longest = await longest_days(connection, settings)
+        state = await look_at_store(settings, store, longest)
+        for line in state.troubles:
+            say(f"store  {state.place}  {line}")
         differences = check(
             engine,
             store,

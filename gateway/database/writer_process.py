@@ -37,6 +37,7 @@ WRITER = "writer"
 # Modules that declare row operations. Imported by the writer, and by nobody for this purpose.
 _OPERATION_MODULES = (
     "recorder.index",
+    "recorder.object_locks",
     "gateway.alarms.alarm_rows",
     "gateway.analysis.analysis_rows",
     "gateway.audit.records",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from gateway.settings.section import Section
 
@@ -26,7 +26,11 @@ class RecordingSettings(Section):
 
 
 class StoreSettings(Section):
-    """Where footage is kept. ``path`` is for a directory, the rest for S3."""
+    """Where footage is kept. ``path`` is for a directory, the rest for S3: segments that are being
+    recorded are sent in parts of ``part_bytes`` (0: when they are complete), ``uploads_at_once`` of
+    all cameras of a shard. What is left of uploads that nobody goes on with is taken up after
+    ``upload_hours``. A bucket that is not there is made, with ``object_lock`` or without.
+    """
 
     kind: Literal["directory", "s3"] = "directory"
     path: Path | None = None
@@ -36,6 +40,17 @@ class StoreSettings(Section):
     secret_key: SecretStr | None = None
     region: str | None = None
     secure: bool = True
+    object_lock: bool = False
+    part_bytes: int = Field(default=5 * 1024**2, le=1024**3)
+    uploads_at_once: int = Field(default=4, ge=1, le=64)
+    upload_hours: float = Field(default=24.0, ge=2, le=720)
+
+    @field_validator("part_bytes")
+    @classmethod
+    def _long_enough(cls, value: int) -> int:
+        if 0 < value < 5 * 1024**2 or value < 0:
+            raise ValueError("S3 takes parts of 5 MiB (5242880) and more; 0: whole objects")
+        return value
 
 
 class RetentionSettings(Section):

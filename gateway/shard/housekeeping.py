@@ -19,9 +19,13 @@ from gateway.meetings.recording.expiry import RecordingExpiry
 from gateway.retention import camera_days, camera_policies, default_policy, overdue_bookmarks
 from gateway.settings import Settings
 from gateway.sightings.expiry import SightingExpiry
+from gateway.store_state import count_holds, longest_days
+from recorder.object_locks import keep_locks
 from recorder.retention import DAY_US, Retention, RetentionReport
 from recorder.rows import RowError, RowWriter
 from recorder.stores import Store, StoreError
+from recorder.stores.lifecycle import LifecycleStore
+from recorder.unfinished import take_up_unfinished
 from search.index.expiry import PassageExpiry
 
 _log = structlog.get_logger(__name__)
@@ -30,6 +34,8 @@ INTERVAL_S = 60.0
 # Below this share of the footage's disk, the oldest footage goes.
 _RESERVE_SHARE = 0.02
 _RESERVE_BYTES_LIMIT = 20 * 1024**3
+_UNFINISHED_INTERVAL_US = 3_600_000_000
+_CLAIMS_KEPT_US = 400 * DAY_US  # no spool comes back later
 
 
 class Housekeeping:
@@ -41,7 +47,10 @@ class Housekeeping:
         self._settings = settings
         self._reader = reader
         self._rows = rows
+        self._store = store
         self._recorded_day = -1
+        self._taken_up_us = 0
+        self._guarded: tuple[bool, float, int] | None = None
         self._sightings = SightingExpiry(settings, reader, rows, store)
         self._passages = PassageExpiry(reader, rows, store)
         self._recordings = RecordingExpiry(settings, reader, rows, store)
@@ -79,7 +88,10 @@ class Housekeeping:
         if self._settings.store.kind == "directory":
             folder = self._settings.store_directory
             self._retention.reserve_bytes = await asyncio.to_thread(_reserve_bytes, folder)
+        await self._guard_against_rules()
+        await keep_locks(self._reader, self._rows, self._store, now_us())
         self.last_report = await self._retention.run(now_us())
+        await self._take_up_unfinished()
         async with self._reader.connect() as connection:
             days = await camera_days(connection)
         await self._passages.run(now_us(), self._settings.retention.days, days)
@@ -93,6 +105,41 @@ class Housekeeping:
             await self._rows.write("retention.record_passages", today=today)
             self._recorded_day = today
         return self.last_report
+
+    async def _guard_against_rules(self) -> None:
+        """Our rule that deletes footage goes before the first hold, and before any camera keeps
+        longer than it waits: looked at whenever that changes, and each hour.
+        """
+        if not isinstance(self._store, LifecycleStore):
+            return
+        async with self._reader.connect() as connection:
+            held = await count_holds(connection) > 0
+            longest = await longest_days(connection, self._settings)
+        known = (held, longest, now_us() // _UNFINISHED_INTERVAL_US)
+        if known == self._guarded:
+            return
+        try:
+            rules = await self._store.lifecycle()
+            if rules.expiry_days is not None and (held or rules.expiry_days <= longest):
+                await self._store.set_lifecycle(upload_days=rules.upload_days, expiry_days=None)
+                _log.warning(
+                    "the bucket's rule that deletes footage was taken away",
+                    why="footage is held" if held else f"a camera keeps {longest:g} days",
+                )
+        except StoreError as error:
+            if error.code in ("unreachable", "timeout", "slow_down"):
+                raise
+            _log.info("the bucket's rules cannot be read", why=str(error))
+        self._guarded = known
+
+    async def _take_up_unfinished(self) -> None:
+        """Once an hour: what machines that are away had sent of their segments."""
+        if now_us() - self._taken_up_us < _UNFINISHED_INTERVAL_US:
+            return
+        idle_s = self._settings.store.upload_hours * 3600
+        await take_up_unfinished(self._reader, self._rows, self._store, now_us(), idle_s)
+        await self._rows.write("recorder.forget_claims", before_us=now_us() - _CLAIMS_KEPT_US)
+        self._taken_up_us = now_us()
 
     async def _delete_bookmarks(self) -> None:
         """What was written about footage goes after it."""

@@ -258,6 +258,7 @@ class ShardProcess:
                 fsync_interval_s=recording.fsync_interval_s,
             ),
             segment_s=recording.segment_s,
+            upload_concurrency=settings.store.uploads_at_once,
         )
         config.spool.directory.mkdir(parents=True, exist_ok=True)
         recorder = Recorder(config, self._rows, store)

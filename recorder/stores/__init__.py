@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -14,6 +14,9 @@ StoreErrorCode = Literal[
     "no_bucket",
     "full",
     "not_found",
+    "slow_down",  # it has too much to do at the moment
+    "unsupported",  # this server does not do that at all
+    "no_upload",  # of parts: finished or given up already
     "failed",  # anything else, with the store's own words in the message
 ]
 
@@ -24,6 +27,16 @@ class StoreError(Exception):
     def __init__(self, code: StoreErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class DeletionError(StoreError):
+    """Some objects were refused to be deleted; all others are gone. ``failed``: why, by key."""
+
+    def __init__(self, code: StoreErrorCode, where: str, failed: Mapping[str, str]) -> None:
+        key, why = next(iter(failed.items()))
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        super().__init__(code, f"{where} {key}{more}, which should be deleted: {why}")
+        self.failed = failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,9 @@ class Store(Protocol):
         """The bytes [``offset``, ``offset + length``), fewer at the object's end."""
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; those that do not exist count as deleted."""
+        """Delete objects, each wholly; those that do not exist count as deleted. Raises
+        DeletionError where some are refused.
+        """
 
     async def stat(self, key: str) -> ObjectStat | None:
         """Size of the object, None when it does not exist."""
@@ -78,7 +93,10 @@ class DirectoryStoreConfig:
 
 @dataclass(frozen=True, slots=True)
 class S3StoreConfig:
-    """A bucket. ``endpoint`` is ``host:port`` without scheme; ``secure`` means TLS."""
+    """A bucket. ``endpoint`` is ``host:port`` without scheme; ``secure`` means TLS. Segments that
+    are being recorded are sent in parts of ``part_bytes``; 0: when they are complete. A bucket that
+    is not there is made with ``object_lock``, or without.
+    """
 
     endpoint: str
     bucket: str
@@ -89,6 +107,8 @@ class S3StoreConfig:
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 30.0
     threads: int = 8
+    part_bytes: int = 5 << 20
+    object_lock: bool = False
 
 
 StoreConfig = DirectoryStoreConfig | S3StoreConfig

@@ -7,8 +7,10 @@ backs off for all segments at once. Works with MinIO, Ceph RGW, SeaweedFS, RustF
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -17,29 +19,31 @@ from typing import TypeVar
 
 import urllib3
 from minio import Minio
-from minio.deleteobjects import DeleteObject
-from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from minio.error import MinioException, S3Error
+from minio.lifecycleconfig import Rule
 
-from recorder.stores import ObjectStat, S3StoreConfig, StoreError, StoreErrorCode
+from recorder.stores import (
+    DeletionError,
+    ObjectStat,
+    S3StoreConfig,
+    StoreError,
+    s3_lifecycle,
+    s3_locks,
+    s3_parts,
+    s3_probe,
+)
+from recorder.stores.capabilities import Capability
+from recorder.stores.lifecycle import LifecycleRules
+from recorder.stores.parts import StoredPart, UnfinishedUpload
+from recorder.stores.s3_deletion import delete_objects
+from recorder.stores.s3_errors import code_of, store_error
 
 _T = TypeVar("_T")
 _LIST_BATCH = 1000
-_DELETE_BATCH = 1000  # the protocol's limit
 _SINGLE_PUT_BYTES = 32 << 20
 _PART_BYTES = 16 << 20
 _WRITE_BYTES = 1 << 20  # fewer, larger writes: each costs a hand-over of the interpreter
-
-_CODES: dict[str, StoreErrorCode] = {
-    "AccessDenied": "denied",
-    "InvalidAccessKeyId": "denied",
-    "SignatureDoesNotMatch": "denied",
-    "RequestTimeTooSkewed": "denied",
-    "NoSuchBucket": "no_bucket",
-    "NoSuchKey": "not_found",
-    "QuotaExceeded": "full",
-    "XMinioStorageFull": "full",
-    "InsufficientStorage": "full",
-}
+_BUCKET_LOOK_S = 3600.0
 
 
 class S3Store:
@@ -51,6 +55,9 @@ class S3Store:
     def __init__(self, config: S3StoreConfig) -> None:
         self._config = config
         self._bucket = config.bucket
+        self._where = f"bucket {config.bucket} at {config.endpoint}"
+        self._versioning_status = ""
+        self._versioning_until = 0.0
         self._executor = ThreadPoolExecutor(config.threads, thread_name_prefix="s3-store")
         self._client = Minio(
             config.endpoint,
@@ -100,6 +107,77 @@ class S3Store:
         """See :meth:`Store.check`."""
         await self._run(self._check)
 
+    # In parts, see :class:`~recorder.stores.parts.PartStore`
+
+    @property
+    def part_bytes(self) -> int:
+        """See :meth:`PartStore.part_bytes`."""
+        return self._config.part_bytes
+
+    async def begin_upload(self, key: str) -> str:
+        """See :meth:`PartStore.begin_upload`."""
+        return await self._run(s3_parts.begin_upload, self._client, self._bucket, key)
+
+    async def put_part(
+        self, key: str, upload_id: str, number: int, path: Path, offset: int, length: int
+    ) -> StoredPart:
+        """See :meth:`PartStore.put_part`."""
+        where = (self._client, self._bucket, key, upload_id)
+        return await self._run(s3_parts.put_part, *where, number, path, offset, length)
+
+    async def finish_upload(self, key: str, upload_id: str, parts: Sequence[StoredPart]) -> None:
+        """See :meth:`PartStore.finish_upload`."""
+        where = (self._client, self._bucket, key, upload_id)
+        await self._run(s3_parts.finish_upload, *where, parts)
+
+    async def abort_upload(self, key: str, upload_id: str) -> None:
+        """See :meth:`PartStore.abort_upload`."""
+        await self._run(s3_parts.abort_upload, self._client, self._bucket, key, upload_id)
+
+    async def list_parts(self, key: str, upload_id: str) -> Sequence[StoredPart]:
+        """See :meth:`PartStore.list_parts`."""
+        return await self._run(s3_parts.list_parts, self._client, self._bucket, key, upload_id)
+
+    async def list_uploads(self, prefix: str) -> AsyncIterator[UnfinishedUpload]:
+        """See :meth:`PartStore.list_uploads`."""
+        listing = s3_parts.list_uploads(self._client, self._bucket, prefix)
+        while batch := await self._run(_take, listing):
+            for item in batch:
+                yield item
+
+    # Locks, see :class:`~recorder.stores.locks.LockStore`
+
+    async def offers_locks(self) -> bool:
+        """See :meth:`LockStore.offers_locks`."""
+        return await self._run(s3_locks.offers_locks, self._client, self._bucket)
+
+    async def lock(self, key: str) -> None:
+        """See :meth:`LockStore.lock`."""
+        await self._run(s3_locks.lock, self._client, self._bucket, key)
+
+    async def unlock(self, key: str) -> None:
+        """See :meth:`LockStore.unlock`."""
+        await self._run(s3_locks.unlock, self._client, self._bucket, key)
+
+    # Rules and abilities, see :mod:`recorder.stores.lifecycle`, :mod:`recorder.stores.capabilities`
+
+    async def lifecycle(self) -> LifecycleRules:
+        """See :meth:`LifecycleStore.lifecycle`."""
+        return _rules(await self._run(s3_lifecycle.read, self._client, self._bucket))
+
+    async def set_lifecycle(
+        self, *, upload_days: int | None, expiry_days: int | None
+    ) -> LifecycleRules:
+        """See :meth:`LifecycleStore.set_lifecycle`."""
+        change = functools.partial(
+            s3_lifecycle.change, upload_days=upload_days, expiry_days=expiry_days
+        )
+        return _rules(await self._run(change, self._client, self._bucket))
+
+    async def probe(self) -> Sequence[Capability]:
+        """See :meth:`ProbedStore.probe`."""
+        return await self._run(s3_probe.probe, self._client, self._bucket)
+
     async def close(self) -> None:
         """See :meth:`Store.close`."""
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -109,7 +187,7 @@ class S3Store:
         try:
             return await loop.run_in_executor(self._executor, function, *arguments)
         except (MinioException, urllib3.exceptions.HTTPError, ValueError) as error:
-            raise self._store_error(error) from error
+            raise store_error(self._where, error) from error
 
     def _put(self, key: str, path: Path) -> None:
         size = path.stat().st_size
@@ -142,14 +220,29 @@ class S3Store:
                 response.release_conn()
 
     def _delete(self, keys: Sequence[str]) -> None:
-        for start in range(0, len(keys), _DELETE_BATCH):
-            batch = [DeleteObject(key) for key in keys[start : start + _DELETE_BATCH]]
-            for failure in self._client.remove_objects(self._bucket, batch):
-                if failure.code != "NoSuchKey":
-                    raise StoreError(
-                        _CODES.get(failure.code, "failed"),
-                        f"cannot delete {failure.name}: {failure.message or failure.code}",
-                    )
+        refused = delete_objects(
+            self._client, self._bucket, keys, versioned=bool(self._versioning())
+        )
+        if refused:
+            failed = {key: one.message or one.code for key, one in refused.items()}
+            first = next(iter(refused.values()))
+            raise DeletionError(code_of(first.code), f"{self._where} keeps", failed)
+
+    def _versioning(self) -> str:
+        """``Enabled``, ``Suspended``, or nothing: then an object has no versions. Asked each hour;
+        a key that may not ask is taken to have none.
+        """
+        now = time.monotonic()
+        if now >= self._versioning_until:
+            try:
+                status = self._client.get_bucket_versioning(self._bucket).status
+            except S3Error as error:
+                if code_of(error.code) not in ("denied", "failed"):
+                    raise
+                status = None
+            self._versioning_status = "" if status in (None, "Off") else str(status)
+            self._versioning_until = now + _BUCKET_LOOK_S
+        return self._versioning_status
 
     def _stat(self, key: str) -> ObjectStat | None:
         try:
@@ -166,43 +259,31 @@ class S3Store:
 
     def _check(self) -> None:
         if not self._client.bucket_exists(self._bucket):
-            self._client.make_bucket(self._bucket, self._config.region or "us-east-1")
+            self._client.make_bucket(
+                self._bucket,
+                self._config.region or "us-east-1",
+                object_lock=self._config.object_lock,
+            )
         key = f".check/{secrets.token_hex(8)}"
         self._client.put_object(self._bucket, key, io.BytesIO(b"gridsight"), 9)
         try:
             if self._read(key, 4, 5) != b"sight":
                 raise StoreError(
                     "failed",
-                    f"bucket {self._bucket} at {self._config.endpoint} answers range reads "
-                    "wrongly; playback needs them",
+                    f"{self._where} answers range reads wrongly; playback needs them",
                 )
         finally:
-            self._client.remove_object(self._bucket, key)
-
-    def _store_error(self, error: Exception) -> StoreError:
-        where = f"bucket {self._bucket} at {self._config.endpoint}"
-        if isinstance(error, S3Error):
-            code = _CODES.get(error.code or "", "failed")
-            hint = {
-                "denied": ": check access_key and secret_key, and that the clocks agree",
-                "no_bucket": ": create the bucket, or give the key the right to",
-                "full": ": the object store is full",
-            }.get(code, "")
-            return StoreError(code, f"{where} refuses ({error.code}: {error.message}){hint}")
-        if isinstance(error, (ServerError, InvalidResponseError)):
-            status = getattr(error, "status_code", None) or getattr(error, "_code", None)
-            code = "full" if status == 507 else "failed"
-            return StoreError(code, f"{where} answers HTTP {status}: look at its own log")
-        if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
-            error = error.reason
-        if isinstance(error, urllib3.exceptions.NewConnectionError):
-            return StoreError("unreachable", f"{where} cannot be reached: {error}")
-        if isinstance(error, urllib3.exceptions.TimeoutError):
-            return StoreError("timeout", f"{where} does not answer in time: {error}")
-        if isinstance(error, urllib3.exceptions.HTTPError):
-            return StoreError("unreachable", f"{where}: the connection broke: {error}")
-        return StoreError("failed", f"{where}: {error}")
+            self._delete([key])
 
 
-def _take(listing: Iterator[ObjectStat]) -> list[ObjectStat]:
+def _take(listing: Iterator[_T]) -> list[_T]:
     return list(islice(listing, _LIST_BATCH))
+
+
+def _rules(found: Sequence[Rule]) -> LifecycleRules:
+    rules = [*found]
+    return LifecycleRules(
+        upload_days=s3_lifecycle.days_of(rules, s3_lifecycle.UPLOADS_RULE),
+        expiry_days=s3_lifecycle.days_of(rules, s3_lifecycle.EXPIRY_RULE),
+        deletes_after_days=min((days for _, days in s3_lifecycle.expiring(rules)), default=None),
+    )

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 _SCRIPT = Path(__file__).with_name("ceph_rgw.sh")
-_PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "ceph-authtool", "monmaptool", "radosgw-admin")
+PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "ceph-authtool", "monmaptool", "radosgw-admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,16 @@ class S3Server:
 @pytest.fixture(scope="session")
 def ceph_rgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """The server; skips where Ceph is not installed or may not run."""
-    if not all(shutil.which(program) for program in _PROGRAMS):
+    if not all(shutil.which(program) for program in PROGRAMS):
         pytest.skip("Ceph is not installed: apt-get install ceph-mon ceph-osd radosgw")
     # Short, since it holds sockets, whose paths may have 107 characters at most.
-    directory = tmp_path_factory.mktemp("ceph")
+    with running_server(tmp_path_factory.mktemp("ceph")) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_server(directory: Path) -> Iterator[S3Server]:
+    """The server, with its state in ``directory``, as long as the context lasts."""
     port, monitor_port = _free_ports(2)
     try:
         started = subprocess.run(

@@ -6,23 +6,28 @@ import asyncio
 import contextlib
 from typing import Literal
 
-Mood = Literal["pass", "hang", "reset", "error_500", "error_507"]
+Mood = Literal["pass", "hang", "reset", "error_500", "error_507", "slow_down"]
 
 _ANSWERS = {
     "error_500": b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n"
     b"Content-Type: text/plain\r\nConnection: close\r\n\r\noops",
     "error_507": b"HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 4\r\n"
     b"Content-Type: text/plain\r\nConnection: close\r\n\r\nfull",
+    "slow_down": b"HTTP/1.1 503 Slow Down\r\nContent-Length: 79\r\n"
+    b"Content-Type: application/xml\r\nConnection: close\r\n\r\n"
+    b"<Error><Code>SlowDown</Code><Message>reduce your request rate</Message></Error>",
 }
 
 
 class FaultProxy:
     """Listens on ``port`` and passes connections on to ``target_port``, as long as its mood is
-    ``pass``. :meth:`refuse` closes the port itself. ``async with FaultProxy(port): ...``
+    ``pass``, upwards no faster than ``bytes_per_s``. :meth:`refuse` closes the port itself.
+    ``async with FaultProxy(port): ...``
     """
 
     def __init__(self, target_port: int | None = None) -> None:
         self.mood: Mood = "pass"
+        self.bytes_per_s: float | None = None
         self.port = 0
         self._target_port = target_port
         self._server: asyncio.Server | None = None
@@ -88,9 +93,20 @@ class FaultProxy:
             "127.0.0.1", self._target_port
         )
         try:
-            await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
+            await asyncio.gather(
+                self._upwards(reader, upstream_writer), _copy(upstream_reader, writer)
+            )
         finally:
             upstream_writer.close()
+
+    async def _upwards(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            if self.bytes_per_s is not None:
+                await asyncio.sleep(len(data) / self.bytes_per_s)
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from gateway.database import postgresql
 from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import LocalRowWriter, metadata
 from recorder.spool import SpoolConfig
-from recorder.stores import DirectoryStoreConfig
+from recorder.stores import DirectoryStoreConfig, S3StoreConfig
 from recorder.stores.directory import DirectoryStore
+from recorder.stores.s3 import S3Store
+from tests.peers.ceph_rgw import S3Server
+from tests.peers.fault_proxy import FaultProxy
+from tests.recorder.uploading import s3_config
 
 
 def open_database(path: Path) -> sa.Engine:
@@ -94,3 +99,14 @@ async def recording(
     await recorder_.start()
     yield recorder_
     await recorder_.close()
+
+
+@pytest.fixture
+async def proxied(ceph_rgw: S3Server) -> AsyncIterator[tuple[FaultProxy, S3StoreConfig]]:
+    """A real bucket behind a proxy that can misbehave."""
+    bucket = f"footage-{secrets.token_hex(4)}"
+    maker = S3Store(S3StoreConfig(ceph_rgw.endpoint, bucket, "admin", "password12", secure=False))
+    await maker.check()
+    await maker.close()
+    async with FaultProxy(ceph_rgw.port) as proxy:
+        yield proxy, s3_config(proxy.port, bucket)

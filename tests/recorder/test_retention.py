@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from recorder.retention import DAY_US, Breach, Retention, RetentionPolicy
 from recorder.rows import LocalRowWriter
 from recorder.segments import Segment
 from recorder.spool_header import RecordedSource
-from recorder.stores import StoreError
+from recorder.stores import DeletionError, DirectoryStoreConfig, StoreError
 from recorder.stores.directory import DirectoryStore
 from recorder.tables import gaps, segments
 
@@ -228,3 +230,33 @@ async def test_what_all_footage_may_take_is_a_storage_that_can_be_full(
     assert found.free_bytes == 20 * SIZE
     assert found.full_at_us == NOW + 10 * DAY_US
     assert [breach.kept_days for breach in found.breaches] == [20.0, 20.0]
+
+
+class KeepingStore(DirectoryStore):
+    """Refuses to delete what ends with ``kept``."""
+
+    kept = ""
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        refused = {key: "a lock of another is on it" for key in keys if key.endswith(self.kept)}
+        await super().delete([key for key in keys if key not in refused])
+        if refused:
+            raise DeletionError("denied", "bucket footage keeps", refused)
+
+
+async def test_an_object_that_the_store_keeps_stops_no_other_and_is_tried_again(
+    engine: AsyncEngine, rows: LocalRowWriter, database: sa.Engine, tmp_path: Path,
+    footage: dict[str, list[str]],
+) -> None:  # fmt: skip
+    keeping = KeepingStore(DirectoryStoreConfig(tmp_path / "store"))
+    keeping.kept = "a/main/0.mp4"
+    retention = Retention(engine, rows, keeping, default=RetentionPolicy(days=7))
+    report = await retention.run(NOW)
+    assert report.deleted_segments == 5
+    assert left(database) == footage["a"][:1] + footage["a"][3:] + footage["b"][3:]
+    assert next(gap[:3] for gap in told_gaps(database)) == ("a/main", -10, -7), "out of sight"
+    keeping.kept = "/"
+    await retention.run(NOW)
+    assert left(database) == footage["a"][3:] + footage["b"][3:]
+    assert await objects(keeping) == 14
+    await keeping.close()
