@@ -284,7 +284,25 @@ export interface SystemState {
     real_days: number | null
     forecast: { full_at_us: number | null; breaches: Breach[] } | null
   }
+  store: StoreState | null
   transcoder: { running: number; queued: number; limit: number }
+}
+
+export type CapabilityName =
+  | 'range_reads'
+  | 'multipart'
+  | 'conditional_put'
+  | 'versioning'
+  | 'object_lock'
+  | 'lifecycle'
+  | 'batch_deletion'
+
+export interface StoreState {
+  kind: 'directory' | 's3'
+  place: string
+  problem: string | null
+  rules_problem: string | null
+  capabilities: { name: CapabilityName; offered: boolean | null; detail: string }[]
 }
 
 export const ROLES = [
