@@ -21,6 +21,7 @@ from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
 from gateway.api.sweep import sweep_for_ever
 from gateway.api.withdrawal import withdraw_for_ever
+from gateway.capacity.daily_watch import DailyForecast
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.serving import control_server
@@ -84,6 +85,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.alarms.run(),
             services.meetings.run(),
             keep_meetings_for_ever(services),
+            DailyForecast(settings, reader, rows, store).run(),
             compare_for_ever(services),
             end_for_ever(services),
         ):

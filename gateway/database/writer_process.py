@@ -42,6 +42,7 @@ _OPERATION_MODULES = (
     "gateway.audit.records",
     "gateway.audit.watched_rows",
     "gateway.camera_rows",
+    "gateway.capacity.daily_rows",
     "gateway.cluster.rows",
     "gateway.database.partitions",
     "gateway.demo.rows",
