@@ -108,6 +108,8 @@ class AlarmWatch:
         self.tell_others: Listener = _tell_nobody
         # Further things that may be wrong, asked at each look.
         self.further: list[Callable[[], dict[Key, Condition]]] = []
+        # Subjects of which nothing is known now, so that nothing about them ends.
+        self.further_unknown: list[Callable[[], frozenset[str]]] = []
 
     @contextlib.contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
@@ -217,7 +219,7 @@ class AlarmWatch:
             conditions,
             tuple(self._groups()),
             self.cameras.judged,
-            self.cameras.unknown | connecting,
+            self.cameras.unknown.union(connecting, *(ask() for ask in self.further_unknown)),
         )
         hidden = {one.id for one in self._judge.open.values() if one.folded_into is not None}
         if len(conditions) < _MANY_CONDITIONS:

@@ -11,7 +11,8 @@ from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.access import Caller, record
-from gateway.api.errors import ApiError, not_found, unavailable
+from gateway.api.errors import unavailable
+from gateway.api.kept_scope import kept_paths
 from gateway.api.paging import read_cursor, write_cursor
 from gateway.api.privacy_answers import RetentionDocument, RetentionProof
 from gateway.api.services import Services, ServicesDep
@@ -19,7 +20,7 @@ from gateway.cameras import Camera, read_cameras, select_cameras
 from gateway.control.channel import ControlError
 from gateway.database.tables import cameras
 from gateway.identifiers import now_us
-from gateway.people.areas import area_names, area_path, cameras_within
+from gateway.people.areas import area_names, cameras_within
 from gateway.people.authorize import COUNTY, Principal
 from gateway.people.roles import Right
 from gateway.retention_report import (
@@ -162,16 +163,7 @@ async def _where(
     connection: AsyncConnection, caller: Principal, area_id: str | None, at_us: int
 ) -> list[sa.ColumnElement[bool]]:
     """Cameras of which the caller may know how they are kept: deleted ones too."""
-    paths = caller.areas_with(Right.AUDIT, at_us) + caller.areas_with(Right.CONFIGURE, at_us)
-    if not paths:
-        raise ApiError(403, "not_allowed", "you need the right to audit or to configure cameras")
-    where = [cameras_within(paths)]
-    if area_id is not None:
-        path = await area_path(connection, area_id)
-        if path is None or not any(path.startswith(held) for held in paths):
-            raise not_found("area")
-        where.append(cameras_within([path]))
-    return where
+    return [cameras_within(await kept_paths(connection, caller, area_id, at_us))]
 
 
 async def _page(

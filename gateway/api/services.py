@@ -127,6 +127,8 @@ class Services:
         self.analysis = AnalysisWatch(self.settings, self.processes)
         self.alarm_watch.tell_others = lambda ids: self.neighbours.tell("alarms", ids=list(ids))
         self.alarm_watch.further.append(self.analysis.conditions.all)
+        self.alarm_watch.further.append(self.storage.conditions.all)
+        self.alarm_watch.further_unknown.append(self.storage.conditions.unknown)
         self.alarms = AlarmNews(self.reader, self.alarm_watch)
         self.device_recordings = DeviceRecordingsCache(self.processes)
         self.meetings = MeetingWatch(self.reader)

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.alarms.storage_conditions import StorageConditions
 from gateway.database.tables import cameras
-from gateway.identifiers import now_us
+from gateway.identifiers import US_PER_S, now_us
 from gateway.retention import camera_policies, default_policy
 from gateway.settings import Settings
 from gateway.store_state import StoreState, longest_days, look_at_store
@@ -40,6 +41,9 @@ class StorageWatch:
         self.document: dict[str, Any] | None = None
         self.state: StoreState | None = None
         self._state_due_s = 0.0
+        self.conditions = StorageConditions(
+            round(settings.alarms.storage_ahead_days * 86_400 * US_PER_S)
+        )
 
     @contextlib.contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
@@ -56,8 +60,10 @@ class StorageWatch:
             try:
                 await self.look()
             except sa.exc.DBAPIError as error:
+                self.conditions.forget()
                 _log.warning("no storage forecast", why=str(error))
             except Exception:
+                self.conditions.forget()
                 _log.exception("no storage forecast")
             else:
                 for listener in tuple(self._listeners):
@@ -87,22 +93,28 @@ class StorageWatch:
 
     async def look(self) -> dict[str, Any]:
         """The ``storage`` document of now."""
+        answers = True
         try:
             free_bytes = await self.store.free_bytes()
         except StoreError as error:
             # Down or not made yet: what is indexed can be told all the same.
             _log.warning("free space is unknown", why=str(error))
-            free_bytes = None
+            free_bytes, answers = None, False
+        at_us = now_us()
         async with self._reader.connect() as connection:
             found = await forecast(
                 connection,
-                now_us=now_us(),
+                now_us=at_us,
                 free_bytes=free_bytes,
                 default=default_policy(self._settings),
                 policies=await camera_policies(connection, self._settings),
                 capacity_bytes=self._settings.retention.bytes,
             )
             names = await _names(connection) if found.breaches else {}
+        if answers:
+            self.conditions.take(found, at_us)
+        else:
+            self.conditions.forget()
         self.document = _document(found, names)
         return self.document
 

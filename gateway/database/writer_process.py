@@ -43,6 +43,7 @@ _OPERATION_MODULES = (
     "gateway.audit.records",
     "gateway.audit.watched_rows",
     "gateway.camera_rows",
+    "gateway.capacity.daily_rows",
     "gateway.cluster.lease_rows",
     "gateway.cluster.rows",
     "gateway.database.partitions",

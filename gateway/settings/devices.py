@@ -162,3 +162,4 @@ class AlarmSettings(Section):
 
     camera_offline_after_s: float = Field(default=20.0, ge=1, le=3600)
     clock_drift_s: float = Field(default=10.0, ge=1, le=86400)
+    storage_ahead_days: float = Field(default=7.0, gt=0, le=365)

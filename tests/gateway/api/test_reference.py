@@ -13,6 +13,7 @@ OTHER_ANSWERS = {
     "/api/audit.csv": None,
     "/api/audit/report.csv": None,
     "/api/retention.csv": None,
+    "/api/forecast.{form}": None,
     "/api/evidence/verifier.html": None,
     "/api/sheets/{kind}.{form}": None,
     "/api/imports/{import_id}/passwords.csv": None,

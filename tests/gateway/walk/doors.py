@@ -456,6 +456,12 @@ RUNNING: dict[tuple[str, str], Access] = {
     ("GET", "/api/retention"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
     ("GET", "/api/retention.csv"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
     ("POST", "/api/retention/proof"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
+    ("GET", "/api/forecast"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
+    ("GET", "/api/forecast/days"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
+    ("GET", "/api/forecast/cameras/{camera_id}"): Access(
+        "somewhere", (Right.AUDIT, Right.CONFIGURE), allowed=ALLOWED | NOT_FOUND
+    ),
+    ("GET", "/api/forecast.{form}"): Access("somewhere", (Right.AUDIT, Right.CONFIGURE)),
     ("GET", "/api/system"): Access("county", Right.SYSTEM),
     ("GET", "/metrics"): Access("county", Right.SYSTEM),
     ("GET", "/healthz"): Access("public", allowed=frozenset({200, 503})),

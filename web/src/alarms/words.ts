@@ -1,6 +1,6 @@
 /** Alarms and events in words. */
 import type { Alarm, DeviceEvent } from '@/api/alarms'
-import { clockOffset } from '@/format'
+import { clockOffset, dateTime } from '@/format'
 import { hasWords, translate } from '@/locales'
 import { faultText } from '@/live/words'
 
@@ -30,6 +30,7 @@ function behind({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): string {
     return hasWords(of) ? translate(of) : ''
   }
   if (kind.startsWith('analysis_')) return analysisFault(detail['fault'])
+  if (isOfForecast(kind)) return typeof detail['when_us'] === 'number' ? translate('alarms.fullFrom', { at: dateTime(detail['when_us']) }) : ''
   if (typeof detail['offset_us'] === 'number') return translate('live.clockOff', { offset: clockOffset(detail['offset_us']) })
   const fault = typeof detail['fault'] === 'string' ? detail['fault'] : ''
   if (fault === '') return ''
@@ -37,6 +38,8 @@ function behind({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): string {
   const known = hasWords(ofPlatform) ? translate(ofPlatform) : fault
   return kind.startsWith('platform_') ? (known === fault ? faultText(fault, fault) : known) : faultText(fault, known)
 }
+
+const isOfForecast = (kind: Alarm['kind']): boolean => kind === 'storage_full_soon' || kind === 'footage_short'
 
 /** What the gateway says of analysis in few fixed words; a model's own message stays as it is. */
 function analysisFault(fault: unknown): string {
