@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cluster import supervisor
+from gateway.cluster import kept_process
 from gateway.cluster.interface import ProcessSpec
 from gateway.cluster.supervisor import LocalSupervisor
 from gateway.control.channel import ControlError
@@ -62,11 +62,11 @@ async def test_where_a_process_answers_is_recorded_once_the_writer_can(
                 raise ControlError("failed", "rows.write: OperationalError")
             self.written.append((operation, arguments["http_port"]))
 
-    monkeypatch.setattr(supervisor, "RECORD_AGAIN_S", 0)
+    monkeypatch.setattr(kept_process, "RECORD_AGAIN_S", 0)
     rows = Rows()
     running = LocalSupervisor(settings, rows, [ProcessSpec("shard", "shard-1", 0)])
     (child,) = running._children
     child.process = SimpleNamespace(pid=1)  # type: ignore[assignment]
     child.http_port = 8123
-    await running._record(child, 0)
+    await child.record(0)
     assert rows.written == [("processes.report", 8123)]
