@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 PAGES = ["wall", "playback", "evidence", "evidence/holds", "evidence/exports"]
-PAGES += ["cameras", "users", "audit", "retention", "system"]
+PAGES += ["cameras", "users", "audit", "retention", "forecast", "system"]
 SIZES = [(1366, 768), (1920, 1080), (390, 844), (3840, 2160)]
 
 

@@ -47,6 +47,7 @@ describe('alarms', () => {
   it('lead to where one acts on them', () => {
     expect(placeOf(alarm('a', { kind: 'review_overdue', detail: { request_id: 'req_1' } }))).toEqual({ name: 'search', params: { view: 'requests' }, query: { request: 'req_1' } })
     expect(placeOf(alarm('a', { kind: 'analysis_lagging' }))).toEqual({ name: 'analysis' })
+    expect(placeOf(alarm('a', { kind: 'storage_full_soon' }))).toEqual({ name: 'forecast' })
     expect(placeOf(alarm('a'))).toBeNull()
   })
 

@@ -54,6 +54,7 @@ function analysisFault(fault: unknown): string {
 /** Where to act on an alarm that is no camera's or device's own; null: nowhere else. */
 export function placeOf({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): { name: string; params?: Record<string, string>; query?: Record<string, string> } | null {
   if (kind.startsWith('analysis_')) return { name: 'analysis' }
+  if (isOfForecast(kind)) return { name: 'forecast' }
   if (typeof detail['request_id'] === 'string') return { name: 'search', params: { view: 'requests' }, query: { request: detail['request_id'] } }
   return null
 }

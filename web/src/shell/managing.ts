@@ -22,6 +22,7 @@ export const MANAGING: readonly ManagingPage[] = [
   { name: 'tokens', rights: ['users'], component: () => import('@/tokens/TokensPage.vue') },
   { name: 'audit', rights: ['audit'], component: () => import('@/audit/AuditPage.vue') },
   { name: 'retention', rights: ['audit', 'configure'], component: () => import('@/privacy/RetentionPage.vue') },
+  { name: 'forecast', rights: ['audit', 'configure'], component: () => import('@/forecast/ForecastPage.vue') },
   { name: 'system', rights: ['system'], component: () => import('@/system/SystemPage.vue') },
 ]
 

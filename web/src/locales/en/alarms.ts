@@ -33,7 +33,7 @@ export default {
   beneathMask: 'beneath a privacy mask: you may not see what it was',
   ofCase: 'case {number}',
   furtherMatches: 'further matches: {count}',
-  act: { standing_match: 'See it', review_overdue: 'Review', analysis_failed: 'Analysis', analysis_lagging: 'Analysis' },
+  act: { standing_match: 'See it', review_overdue: 'Review', analysis_failed: 'Analysis', analysis_lagging: 'Analysis', storage_full_soon: 'Forecast', footage_short: 'Forecast' },
   fullFrom: 'expected {at}',
   analysisFaults: { silent: 'the analysis process does not answer', failing: 'the model fails at pictures', dropping: 'pictures are dropped, and looked at from the recording later' },
   subject: 'Where',

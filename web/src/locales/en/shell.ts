@@ -16,6 +16,7 @@ export default {
   shift: 'Shift',
   account: 'My account',
   retention: 'Retention',
+  forecast: 'Storage forecast',
   evidence: 'Evidence',
   meetings: 'Meetings',
   audit: 'Audit',

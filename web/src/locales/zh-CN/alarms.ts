@@ -33,7 +33,7 @@ export default {
   beneathMask: '在隐私遮挡范围内，你无权查看详情',
   ofCase: '案件 {number}',
   furtherMatches: '此后又命中 {count} 次',
-  act: { standing_match: '查看命中', review_overdue: '去复核', analysis_failed: '查看目标分析', analysis_lagging: '查看目标分析' },
+  act: { standing_match: '查看命中', review_overdue: '去复核', analysis_failed: '查看目标分析', analysis_lagging: '查看目标分析', storage_full_soon: '查看存储预测', footage_short: '查看存储预测' },
   fullFrom: '预计 {at}',
   analysisFaults: { silent: '分析进程没有响应', failing: '模型分析画面出错', dropping: '正在丢弃画面，之后从录像补看' },
   subject: '对象',

@@ -17,6 +17,7 @@ export default {
   account: '我的账号',
   audit: '审计',
   retention: '保留与删除',
+  forecast: '存储预测',
   evidence: '案件证据',
   meetings: '会议',
   system: '系统',
