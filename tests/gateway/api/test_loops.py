@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.api import states, storage, sweep, withdrawal
+from gateway.settings import Settings
 
 
 def _withdrawing() -> Coroutine[Any, Any, None]:
@@ -26,7 +27,7 @@ def _following() -> Coroutine[Any, Any, None]:
 
 
 def _forecasting() -> Coroutine[Any, Any, None]:
-    return storage.StorageWatch(None, None, None).run()  # type: ignore[arg-type]
+    return storage.StorageWatch(Settings(), None, None).run()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
