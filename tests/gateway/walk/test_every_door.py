@@ -206,7 +206,7 @@ def _wrong_tickets(gateway: Gateway, camera: str, other: str, action: Action) ->
         yield _ticket(gateway, camera, action, session_id="ses_empty", start_us=None)
 
 
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(1200)
 async def test_nobody_gets_in_without_the_right_ticket(gateway: Gateway, data: Path) -> None:
     async def recorded() -> bool:
         return await gateway.recording() == 4

@@ -33,7 +33,7 @@ SHARD = "shard-1"
 def invited(participant_id: str, *, role: str = "site", floor_us: int | None = None) -> Invited:
     return Invited(
         participant_id, "site", participant_id, role, "connected", participant_id, None, "", None,
-        None, False, 0, True, None, False, floor_us, None, None, None,
+        None, 0, True, None, False, floor_us, None, None, None,
     )  # fmt: skip
 
 
