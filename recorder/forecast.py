@@ -108,9 +108,9 @@ async def read_use(connection: AsyncConnection, now_us: int) -> list[SourceUse]:
     )
     day, size = daily_usage.c.day, daily_usage.c.size_bytes
     recent = day >= today - RATE_DAYS
-    # A day in whose midst recording began says little.
     # PostgreSQL multiplies in the width of the column, which is that of days.
     day_us = sa.cast(day, sa.BigInteger) * sa.literal(DAY_US, sa.BigInteger)
+    # A day in whose midst recording began says little.
     began_before = sa.or_(firsts.c.first_us.is_(None), firsts.c.first_us <= day_us)
     whole = sa.and_(recent, day < today, began_before)
     rows = await connection.execute(
