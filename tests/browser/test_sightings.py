@@ -183,5 +183,5 @@ def test_it_fits_every_screen(
     page.locator(".card .picture").first.click()
     expect(page.get_by_role("dialog").locator("img.large")).to_be_visible()
     page.wait_for_load_state("networkidle")
-    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")
     page.screenshot(path=str(tmp_path / f"{locale}-{width}-details.png"))
