@@ -8,9 +8,13 @@ what it has confirmed survives a power cut. What differs on PostgreSQL is in
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sqlite3
+from functools import partial
 from typing import Any
 
+import aiosqlite
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -20,6 +24,19 @@ from gateway.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000
 READER_CONNECTIONS = 4
+_ROWS_AT_ONCE = 64
+
+
+class _Connection(aiosqlite.Connection):
+    """One whose thread is told to end only once.
+
+    SQLAlchemy stops a connection beside its being closed when whoever closes it is cancelled. Its
+    thread then ends before ``close`` tells it to, and nobody answers ``close``: the task waits for
+    ever, and so does the process that wants to end.
+    """
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        return super().stop() if self._running else None
 
 
 def create_writer_engine(settings: Settings) -> sa.Engine:
@@ -44,6 +61,7 @@ def create_reader_engine(settings: Settings) -> AsyncEngine:
         pool_size=READER_CONNECTIONS,
         max_overflow=READER_CONNECTIONS,
     )
+    sa.event.listen(engine.sync_engine, "do_connect", _connect_as_ours)
     sa.event.listen(engine.sync_engine, "connect", _prepare_reader)
     return engine
 
@@ -62,6 +80,17 @@ def _create_private_file(url: URL) -> None:
     if url.database and url.database != ":memory:":
         descriptor = os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600)
         os.close(descriptor)
+
+
+def _connect_as_ours(_: Any, __: Any, ___: Any, parameters: dict[str, Any]) -> None:
+    parameters["async_creator_fn"] = _new_connection
+
+
+def _new_connection(*arguments: Any, **parameters: Any) -> _Connection:
+    connection = _Connection(partial(sqlite3.connect, *arguments, **parameters), _ROWS_AT_ONCE)
+    # A query that runs on must not keep the process.
+    connection._thread.daemon = True
+    return connection
 
 
 def _execute(connection: Any, *statements: str) -> None:
