@@ -27,6 +27,7 @@ class RowGapLog:
 
     def __init__(self, rows: RowWriter) -> None:
         self._rows = rows
+        self._epochs: dict[str, int] = {}
         self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -50,6 +51,10 @@ class RowGapLog:
         """Wait until everything told so far is in its row."""
         await self._idle.wait()
 
+    def speak_under(self, source_id: str, epoch: int) -> None:
+        """From now on tell of this source under this epoch: it counts while the epoch does."""
+        self._epochs[source_id] = epoch
+
     def open_gap(
         self,
         source_id: str,
@@ -67,11 +72,17 @@ class RowGapLog:
             cause=str(cause),
             detail=detail,
             unless_open=unless_open,
+            epoch=self._epochs.get(source_id),
         )
 
     def close_gap(self, source_id: str, end_us: int) -> None:
         """See GapLog."""
-        self._put("recorder.close_gap", source_id=source_id, end_us=end_us)
+        self._put(
+            "recorder.close_gap",
+            source_id=source_id,
+            end_us=end_us,
+            epoch=self._epochs.get(source_id),
+        )
 
     def add_gap(
         self, source_id: str, start_us: int, end_us: int, cause: GapCause, detail: str

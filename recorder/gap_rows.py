@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from camera_adapters.stream import GapCause
 from recorder.rows import row_operation
-from recorder.tables import clock_offsets, gaps
+from recorder.tables import assignments, clock_offsets, gaps
 
 # Always the oldest goes: one row per source tells it all, more would outlive what they explain.
 _ONE_ROW_CAUSES = frozenset({GapCause.RETENTION.value})
@@ -25,10 +25,14 @@ def open_gap(
     cause: str,
     detail: str,
     unless_open: bool = False,
+    epoch: int | None = None,
 ) -> None:
     """From ``start_us`` on nothing comes, for this cause. Ends an open gap of another cause, or
-    with ``unless_open`` leaves it as it is.
+    with ``unless_open`` leaves it as it is. What is told under an ``epoch`` that is over changes
+    nothing: whoever holds the source now tells of its gaps.
     """
+    if _is_late(connection, source_id, epoch):
+        return
     for row in connection.execute(
         sa.select(gaps).where(gaps.c.source_id == source_id, gaps.c.end_us.is_(None))
     ).all():
@@ -47,8 +51,12 @@ def open_gap(
 
 
 @row_operation("recorder.close_gap")
-def close_gap(connection: sa.Connection, source_id: str, end_us: int) -> None:
-    """Footage comes again from ``end_us`` on: end whatever gap is open."""
+def close_gap(
+    connection: sa.Connection, source_id: str, end_us: int, epoch: int | None = None
+) -> None:
+    """Footage comes again from ``end_us`` on: end whatever gap is open. ``epoch``: as above."""
+    if _is_late(connection, source_id, epoch):
+        return
     for row in connection.execute(
         sa.select(gaps).where(gaps.c.source_id == source_id, gaps.c.end_us.is_(None))
     ).all():
@@ -112,6 +120,20 @@ def accept_clock(connection: sa.Connection, source_id: str, accepted_us: int) ->
         .where(clock_offsets.c.source_id == source_id, clock_offsets.c.accepted_us.is_(None))
         .values(accepted_us=accepted_us)
     )
+
+
+def _is_late(connection: sa.Connection, source_id: str, epoch: int | None) -> bool:
+    if epoch is None:
+        return False
+    row = connection.execute(
+        sa.select(assignments.c.owner, assignments.c.successor, assignments.c.epoch).where(
+            assignments.c.source_id == source_id
+        )
+    ).first()
+    if row is None or not row.owner:
+        return False  # nobody else tells of it
+    # While a source moves, its owner goes on under the epoch before the successor's.
+    return bool(epoch < row.epoch - (row.successor is not None))
 
 
 def _end(connection: sa.Connection, row: sa.Row[tuple[object, ...]], end_us: int) -> None:

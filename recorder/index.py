@@ -58,7 +58,13 @@ def assign(connection: sa.Connection, source_id: str, owner: str, now_us: int) -
         connection.execute(
             sa.update(assignments)
             .where(assignments.c.source_id == source_id)
-            .values(owner=owner, epoch=epoch, since_us=now_us)
+            .values(
+                owner=owner,
+                epoch=epoch,
+                since_us=now_us,
+                successor=None,
+                predecessor=row.owner or None,
+            )
         )
     return epoch
 

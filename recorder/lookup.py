@@ -13,7 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.segments import Run, Segment
-from recorder.tables import runs, segments
+from recorder.tables import assignments, runs, segments
+
+# So long after a source went to another owner the former one may have footage to store.
+PREDECESSOR_US = 120_000_000
 
 
 def run_from_row(row: sa.Row[Any]) -> Run:
@@ -27,6 +30,12 @@ def run_from_row(row: sa.Row[Any]) -> Run:
 def segment_from_row(row: sa.Row[Any]) -> Segment:
     """A Segment from a whole row of ``segments``."""
     return Segment(**row._mapping)
+
+
+def recent_predecessor(now_us: int) -> sa.ColumnElement[str | None]:
+    """Of ``assignments``: who held the source until a short while ago, else NULL."""
+    is_recent = assignments.c.since_us > now_us - PREDECESSOR_US
+    return sa.case((is_recent, assignments.c.predecessor), else_=None)
 
 
 async def find_run(connection: AsyncConnection, run_id: str) -> Run | None:

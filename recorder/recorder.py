@@ -134,6 +134,7 @@ class Recorder:
         for file in self.spool.files_of(source.id):
             last_end_us = max(last_end_us or 0, file.enqueued_end_us)
             last_ordinal = max(last_ordinal, file.header.run.ordinal)
+        self.gaps.speak_under(source.id, source.epoch)
         writer = SegmentWriter(
             source,
             self.spool,

@@ -42,6 +42,11 @@ assignments = sa.Table(
     sa.Column("owner", sa.Text, nullable=False),  # the name of a shard
     sa.Column("epoch", sa.BigInteger, nullable=False),  # grows with each change of owner
     sa.Column("since_us", sa.BigInteger, nullable=False),
+    # The shard that the source is moving to. It records already, under ``epoch``; the owner goes on
+    # under the epoch before, until the successor is seen to record.
+    sa.Column("successor", sa.Text, nullable=True),
+    # Who held it before: for a while it has footage that is not in the index yet.
+    sa.Column("predecessor", sa.Text, nullable=True),
     sa.Index("ix_assignments_owner", "owner"),
 )
 

@@ -13,7 +13,9 @@ from gateway.cluster.interface import SUPERVISOR
 from gateway.cluster.peers import peer_client
 from gateway.control.channel import ControlClient, ControlError
 from gateway.database.tables import processes
+from gateway.identifiers import now_us
 from gateway.settings import Settings
+from recorder.lookup import recent_predecessor
 from recorder.tables import assignments
 
 _CACHE_S = 1.0
@@ -76,6 +78,19 @@ class Processes:
                 sa.select(assignments.c.owner).where(assignments.c.source_id == f"{camera_id}/main")
             )
         return owner or None
+
+    async def holders_of(self, camera_id: str) -> tuple[str | None, str | None]:
+        """The shard that owns a camera now, and the one before it, while that may have footage
+        that is not in the index yet.
+        """
+        async with self._reader.connect() as connection:
+            found = await connection.execute(
+                sa.select(assignments.c.owner, recent_predecessor(now_us())).where(
+                    assignments.c.source_id == f"{camera_id}/main"
+                )
+            )
+            row = found.one_or_none()
+        return (None, None) if row is None else (row[0] or None, row[1])
 
     async def statuses(self) -> dict[str, dict[str, Any] | None]:
         """``process.status`` of every process; None of those that do not answer."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import uuid
 from typing import Any
 
 import structlog
 
 from gateway.cluster.interface import SUPERVISOR, Cluster, StartError
+from gateway.cluster.leading import Leadership
 from gateway.cluster.peers import peer_client
-from gateway.cluster.placement import Reconciler
+from gateway.cluster.reconciler import PLACEMENT, Reconciler
 from gateway.cluster.supervisor import LocalSupervisor, local_processes
-from gateway.control.channel import ControlServer, control_path
+from gateway.control.channel import ControlClient, ControlServer, control_path
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
 from gateway.people.passwords import hash_password, one_time_password
@@ -67,12 +69,15 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
     node = None if alone else settings.cluster.node_name
     await rows.write("processes.keep_only", names=names, node=node)
     reader = create_reader_engine(settings)
-    shards = {
-        spec.name: peer_client(settings, secret, reader, spec.name)
-        for spec in local_processes(settings)
-        if spec.kind == "shard"
-    }
-    reconciler = Reconciler(reader, rows, shards)
+
+    def connect(shard: str) -> ControlClient:
+        # Short: a shard that does not answer reads its rows when it is back.
+        return peer_client(settings, secret, reader, shard, call_timeout_s=2, connect_timeout_s=1)
+
+    def restarting() -> set[str]:
+        return {one.name for one in cluster.status() if one.state in ("starting", "waiting")}
+
+    reconciler = Reconciler(reader, rows if alone else None, connect, restarting=restarting)
 
     async def reconcile() -> None:
         reconciler.wake()
@@ -95,15 +100,19 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
         {"cluster.reconcile": reconcile, "cluster.status": status},
     )
     await server.start()
-    running = asyncio.create_task(reconciler.run())
+    running = [asyncio.create_task(reconciler.run())]
+    if not alone:
+        holder = f"{settings.cluster.node_name} {uuid.uuid4().hex}"
+        leadership = Leadership(reader, rows, PLACEMENT, holder)
+        running.append(asyncio.create_task(leadership.run(reconciler.lead)))
     try:
         yield
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await server.close()
-        for client in shards.values():
-            await client.close()
+        await reconciler.close()
         await reader.dispose()
 
 

@@ -14,6 +14,7 @@ from gateway.database.analysis_tables import analysis_stretches as analysis_stre
 from gateway.database.audit_tables import audit_log as audit_log
 from gateway.database.cascade_tables import platform_codes as platform_codes
 from gateway.database.cascade_tables import platform_shares as platform_shares
+from gateway.database.cluster_tables import shards as shards
 from gateway.database.fetch_tables import backfills as backfills
 from gateway.database.gb28181_tables import gb28181_dialogs as gb28181_dialogs
 from gateway.database.grant_tables import camera_places as camera_places

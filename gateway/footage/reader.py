@@ -20,8 +20,8 @@ from camera_adapters.stream import Track
 from gateway.control.channel import ControlError
 from gateway.footage.footage_ids import is_meeting, own_source_id
 from recorder.fmp4.reader import read_tracks
-from recorder.intervals import subtract
-from recorder.lookup import find_runs, find_segment, segments_between
+from recorder.intervals import longest, subtract
+from recorder.lookup import find_runs, find_segment, recent_predecessor, segments_between
 from recorder.segments import Fragment, Run, Segment
 from recorder.stores import Store
 from recorder.tables import DELETING, assignments, sources
@@ -66,11 +66,14 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source of a camera's footage, and the shard that owns it now."""
+    """One source of a camera's footage, the shard that owns it now, and the one before it, while
+    that may have footage that is not in the index yet.
+    """
 
     id: str
     kind: str
     owner: str | None
+    predecessor: str | None = None
 
 
 class FootageReader:
@@ -101,14 +104,19 @@ class FootageReader:
             else (sources.c.camera_id == camera_id, sources.c.variant == variant)
         )
         statement = (
-            sa.select(sources.c.id, sources.c.kind, assignments.c.owner)
+            sa.select(
+                sources.c.id,
+                sources.c.kind,
+                assignments.c.owner,
+                recent_predecessor(time.time_ns() // 1000),
+            )
             .join_from(sources, assignments, assignments.c.source_id == sources.c.id, isouter=True)
             .where(*whose)
             .order_by(sources.c.id != own, sources.c.created_us, sources.c.id)
         )
         async with self._engine.connect() as connection:
             rows = await connection.execute(statement)
-            found = [Source(row.id, row.kind, row.owner) for row in rows]
+            found = [Source(*row) for row in rows]
         if len(self._sources) > SEGMENTS_KEPT:
             self._sources.clear()
         self._sources[camera_id, variant] = (time.monotonic() + SOURCES_KEPT_S, found)
@@ -255,7 +263,7 @@ class FootageReader:
                 continue
             if segment.effective_start_us < end_us and (segment.effective_end_us or 0) > start_us:
                 found.append(item)
-        return found
+        return settled(found, [item.segment for item in opened])
 
     async def _find_segment(self, camera_id: str, variant: str, segment_id: str) -> Located:
         for _ in range(2):  # it may move from the spool into the store between the two looks
@@ -300,17 +308,22 @@ class FootageReader:
     # ---- what shards still hold
 
     async def _open_segments(self, source: Source) -> list[Located]:
-        """What the owner has not stored yet; nothing when it does not answer (the rest plays)."""
-        if not source.owner or self._away_until.get(source.owner, 0.0) > time.monotonic():
+        """What its holders have not stored yet; nothing of one that does not answer (the rest
+        plays).
+        """
+        names = dict.fromkeys(one for one in (source.predecessor, source.owner) if one)
+        found = await asyncio.gather(*(self._open_on(name, source.id) for name in names))
+        return [located for one in found for located in one]
+
+    async def _open_on(self, shard: str, source_id: str) -> list[Located]:
+        if self._away_until.get(shard, 0.0) > time.monotonic():
             return []
         try:
             async with asyncio.timeout(OPEN_SEGMENTS_TIMEOUT_S):
-                answer = await self._shards.call(
-                    source.owner, "spool.open_segments", source_id=source.id
-                )
+                answer = await self._shards.call(shard, "spool.open_segments", source_id=source_id)
         except (ControlError, ConnectionError, TimeoutError):
             # Stored footage shall not wait, request after request, for a shard that restarts.
-            self._away_until[source.owner] = time.monotonic() + AWAY_S
+            self._away_until[shard] = time.monotonic() + AWAY_S
             return []
         for message in answer["runs"]:
             self._keep_run(Run.from_message(message))
@@ -319,7 +332,7 @@ class FootageReader:
             segment = Segment.from_message(message)
             run = self._runs.get(segment.run_id)
             if run is not None:
-                located.append(Located(segment, run, source.owner, segment.fragments()))
+                located.append(Located(segment, run, shard, segment.fragments()))
         return located
 
     async def _read_spool(self, located: Located, offset: int, length: int) -> bytes:
@@ -349,6 +362,28 @@ class FootageReader:
 
 def _effective(segment: Segment) -> tuple[int, int]:
     return segment.effective_start_us or 0, segment.effective_end_us or 0
+
+
+def settled(items: list[Located], opened: Sequence[Segment]) -> list[Located]:
+    """Each moment once, as the index will have it: the higher epoch wins, then the later run."""
+    if not opened:
+        return items
+    first_us = min(one.effective_start_us or 0 for one in opened)
+    kept = [item for item in items if _effective(item.segment)[1] <= first_us]
+    open_to_dispute = [item for item in items if _effective(item.segment)[1] > first_us]
+    open_to_dispute.sort(key=lambda one: (one.segment.epoch, one.segment.ordinal), reverse=True)
+    taken: list[tuple[int, int]] = []
+    for item in open_to_dispute:
+        whole = _effective(item.segment)
+        left = longest(subtract(whole, taken))
+        if left is None:
+            continue
+        taken.append(left)
+        if left != whole:
+            segment = replace(item.segment, effective_start_us=left[0], effective_end_us=left[1])
+            item = replace(item, segment=segment)
+        kept.append(item)
+    return sorted(kept, key=lambda one: one.segment.effective_start_us or 0)
 
 
 def _uncovered(item: Located, covered: Sequence[tuple[int, int]]) -> list[Located]:

@@ -21,11 +21,16 @@ class ClusterSettings(Section):
     ``advertise_address`` is where the other machines reach it, ``control_ports`` (``7400-7499``)
     the TCP ports of its processes' control channels; empty: any that are free. Of ``signalling``
     and ``analysis`` there is one in a cluster: switch them off on all machines but one.
+
+    ``shard_mbps`` is what one media shard takes in, in Mbit/s. ``networks`` (``10.1.0.0/16``) are
+    those in which this machine reaches cameras; empty: all.
     """
 
     node: str = Field(default="", pattern=rf"^([a-z0-9]([a-z0-9-]{{0,{NODE_CHARACTERS - 1}}}))?$")
     listen_address: str | None = None
     advertise_address: str | None = None
+    networks: list[str] = Field(default=[])
+    shard_mbps: float = Field(default=400.0, gt=0)
     signalling: bool = True
     analysis: bool = True
     control_ports: str = Field(default="", pattern=r"^(\d{1,5}-\d{1,5})?$")
@@ -34,6 +39,11 @@ class ClusterSettings(Section):
     @classmethod
     def _is_address(cls, address: str | None) -> str | None:
         return None if address is None else str(ipaddress.ip_address(address))
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, networks: list[str]) -> list[str]:
+        return [str(ipaddress.ip_network(network)) for network in networks]
 
     @field_validator("control_ports")
     @classmethod

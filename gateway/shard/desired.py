@@ -88,6 +88,10 @@ class DesiredReader:
             permitted = await self._read_restreams(connection)
             return Desired(self._sources, permitted, await self._read_masks(connection))
 
+    def _holds(self) -> sa.ColumnElement[bool]:
+        # A successor holds a source before its predecessor lets go.
+        return sa.or_(assignments.c.owner == self._owner, assignments.c.successor == self._owner)
+
     async def _read_stamp(self, connection: AsyncConnection) -> object:
         owned = await connection.execute(
             sa.select(
@@ -96,7 +100,7 @@ class DesiredReader:
                 sum_of_times(assignments.c.since_us),
             )
             .join(sources, sources.c.id == assignments.c.source_id)
-            .where(assignments.c.owner == self._owner, sources.c.kind == "camera")
+            .where(self._holds(), sources.c.kind == "camera")
         )
         configured = await connection.execute(
             sa.select(
@@ -112,6 +116,8 @@ class DesiredReader:
             sa.select(
                 assignments.c.source_id,
                 assignments.c.epoch,
+                assignments.c.owner,
+                assignments.c.successor,
                 cameras.c.id,
                 cameras.c.main_url,
                 cameras.c.sub_url,
@@ -124,7 +130,7 @@ class DesiredReader:
             .join(sources, sources.c.id == assignments.c.source_id)
             .join(cameras, cameras.c.id == sources.c.camera_id)
             .where(
-                assignments.c.owner == self._owner,
+                self._holds(),
                 sources.c.kind == "camera",
                 cameras.c.enabled,
                 cameras.c.deleted_us.is_(None),
@@ -132,7 +138,7 @@ class DesiredReader:
         )
         found: dict[str, DesiredSource] = {}
         for number, row in enumerate(rows, start=1):
-            source = _source(row, self._secret)
+            source = _source(row, self._owner, self._secret)
             if source is not None:
                 found[source.source_id] = source
             if number % _ROWS_AT_ONCE == 0:
@@ -169,7 +175,7 @@ class DesiredReader:
         }
 
 
-def _source(row: Any, secret: bytes) -> DesiredSource | None:
+def _source(row: Any, holder: str, secret: bytes) -> DesiredSource | None:
     variant = Variant(row.source_id.rpartition("/")[2])
     url = row.main_url if variant is Variant.MAIN else row.sub_url
     if not url:
@@ -190,6 +196,7 @@ def _source(row: Any, secret: bytes) -> DesiredSource | None:
         password=password,
         transport=row.transport,
         recorded=variant is Variant.MAIN and row.record == "continuous",
-        epoch=row.epoch,
+        # While a source moves, the epoch is its successor's.
+        epoch=row.epoch if row.successor in (None, holder) else row.epoch - 1,
         platform_id=row.platform_id,
     )

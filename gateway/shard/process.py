@@ -23,6 +23,7 @@ from camera_adapters.webrtc.output import WebRtcOutput
 from gateway.audit import AuditRecord, append
 from gateway.audit.watching import WatchedLog
 from gateway.cluster.child import ConfigurationError
+from gateway.cluster.heartbeat import Heartbeat
 from gateway.cluster.interface import number_of
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.cluster.peers import peer_client
@@ -118,7 +119,10 @@ class ShardProcess:
         """Run until told to stop. Raises ConfigurationError."""
         async with contextlib.AsyncExitStack() as stack:
             port = await self._start(stack)
-            loops = [self._reconcile_for_ever(), self._turn_for_ever(), self._watched.run()]
+            heartbeat = Heartbeat(self._settings, self._rows, self._name)
+            await heartbeat.beat()
+            loops = [self._reconcile_for_ever(), self._turn_for_ever()]
+            loops += [self._watched.run(), heartbeat.run()]
             if self._number == 1:
                 keeping = Housekeeping(self._settings, self._reader, self._rows, self._store)
                 loops.append(keeping.run())

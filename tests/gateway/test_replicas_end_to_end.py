@@ -22,7 +22,7 @@ import pytest
 import gateway.demo
 from gateway.api.access import SESSION_COOKIE
 from gateway.cluster import supervisor as supervisor_module
-from gateway.cluster.placement import Reconciler
+from gateway.cluster.reconciler import Reconciler
 from gateway.cluster.supervisor import LocalSupervisor, local_processes
 from gateway.commands.nginx_config import nginx_folder, watch_config
 from gateway.control.channel import ControlClient, control_path
@@ -122,7 +122,7 @@ async def place(
     supervisor = LocalSupervisor(settings, rows, specs)
     reader = create_reader_engine(settings)
     shard = ControlClient(control_path(settings, "shard-1"), cluster_secret(settings))
-    reconciler = Reconciler(reader, rows, {"shard-1": shard})
+    reconciler = Reconciler(reader, rows, lambda _: shard)
     folder = nginx_folder(settings)
     config = folder / "nginx.conf"
     said: list[str] = []

@@ -286,6 +286,27 @@ def test_gaps_open_close_and_change_their_cause(connection: sa.Connection) -> No
     assert gaps_of(connection) == [(100, 200, "camera_offline"), (200, 300, "camera_refused")]
 
 
+def test_a_former_owner_tells_of_no_gap_any_more(connection: sa.Connection) -> None:
+    index.assign(connection, "cam/main", "shard-1", NOW)
+    gap_rows.open_gap(connection, "cam/main", 100, "camera_offline", "-", epoch=1)
+    index.assign(connection, "cam/main", "shard-2", NOW)
+    gap_rows.close_gap(connection, "cam/main", 200, epoch=1)
+    gap_rows.close_gap(connection, "cam/main", 300, epoch=2)
+    gap_rows.open_gap(connection, "cam/main", 400, "not_scheduled", "moved", epoch=1)
+    assert gaps_of(connection) == [(100, 300, "camera_offline")]
+    index.assign(connection, "cam/main", "", NOW)
+    gap_rows.open_gap(connection, "cam/main", 500, "not_scheduled", "switched off", epoch=2)
+    assert gaps_of(connection)[1:] == [(500, None, "not_scheduled")]
+
+
+def test_while_a_source_moves_its_owner_and_its_successor_tell(connection: sa.Connection) -> None:
+    index.assign(connection, "cam/main", "shard-1", NOW)
+    connection.execute(sa.update(assignments).values(successor="shard-2", epoch=2))
+    gap_rows.open_gap(connection, "cam/main", 100, "camera_offline", "-", epoch=1)
+    gap_rows.close_gap(connection, "cam/main", 200, epoch=2)
+    assert gaps_of(connection) == [(100, 200, "camera_offline")]
+
+
 def test_gaps_that_go_on_are_one(connection: sa.Connection) -> None:
     for start in range(0, 100, 10):
         gap_rows.add_gap(connection, "cam/main", start, start + 10, "disk_slow", "slow")

@@ -16,7 +16,7 @@ from gateway.footage.playback_index import (
     keyframes_in,
     page_of,
 )
-from gateway.footage.reader import Located
+from gateway.footage.reader import Located, settled
 from recorder import gop_index
 from recorder.gop_index import FragmentEntry
 from recorder.segments import Run, Segment
@@ -42,6 +42,53 @@ def segment(number: int, start_us: int, lengths: list[tuple[int, bool]], clip: i
         "stored", False,
     )  # fmt: skip
     return Located(made, RUN, None, made.fragments())
+
+
+def held(number: int, epoch: int, start_us: int, end_us: int, state: str) -> Located:
+    made = Segment(
+        f"seg{number}", "cam/main", "run", epoch, number, start_us, end_us,
+        start_us, end_us, 0, "key", 100, 50, b"", b"", state, False,
+    )  # type: ignore[arg-type]  # fmt: skip
+    return Located(made, RUN, "shard-1" if state == "open" else None, [])
+
+
+def shown(items: list[Located]) -> list[tuple[str, int | None, int | None]]:
+    return [
+        (one.segment.id, one.segment.effective_start_us, one.segment.effective_end_us)
+        for one in items
+    ]
+
+
+def test_what_two_shards_hold_while_a_camera_moves_is_shown_once() -> None:
+    items = [
+        held(1, 1, 0, 60, "stored"),
+        held(2, 1, 60, 110, "open"),
+        held(3, 2, 100, 130, "open"),
+    ]
+    opened = [one.segment for one in items if one.segment.state == "open"]
+    assert shown(settled(items, opened)) == [("seg1", 0, 60), ("seg2", 60, 100), ("seg3", 100, 130)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.integers(0, 50), st.integers(1, 30)), max_size=6),
+    st.integers(1, 6),
+)
+def test_no_moment_is_shown_twice_and_the_newest_epoch_whole(
+    facts: list[tuple[int, int, int]], stored: int
+) -> None:
+    # What is stored never overlaps: here it comes before everything that is open.
+    items = [held(n, 1, 10 * n - 100, 10 * n - 90, "stored") for n in range(stored)]
+    first = len(items)
+    for number, (epoch, start_us, length_us) in enumerate(facts, start=first):
+        items.append(held(number, epoch, start_us, start_us + length_us, "open"))
+    opened = [one.segment for one in items[first:]]
+    found = settled(items, opened)
+    ends = [one.segment.effective_end_us or 0 for one in found]
+    starts = [one.segment.effective_start_us or 0 for one in found]
+    assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
+    if opened:
+        best = max(opened, key=lambda one: (one.epoch, one.ordinal))
+        assert (best.id, best.start_us, best.end_us) in shown(found)
 
 
 @st.composite

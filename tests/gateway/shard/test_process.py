@@ -19,7 +19,7 @@ import pytest
 import websockets
 
 import gateway.demo
-from gateway.cluster.placement import Reconciler
+from gateway.cluster.reconciler import Reconciler
 from gateway.cluster.supervisor import LocalSupervisor, local_processes
 from gateway.control.channel import ControlClient, control_path
 from gateway.database.engine import create_reader_engine
@@ -124,7 +124,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Gateway]:
         "sub_url": cameras.url("gate/sub"),
     }
     await rows.write("demo.register", area_name="area", demo=[camera])
-    reconciler = Reconciler(reader, rows, {SHARD: shard})
+    reconciler = Reconciler(reader, rows, lambda _: shard)
     reconciling = asyncio.create_task(reconciler.run())
     database = sqlite3.connect(tmp_path / "gridsight.db")
     yield Gateway(settings, supervisor, shard, cameras, database, TicketSigner(secret))
