@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 BEAT_INTERVAL_S = 1.0
 # With a second for looking and one for connecting, a frozen machine's cameras are elsewhere in 8 s.
 LEASE_S = 5.0
-# How long a process is waited for that its supervisor is just starting again.
+# How long a process is waited for that its supervisor is just starting again, or that stands alone.
 RESTART_GRACE_S = 15.0
 
 
@@ -25,7 +25,7 @@ class Pulse:
         self._looked_s: float | None = None
 
     def observe(
-        self, beats: Mapping[str, int], at_s: float, restarting: Collection[str] = ()
+        self, beats: Mapping[str, int], at_s: float, awaited: Collection[str] = ()
     ) -> set[str]:
         """The names that live, at a moment of a steady clock. One that is new lives."""
         changed = {name for name, beat in beats.items() if self._beats.get(name) != beat}
@@ -42,5 +42,5 @@ class Pulse:
         return {
             name
             for name in beats
-            if self._silence_s.get(name, 0.0) < (RESTART_GRACE_S if name in restarting else LEASE_S)
+            if self._silence_s.get(name, 0.0) < (RESTART_GRACE_S if name in awaited else LEASE_S)
         }

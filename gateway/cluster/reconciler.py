@@ -52,8 +52,8 @@ class _Move:
 
 class Reconciler:
     """``connect`` gives the control channel of a shard. ``rows`` is None where several machines
-    run: this one then only watches, but for the time that :meth:`lead` takes. ``restarting`` tells
-    which shards are just being started again here.
+    run: this one then only watches, but for the time that :meth:`lead` takes. ``awaited`` tells
+    which shards are given more time, since their supervisor is just starting them again.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Reconciler:
         rows: RowWriter | None,
         connect: Callable[[str], ControlClient],
         *,
-        restarting: Callable[[], Collection[str]] = tuple,
+        awaited: Callable[[], Collection[str]] = tuple,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reader = reader
         self._rows = rows
         self._connect = connect
-        self._restarting = restarting
+        self._awaited = awaited
         self._clock = clock
         self._clients: dict[str, ControlClient] = {}
         self._pulse = Pulse()
@@ -107,7 +107,7 @@ class Reconciler:
         now_s = self._clock()
         known = await self._look()
         living = self._pulse.observe(
-            {shard.name: beat for shard, beat in known.items()}, now_s, self._restarting()
+            {shard.name: beat for shard, beat in known.items()}, now_s, self._awaited()
         )
         changed = living != self._living
         if changed and self._living:

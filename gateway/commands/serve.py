@@ -74,10 +74,14 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
         # Short: a shard that does not answer reads its rows when it is back.
         return peer_client(settings, secret, reader, shard, call_timeout_s=2, connect_timeout_s=1)
 
-    def restarting() -> set[str]:
-        return {one.name for one in cluster.status() if one.state in ("starting", "waiting")}
+    def awaited() -> set[str]:
+        # Alone, a shard that is silent and runs has too much to do: its cameras would be too much
+        # for its neighbours as well.
+        return {
+            one.name for one in cluster.status() if alone or one.state in ("starting", "waiting")
+        }
 
-    reconciler = Reconciler(reader, rows if alone else None, connect, restarting=restarting)
+    reconciler = Reconciler(reader, rows if alone else None, connect, awaited=awaited)
 
     async def reconcile() -> None:
         reconciler.wake()

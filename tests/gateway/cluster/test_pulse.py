@@ -41,10 +41,10 @@ def test_one_that_is_being_started_again_is_waited_for_longer_but_not_for_ever()
     pulse = Pulse()
     living: set[str] = set()
     for number in range(ROUNDS):
-        living = pulse.observe({"a": number, "b": 1}, number, restarting={"b"})
+        living = pulse.observe({"a": number, "b": 1}, number, awaited={"b"})
     assert living == {"a", "b"}
     for number in range(ROUNDS, ROUNDS + int(RESTART_GRACE_S)):
-        living = pulse.observe({"a": number, "b": 1}, number, restarting={"b"})
+        living = pulse.observe({"a": number, "b": 1}, number, awaited={"b"})
     assert living == {"a"}
 
 
