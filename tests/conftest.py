@@ -9,12 +9,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.distribution import pytest_xdist_make_scheduler  # noqa: F401  # a hook
 from tests.last_resort import (  # noqa: F401  # hooks
     pytest_configure,
     pytest_runtest_protocol,
     pytest_runtest_setup,
     pytest_unconfigure,
-    pytest_xdist_make_scheduler,
 )
 from tests.peers.ceph_rgw import ceph_rgw  # noqa: F401  # a fixture
 from tests.peers.postgresql import (  # noqa: F401  # fixtures, and a hook

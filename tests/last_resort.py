@@ -18,33 +18,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 # What cleaning up may take behind the limit.
 PATIENCE_S = 90
 
 _ENDED = "PYTEST_ENDED_TESTS"
 _standard_error = pytest.StashKey[int]()
-
-
-class Files(LoadFileScheduling):  # type: ignore[misc]
-    """Tests by files, as ``--dist loadfile`` hands them out, that go on when a process has ended.
-
-    The original hands out the ended one's finished files again, as if there were something to do in
-    them: whoever is given one waits for ever.
-    """
-
-    def remove_node(self, node: object) -> str | None:
-        """See the original; a finished file stays finished."""
-        files = self.assigned_work[node]
-        for name in [name for name, tests in files.items() if all(tests.values())]:
-            del files[name]
-        crashed: str | None = super().remove_node(node)
-        return crashed
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Files | None:
-    return Files(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.identifiers import now_us
 from gateway.settings import Settings
 from recorder.retention import DAY_US
 from tests.browser.conftest import Console
+from tests.browser.screens import DESK, LARGE_DESK, TELEPHONE, WALL, on_screens
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -73,7 +75,6 @@ async def keep_days(console: Console, cameras: list[dict[str, Any]]) -> None:
         ("en", "Storage forecast", "too short", "Kept"),
     ],
 )
-@pytest.mark.parametrize("size", [(1366, 768), (390, 844)])
 def test_it_says_when_the_store_is_full_who_is_short_and_why(
     console: Console,
     cameras: list[dict[str, Any]],
@@ -82,12 +83,12 @@ def test_it_says_when_the_store_is_full_who_is_short_and_why(
     title: str,
     short: str,
     kept: str,
-    size: tuple[int, int],
+    tmp_path: Path,
 ) -> None:
     # This thread's loop is Playwright's.
     with ThreadPoolExecutor(1) as aside:
         aside.submit(asyncio.run, keep_days(console, cameras)).result()
-    page = new_page(locale=locale, viewport={"width": size[0], "height": size[1]})
+    page = new_page(locale=locale)
     page.goto("/forecast")
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     # The trend is drawn: its lines, and a bar for each day on which somebody was short.
@@ -100,8 +101,8 @@ def test_it_says_when_the_store_is_full_who_is_short_and_why(
     expect(rows.first).to_contain_text(short)
     expect(page.locator(".risen li")).to_have_count(1)
     expect(page.locator(".risen")).to_contain_text(cameras[1]["name"])
-    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert wide <= 0
+    for width in on_screens(page, DESK, LARGE_DESK, WALL, TELEPHONE):
+        page.screenshot(path=str(tmp_path / f"{locale}-{width}.png"))
     # One camera, day by day.
     rows.first.get_by_role("button").click()
     dialog = page.get_by_role("dialog")
