@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ _log = structlog.get_logger(__name__)
 WIDTH = 640
 # A site that was not looked at has to begin to send first: most of the time is waiting.
 _AT_ONCE = 32
+# A first picture may be late by a line that is just being joined, or a transcoder that restarts.
+_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ async def keep_pictures(
     async def one(sitter: Sitter) -> bool:
         async with places:
             try:
-                jpeg, at_us = await picture(services, shard, meeting_id, sitter, viewer)
+                jpeg, at_us = await _picture_at_last(services, shard, meeting_id, sitter, viewer)
                 folder = f"{STORE_PREFIX}{meeting_id}/{roll_call_id}"
                 key = f"{folder}/{sitter.participant_id}-{now_us()}.jpg"
                 store = services.storage.store
@@ -88,3 +91,12 @@ async def keep_pictures(
             return True
 
     return sum(await asyncio.gather(*(one(sitter) for sitter in sitters)))
+
+
+async def _picture_at_last(
+    services: Services, shard: str, meeting_id: str, sitter: Sitter, viewer: str
+) -> tuple[bytes, int]:
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(NoPicture):
+            return await picture(services, shard, meeting_id, sitter, viewer)
+    return await picture(services, shard, meeting_id, sitter, viewer)

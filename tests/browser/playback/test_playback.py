@@ -89,7 +89,10 @@ def opened(page: Page, gateway: Any) -> Callable[..., Awaitable[None]]:
     async def open_page(camera_ids: list[str], at_us: int, *, paused: bool = True) -> None:
         await page.add_init_script(PROBES)
         await page.goto(f"{gateway.url}/playback?camera={','.join(camera_ids)}&at={at_us}")
-        await page.wait_for_function("(count) => probe.ready(count)", arg=len(camera_ids))
+        # What is transcoded begins with a process that starts, beside other tests.
+        await page.wait_for_function(
+            "(count) => probe.ready(count)", arg=len(camera_ids), timeout=90_000
+        )
         if paused:
             await page.keyboard.press("k")
             await page.wait_for_function("() => probe.group() === 'paused'")
