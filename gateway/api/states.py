@@ -16,6 +16,7 @@ from gateway.control.channel import ControlClient, ControlError
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
 from gateway.people.authorize import AreaPlace
+from gateway.shard.told import RELEASED
 
 _log = structlog.get_logger(__name__)
 
@@ -137,11 +138,26 @@ class CameraStates:
 
     def _take(self, shard: str, state: dict[str, Any]) -> None:
         camera_id, variant = state.pop("camera_id"), state.pop("variant")
+        if state["state"] == RELEASED:
+            self._release(shard, camera_id, variant)
+            return
         self._owners[camera_id] = shard
         self._states.setdefault(camera_id, {})[variant] = state
         if is_news(self._told.get((camera_id, variant)), state):
             self._told[camera_id, variant] = state
             self._tell(camera_id, variant, state)
+
+    def _release(self, shard: str, camera_id: str, variant: str) -> None:
+        # One that has moved may have been heard of from where it is now.
+        known = self._states.get(camera_id, {})
+        if self._owners.get(camera_id) != shard or variant not in known:
+            return
+        del known[variant]
+        self._told.pop((camera_id, variant), None)
+        if not known:
+            del self._states[camera_id], self._owners[camera_id]
+        idle = {"state": "idle", "since_us": now_us(), "recording": False, "viewers": 0}
+        self._tell(camera_id, variant, idle)
 
     def _lose(self, shard: str) -> None:
         lost = [camera_id for camera_id, owner in self._owners.items() if owner == shard]

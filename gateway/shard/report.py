@@ -11,6 +11,7 @@ from camera_adapters.stream import Variant
 from gateway.shard.feed import Feed
 from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
+from gateway.shard.told import RELEASED
 from gateway.shard.variant_state import derived_state, feed_state
 
 _GATHER_S = 0.1
@@ -60,23 +61,30 @@ class Report:
         watcher = _Watcher()
         self._watchers.add(watcher)
         try:
+            told: dict[tuple[str, Variant], dict[str, Any]] = {
+                (camera["camera_id"], Variant(variant)): state
+                for camera in await self.cameras()
+                for variant, state in camera["states"].items()
+            }
             yield {
                 "states": [
-                    {"camera_id": camera["camera_id"], "variant": variant, **state}
-                    for camera in await self.cameras()
-                    for variant, state in camera["states"].items()
+                    {"camera_id": camera_id, "variant": str(variant), **state}
+                    for (camera_id, variant), state in told.items()
                 ]
             }
-            told: dict[tuple[str, Variant], dict[str, Any]] = {}
             while True:
                 keys = await watcher.take()
                 viewers = self._sessions.viewers()
                 news = []
                 for camera_id, variant in keys:
                     state = self._state(camera_id, variant, viewers[camera_id, variant])
-                    if state is not None and told.get((camera_id, variant)) != state:
+                    if state is None and told.pop((camera_id, variant), None) is not None:
+                        state = {"state": RELEASED}
+                    elif state is not None and told.get((camera_id, variant)) != state:
                         told[camera_id, variant] = state
-                        news.append({"camera_id": camera_id, "variant": str(variant), **state})
+                    else:
+                        continue
+                    news.append({"camera_id": camera_id, "variant": str(variant), **state})
                 if news:
                     yield {"states": news}
         finally:

@@ -131,6 +131,7 @@ class MediaShard:
         feed = self.feeds.pop(source_id)
         self._stop_recording(feed, GapCause.NOT_SCHEDULED, "the camera is not held here any more")
         await feed.close()
+        self._on_state(feed)
 
     def _stop_recording(self, feed: Feed, cause: GapCause, detail: str) -> None:
         if feed.record(None) is not None:

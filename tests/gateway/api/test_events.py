@@ -14,6 +14,7 @@ from gateway.api.process import bind, serve_http
 from gateway.api.withdrawal import Withdrawal
 from gateway.control.channel import ControlServer, control_path
 from gateway.settings import ListenSettings, SignInSettings
+from gateway.shard.told import RELEASED
 from tests.gateway.api.accounts import configure
 from tests.gateway.api.conftest import County
 
@@ -91,6 +92,20 @@ async def test_only_changes_of_visible_cameras_are_told(
             county.camera,
             "live",
         )
+
+
+async def test_a_camera_that_its_shard_gives_away_is_idle_and_not_what_it_was(
+    county: County, shard: Shard, origin: str
+) -> None:
+    await county.user("clerk", "viewer", county.town)
+    async with aiohttp.ClientSession() as client:
+        socket = await connect(county, client, origin, "clerk")
+        for said, heard in (("live", "live"), (RELEASED, "idle"), ("live", "live")):
+            shard.say(county.camera, said)
+            while (await socket.receive_json(timeout=10))["state"] != heard:
+                pass
+            known = county.services.states.of(county.camera)
+            assert known == ({} if said == RELEASED else {"main": {"state": "live"}})
 
 
 async def test_who_must_have_an_authenticator_hears_nothing_before(
