@@ -11,7 +11,7 @@ a row has one effective range or none.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +36,7 @@ from recorder.tables import (
 
 _DAY_US = 86_400_000_000
 _NEIGHBOURS = 4
+_SOURCE_COLUMNS = ("id", "kind", "camera_id", "variant")
 _SEGMENT_COLUMNS = frozenset(column.name for column in segments.c)
 
 
@@ -76,17 +77,49 @@ def open_source(
     """Register the source, and tell where its footage stands: ``last_end_us``, ``last_ordinal``
     (None when there is none yet).
     """
-    _ensure_source(connection, source, now_us)
-    last_end_us = connection.execute(
+    return open_sources(connection, [source], now_us)[0]
+
+
+@row_operation("recorder.open_sources")
+def open_sources(
+    connection: sa.Connection, wanted: Sequence[Mapping[str, Any]], now_us: int
+) -> list[dict[str, int | None]]:
+    """:func:`open_source` of several, in their order; a few hundred at most."""
+    identifiers = [source["id"] for source in wanted]
+    known = set(
+        connection.execute(sa.select(sources.c.id).where(sources.c.id.in_(identifiers))).scalars()
+    )
+    new = {source["id"]: source for source in wanted if source["id"] not in known}
+    if new:
+        connection.execute(
+            sa.insert(sources),
+            [
+                {**{name: source[name] for name in _SOURCE_COLUMNS}, "created_us": now_us}
+                for source in new.values()
+            ],
+        )
+    # Of each source the newest row in an index, however much footage it has.
+    last_end_us = (
         sa.select(spans.c.end_us)
-        .where(spans.c.source_id == source["id"])
+        .where(spans.c.source_id == sources.c.id)
         .order_by(spans.c.start_us.desc())
         .limit(1)
-    ).scalar()
-    last_ordinal = connection.execute(
-        sa.select(sa.func.max(runs.c.ordinal)).where(runs.c.source_id == source["id"])
-    ).scalar()
-    return {"last_end_us": last_end_us, "last_ordinal": last_ordinal}
+        .scalar_subquery()
+    )
+    last_ordinal = (
+        sa.select(sa.func.max(runs.c.ordinal))
+        .where(runs.c.source_id == sources.c.id)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        sa.select(
+            sources.c.id, last_end_us.label("last_end_us"), last_ordinal.label("last_ordinal")
+        ).where(sources.c.id.in_(identifiers))
+    )
+    stand = {
+        row.id: {"last_end_us": row.last_end_us, "last_ordinal": row.last_ordinal} for row in rows
+    }
+    return [stand[identifier] for identifier in identifiers]
 
 
 @row_operation("recorder.add_segment")
@@ -232,15 +265,8 @@ def rebuild_derived(connection: sa.Connection, source_id: str) -> None:
 def _ensure_source(connection: sa.Connection, source: Mapping[str, Any], now_us: int) -> None:
     known = connection.execute(sa.select(sources.c.id).where(sources.c.id == source["id"])).scalar()
     if known is None:
-        connection.execute(
-            sa.insert(sources).values(
-                id=source["id"],
-                kind=source["kind"],
-                camera_id=source["camera_id"],
-                variant=source["variant"],
-                created_us=now_us,
-            )
-        )
+        columns = {name: source[name] for name in _SOURCE_COLUMNS}
+        connection.execute(sa.insert(sources).values(created_us=now_us, **columns))
 
 
 def _join_run(connection: sa.Connection, run: Mapping[str, Any]) -> None:

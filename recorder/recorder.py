@@ -18,11 +18,11 @@ import structlog
 from camera_adapters.stream import GapCause
 from recorder.gap_log import RowGapLog
 from recorder.hold_rows import HeldRange
-from recorder.index import source_message
 from recorder.recovery import RecoveryReport, recover_files
 from recorder.rows import RowWriter
 from recorder.segment_writer import SegmentWriter
 from recorder.segments import Run, Segment
+from recorder.source_openings import SourceOpenings
 from recorder.spool import Spool, SpoolConfig
 from recorder.spool_file import FileState, SpoolFile
 from recorder.spool_header import RecordedSource
@@ -72,7 +72,7 @@ class Recorder:
             concurrency=config.upload_concurrency,
             put_timeout_s=config.put_timeout_s,
         )
-        self._rows = rows
+        self._openings = SourceOpenings(rows)
         self._writers: dict[str, SegmentWriter] = {}
         self._copies: list[SegmentWriter] = []
 
@@ -107,6 +107,7 @@ class Recorder:
         self._writers.clear()
         for copy in self._copies:
             self.end_copy(copy)
+        await self._openings.close()
         await self.uploader.close()
         await self.gaps.close()
         await self.spool.close()
@@ -122,12 +123,7 @@ class Recorder:
             self.stop(source.id, GapCause.NOT_SCHEDULED, "recording was set up anew")
         last_end_us, last_ordinal = None, 0
         try:
-            async with asyncio.timeout(5):
-                known = await self._rows.write(
-                    "recorder.open_source",
-                    source=source_message(source),
-                    now_us=time.time_ns() // 1000,
-                )
+            known = await self._openings.open(source)
             last_end_us, last_ordinal = known["last_end_us"], known["last_ordinal"] or 0
         except (ConnectionError, TimeoutError) as error:
             _log.warning("recording starts without its index", source=source.id, error=str(error))
@@ -153,10 +149,7 @@ class Recorder:
         other footage of the source stands; what is missing in it is nobody's gap. End it by
         :meth:`end_copy`; the next stretch needs a new one. Raises ConnectionError, TimeoutError.
         """
-        async with asyncio.timeout(5):
-            known = await self._rows.write(
-                "recorder.open_source", source=source_message(source), now_us=time.time_ns() // 1000
-            )
+        known = await self._openings.open(source)
         last_ordinal = known["last_ordinal"] or 0
         for file in self.spool.files_of(source.id):
             last_ordinal = max(last_ordinal, file.header.run.ordinal)

@@ -265,6 +265,19 @@ def test_a_source_tells_where_it_stands(connection: sa.Connection) -> None:
     assert index.open_source(connection, SOURCE, NOW) == {"last_end_us": 60, "last_ordinal": 7}
 
 
+def test_several_sources_tell_where_they_stand_in_the_order_of_asking(
+    connection: sa.Connection,
+) -> None:
+    add(connection, "a", 0, 60, ordinal=7)
+    add(connection, "b", 100, 160, ordinal=9)
+    new = {**SOURCE, "id": "cam_2/main", "camera_id": "cam_2"}
+    nothing = {"last_end_us": None, "last_ordinal": None}
+    stands = {"last_end_us": 160, "last_ordinal": 9}
+    for _ in range(2):
+        assert index.open_sources(connection, [new, SOURCE], NOW) == [nothing, stands]
+    assert index.open_sources(connection, [], NOW) == []
+
+
 def test_rebuilding_gives_the_same(connection: sa.Connection) -> None:
     add(connection, "a", 0, 60)
     add(connection, "b", 60, 120)
