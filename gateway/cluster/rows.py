@@ -7,12 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from camera_adapters.stream import GapCause
+from gateway.cluster.unowned import place_unowned
 from gateway.database.tables import processes, shards
 from gateway.identifiers import now_us
 from recorder.gap_rows import open_gap
 from recorder.index import assign
 from recorder.rows import RowError, row_operation
-from recorder.tables import assignments, sources, spans
+from recorder.tables import assignments, spans
 
 
 @row_operation("processes.report")
@@ -90,9 +91,12 @@ def place(connection: sa.Connection, owners: dict[str, str | None]) -> list[str]
     A change of owner raises the epoch, so that late rows of the former owner are told apart; a
     successor has its own already. May be repeated.
     """
-    changed = []
     at_us = now_us()
+    changed = place_unowned(connection, owners, at_us)
+    placed = set(changed)
     for source_id, owner in owners.items():
+        if source_id in placed:
+            continue
         row = connection.execute(
             sa.select(assignments.c.owner, assignments.c.successor).where(
                 assignments.c.source_id == source_id
@@ -102,7 +106,6 @@ def place(connection: sa.Connection, owners: dict[str, str | None]) -> list[str]
         if former == (owner or ""):
             continue
         changed.append(source_id)
-        _ensure_source(connection, source_id, at_us)
         if row is not None and owner is not None and row.successor == owner:
             _succeed(connection, assignments.c.source_id == source_id, owner, at_us)
         else:
@@ -179,20 +182,4 @@ def _explain_taking_over(connection: sa.Connection, source_id: str, former: str)
             str(GapCause.HELD_ON_NODE),
             f"{former} is away: what it recorded last comes back with it",
             unless_open=True,
-        )
-
-
-def _ensure_source(connection: sa.Connection, source_id: str, at_us: int) -> None:
-    known = connection.execute(sa.select(sources.c.id).where(sources.c.id == source_id))
-    if known.one_or_none() is None:
-        camera_id, _, name = source_id.partition("/")
-        fetched = name in ("backfill", "borrowed")
-        connection.execute(
-            sa.insert(sources).values(
-                id=source_id,
-                kind=name if fetched else "camera",
-                camera_id=camera_id,
-                variant="main" if fetched else name,
-                created_us=at_us,
-            )
         )
