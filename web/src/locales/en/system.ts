@@ -1,6 +1,6 @@
 export default {
   title: 'System',
-  storage: 'Storage',
+  storage: 'Space',
   used: 'Used',
   free: 'Free',
   realDays: 'Really kept',
@@ -22,7 +22,7 @@ export default {
   version: 'Version',
   demo: 'Demo: the cameras replay sample footage',
   store: {
-    title: 'Store',
+    title: 'Where footage goes',
     works: 'It takes footage.',
     problem: 'The store does not take footage; it waits on the local disks.',
     offered: 'offered',

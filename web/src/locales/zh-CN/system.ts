@@ -1,6 +1,6 @@
 export default {
   title: '系统',
-  storage: '存储',
+  storage: '存储空间',
   used: '已用',
   free: '可用',
   realDays: '实际可保留',
@@ -22,7 +22,7 @@ export default {
   version: '版本',
   demo: '演示模式：摄像机为循环播放的样片',
   store: {
-    title: '录像存储',
+    title: '存储位置',
     works: '可正常写入录像。',
     problem: '存储无法写入录像，录像暂存于本地磁盘。',
     offered: '支持',
