@@ -35,5 +35,6 @@ export default defineConfig({
       '^/m/[^/]+/wh[ei]p': { target: gateway },
     },
   },
-  test: { environment: 'jsdom', include: ['src/**/*.test.ts'] },
+  // A document only for those who ask for one: it takes most of the time.
+  test: { environment: 'node', include: ['src/**/*.test.ts'] },
 })
