@@ -61,7 +61,6 @@ def overdue_bookmarks(default_days: int, at_us: int) -> sa.ColumnElement[bool]:
     """Of bookmarks joined with their cameras: those whose days are over, and whose footage is gone.
     What is held is still there, and its bookmarks stay with it.
     """
-    days = sa.func.coalesce(cameras.c.retention_days, default_days)
     ends_us = sa.func.coalesce(bookmarks.c.end_us, bookmarks.c.at_us)
     footage = sa.exists().where(
         sources.c.camera_id == bookmarks.c.camera_id,
@@ -69,14 +68,13 @@ def overdue_bookmarks(default_days: int, at_us: int) -> sa.ColumnElement[bool]:
         spans.c.start_us <= ends_us,
         spans.c.end_us > bookmarks.c.at_us,
     )
-    return sa.and_(ends_us < at_us - days * DAY_US, ~footage)
+    return sa.and_(ends_us < _kept_since(default_days, at_us), ~footage)
 
 
 def overdue_events(default_days: int, at_us: int) -> sa.ColumnElement[bool]:
     """Of events outer joined with their cameras: those whose days are over, and whose footage is
     gone. What is held is still there, and its events stay with it.
     """
-    days = sa.func.coalesce(cameras.c.retention_days, default_days)
     ends_us = sa.func.coalesce(device_events.c.end_us, device_events.c.begin_us)
     footage = sa.exists().where(
         sources.c.camera_id == device_events.c.camera_id,
@@ -87,6 +85,12 @@ def overdue_events(default_days: int, at_us: int) -> sa.ColumnElement[bool]:
     return sa.and_(
         # By time first, which is indexed; a camera's own days are rarely more than the default.
         device_events.c.begin_us < at_us - DAY_US,
-        ends_us < at_us - days * DAY_US,
+        ends_us < _kept_since(default_days, at_us),
         ~footage,
     )
+
+
+def _kept_since(default_days: int, at_us: int) -> sa.ColumnElement[int]:
+    # Days are a narrow column: PostgreSQL would reckon, and take the numbers, in its width.
+    days = sa.cast(sa.func.coalesce(cameras.c.retention_days, default_days), sa.BigInteger)
+    return sa.literal(at_us, sa.BigInteger) - days * sa.literal(DAY_US, sa.BigInteger)
