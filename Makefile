@@ -8,11 +8,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := .venv-extras
+RAY := .venv-ray
 CONSOLE := gateway/console/index.html
 LINTERS := tests/environment/linters/node_modules/.installed
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help run test test-extras check format console bench bench-quick soak clean
+.PHONY: help run test test-extras test-ray check format console bench bench-quick soak clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +27,9 @@ test: $(VENV)/.test tests/environment/.debian $(LINTERS) $(CONSOLE) check ## ins
 
 test-extras: $(EXTRAS)/.installed ## install gridsight[ultralytics] apart and test it
 	$(EXTRAS)/bin/pytest -m extras tests/search/detectors
+
+test-ray: $(RAY)/.installed ## install gridsight[ray] apart and test it
+	$(RAY)/bin/pytest -m extras tests/gateway
 
 check: $(VENV)/.test web/node_modules/.installed ## types, format and lint, Python and console
 	$(BIN)/ruff format --check .
@@ -49,7 +53,7 @@ soak: $(VENV)/.test tests/environment/.debian ## record under faults for an hour
 	$(BIN)/pytest -m soak --timeout 5400
 
 clean: ## remove what was built; keeps data
-	rm -rf $(VENV) $(EXTRAS) web/node_modules tests/environment/linters/node_modules gateway/console build *.egg-info tests/environment/.debian
+	rm -rf $(VENV) $(EXTRAS) $(RAY) web/node_modules tests/environment/linters/node_modules gateway/console build *.egg-info tests/environment/.debian
 
 $(VENV)/bin/python:
 	tests/environment/create_venv.sh "$(PYTHON)" $(VENV)
@@ -66,6 +70,12 @@ $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 $(EXTRAS)/.installed: requirements-dev.lock requirements-ultralytics.lock requirements-torch-cpu.lock requirements-torch-cuda.lock
 	tests/environment/create_venv.sh "$(PYTHON)" $(EXTRAS)
 	tests/environment/install_ultralytics.sh $(EXTRAS)
+	touch $@
+
+$(RAY)/.installed: requirements-dev.lock requirements-ray.lock
+	tests/environment/create_venv.sh "$(PYTHON)" $(RAY)
+	$(RAY)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock -r requirements-ray.lock
+	$(RAY)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 # Not `npm ci`: it insists on the packages of platforms that are not this one, which a closed

@@ -12,6 +12,7 @@ import uvloop
 
 from gateway.cli_audit import audit_app
 from gateway.cli_backup import backup_app
+from gateway.cli_cluster import ray
 from gateway.cli_database import database_app
 from gateway.cli_people import token_app, user_app
 from gateway.cli_plan import plan
@@ -54,6 +55,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(tls_app, name="tls")
 app.add_typer(secrets_app, name="secrets")
 app.command()(plan)
+app.command()(ray)
 
 
 @app.command()
@@ -62,6 +64,10 @@ def serve(
     data: DataOption = None,
     demo: Annotated[
         bool | None, typer.Option("--demo", help="Run four demo cameras.", show_default=False)
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="cluster.ray_address", show_default=False),
     ] = None,
     address: Annotated[str | None, typer.Option(help="listen.address", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="listen.port", show_default=False)] = None,
@@ -73,6 +79,7 @@ def serve(
         config,
         data,
         demo=demo,
+        cluster={"ray_address": cluster},
         listen={"address": address, "port": port},
         log={"level": log_level, "format": log_format},
     ).settings

@@ -69,7 +69,7 @@ class LocalSupervisor:
         """Start stage by stage; each stage answers before the next begins."""
         self._failure = asyncio.get_running_loop().create_future()
         self._run_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._take_lock()
+        self._lock = take_lock(self._settings)
         write_settings(self._settings)
         for _, stage in groupby(self._children, key=lambda child: child.spec.stage):
             starting = list(stage)
@@ -113,18 +113,6 @@ class LocalSupervisor:
         )
         raise StartError(f"{reason}; the log above says why")
 
-    def _take_lock(self) -> None:
-        lock = (self._run_directory / "supervisor.lock").open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise StartError(
-                f"another gridsight already runs on {self._settings.data_directory}: stop it, "
-                "or choose another data_directory"
-            ) from None
-        self._lock = lock
-
     def _give_up(self, reason: str) -> None:
         if self._failure is not None and not self._failure.done():
             self._failure.set_result(reason)
@@ -133,6 +121,22 @@ class LocalSupervisor:
 async def _all_ready(children: list[KeptProcess]) -> None:
     for child in children:
         await child.ready.wait()
+
+
+def take_lock(settings: Settings) -> IO[bytes]:
+    """Be the only one on this data directory until the file is closed, or the process ends. Raises
+    StartError.
+    """
+    lock = (settings.effective_run_directory / "supervisor.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StartError(
+            f"another gridsight already runs on {settings.data_directory}: stop it, "
+            "or choose another data_directory"
+        ) from None
+    return lock
 
 
 def settings_file(settings: Settings) -> Path:

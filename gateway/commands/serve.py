@@ -13,6 +13,7 @@ import structlog
 from gateway.cluster.interface import SUPERVISOR, Cluster, StartError
 from gateway.cluster.leading import Leadership
 from gateway.cluster.peers import peer_client
+from gateway.cluster.ray_cluster import RayCluster
 from gateway.cluster.reconciler import PLACEMENT, Reconciler
 from gateway.cluster.supervisor import LocalSupervisor, local_processes
 from gateway.control.channel import ControlClient, ControlServer, control_path
@@ -36,7 +37,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     rows = RemoteRowWriter.from_settings(settings)
-    cluster = LocalSupervisor(settings, rows)
+    cluster = _cluster(settings, rows)
     try:
         starting = asyncio.create_task(cluster.start())
         waiting = asyncio.create_task(stopped.wait())
@@ -57,6 +58,13 @@ async def serve(settings: Settings) -> None:
         waiting.cancel()
         await cluster.stop()
         await rows.close()
+
+
+def _cluster(settings: Settings, rows: RemoteRowWriter) -> Cluster:
+    address = settings.cluster.ray_address
+    if address is None:
+        return LocalSupervisor(settings, rows)
+    return RayCluster(settings, address, cluster_secret(settings), local_processes(settings))
 
 
 @contextlib.asynccontextmanager

@@ -24,6 +24,8 @@ class ClusterSettings(Section):
 
     ``shard_mbps`` is what one media shard takes in, in Mbit/s. ``networks`` (``10.1.0.0/16``) are
     those in which this machine reaches cameras; empty: all.
+
+    With ``ray_address`` (``10.1.2.3:6379``) its processes are actors of the Ray with that head.
     """
 
     node: str = Field(default="", pattern=rf"^([a-z0-9]([a-z0-9-]{{0,{NODE_CHARACTERS - 1}}}))?$")
@@ -31,6 +33,7 @@ class ClusterSettings(Section):
     advertise_address: str | None = None
     networks: list[str] = Field(default=[])
     shard_mbps: float = Field(default=400.0, gt=0)
+    ray_address: str | None = Field(default=None, pattern=r"^[^\s:/]+:\d{1,5}$")
     signalling: bool = True
     analysis: bool = True
     control_ports: str = Field(default="", pattern=r"^(\d{1,5}-\d{1,5})?$")

@@ -1,4 +1,4 @@
-"""What every Cluster promises, whichever runs the processes. With real processes."""
+"""What every Cluster promises, whichever runs the processes. Real processes, real Ray."""
 
 from __future__ import annotations
 
@@ -7,29 +7,42 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from gateway.cluster import supervisor
+from gateway.cluster import ray_cluster, supervisor
 from gateway.cluster.interface import Cluster, ProcessSpec, ProcessStatus, StartError
+from gateway.cluster.ray_cluster import RayCluster
 from gateway.cluster.supervisor import LocalSupervisor
 from gateway.control.channel import ControlClient, control_path
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings, load_settings
+from tests.peers.ray_head import ray_head, ray_program
 
-# Of a test with a machine that is busy with others.
 PATIENCE_S = 60
+RAY_SECRET = b"r" * 32
 SPECS = [ProcessSpec("transcoder", "transcoder", 1), ProcessSpec("writer", "writer", 0)]
 
 Make = Callable[[Settings, list[ProcessSpec]], Cluster]
 
 
-@pytest.fixture(params=["local supervisor"])
-def make() -> Make:
-    return lambda settings, specs: LocalSupervisor(settings, None, specs)
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    if ray_program() is None:
+        pytest.skip("gridsight[ray] is not installed")
+    with ray_head(RAY_SECRET, Settings().cluster.node_name) as address:
+        yield address
+
+
+@pytest.fixture(params=["local supervisor", pytest.param("ray", marks=pytest.mark.extras)])
+def make(request: pytest.FixtureRequest) -> Make:
+    if request.param == "local supervisor":
+        return lambda settings, specs: LocalSupervisor(settings, None, specs)
+    address: str = request.getfixturevalue("ray_address")
+    return lambda settings, specs: RayCluster(settings, address, RAY_SECRET, specs, reports=False)
 
 
 @pytest.fixture
@@ -151,6 +164,7 @@ async def test_a_process_that_never_answers_is_named(
     make: Make, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "READY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(ray_cluster, "READY_TIMEOUT_S", 0.3)
     cluster = make(settings, [ProcessSpec("writer", "writer", 0)])
     with pytest.raises(StartError, match="writer did not start within"):
         await cluster.start()

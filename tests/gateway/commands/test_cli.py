@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,20 @@ def test_a_package_is_checked_with_keys_that_lie_elsewhere(
     checked = call(data, "evidence", "verify", str(package))
     assert "there is no gateway here" not in checked.output
     assert checked.exit_code != 0
+
+
+without_ray = pytest.mark.skipif(find_spec("ray") is not None, reason="gridsight[ray] is there")
+
+
+@without_ray
+def test_without_ray_it_says_how_to_install_it(data: Path) -> None:
+    for arguments in (("ray", "--head-port", "6379"), ("serve", "--cluster", "127.0.0.1:6379")):
+        result = call(data, *arguments)
+        assert result.exit_code == 1
+        assert "pip install 'gridsight[ray]'" in result.output
+
+
+def test_an_address_of_ray_has_a_host_and_a_port(data: Path) -> None:
+    result = call(data, "serve", "--cluster", "auto")
+    assert result.exit_code == 2
+    assert "cluster.ray_address" in result.output

@@ -1,0 +1,53 @@
+"""``gridsight ray``: Ray on this machine, with the gateway's own settings of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.terminal import ConfigOption, DataOption, fail, settings_of
+
+
+def ray(
+    head_port: Annotated[
+        int | None, typer.Option(help="Be the head, on this port.", show_default=False)
+    ] = None,
+    join: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Join this head.", show_default=False),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="The Redis that keeps the head's state, so that it can be started again.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Run Ray on this machine until it is told to stop, for 'gridsight serve --cluster'."""
+    from gateway.cluster.ray_settings import ray_environment, start_arguments
+    from gateway.secrets import cluster_secret
+
+    settings = settings_of(config, data)
+    program = Path(sys.executable).parent / "ray"
+    if not program.exists():
+        fail("Ray is not installed: pip install 'gridsight[ray]'")
+    if (head_port is None) == (join is None):
+        fail("say either --head-port, on the machine of the head, or --join HOST:PORT")
+    if state is not None and join is not None:
+        fail("--state belongs to the head: leave it away with --join")
+    arguments = start_arguments(
+        settings.cluster.node_name,
+        settings.cluster.reached_at or "127.0.0.1",
+        head_port=head_port,
+        head=join,
+    )
+    environment = {**os.environ, **ray_environment(cluster_secret(settings), state)}
+    os.execve(program, [str(program), *arguments, "--block"], environment)
