@@ -12,7 +12,7 @@ import uvloop
 
 from gateway.cli_audit import audit_app
 from gateway.cli_backup import backup_app
-from gateway.cli_cluster import ray
+from gateway.cli_cluster import drain, ray
 from gateway.cli_database import database_app
 from gateway.cli_people import token_app, user_app
 from gateway.cli_plan import plan
@@ -55,6 +55,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(tls_app, name="tls")
 app.add_typer(secrets_app, name="secrets")
 app.command()(plan)
+app.command()(drain)
 app.command()(ray)
 
 

@@ -1,4 +1,4 @@
-"""``gridsight ray``: Ray on this machine, with the gateway's own settings of it."""
+"""``gridsight drain`` and ``gridsight ray``: the machines of a cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,39 @@ from typing import Annotated
 
 import typer
 
-from gateway.terminal import ConfigOption, DataOption, fail, settings_of
+from gateway.terminal import ConfigOption, DataOption, counted, fail, run_command, settings_of
+
+
+def drain(
+    node: str,
+    back: Annotated[
+        bool, typer.Option("--back", help="Let cameras come to this machine again.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Until the last camera has moved.")
+    ] = True,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Move the cameras of the machine NODE (cluster.node) to the others, without a gap."""
+    from gateway.commands.drain import drain as drain_node
+
+    def tell(left: int) -> None:
+        typer.echo(f"{counted(left, 'camera')} still on {node}")
+
+    settings = settings_of(config, data)
+    names, left = run_command(drain_node(settings, node, back=back, wait=wait, tell=tell))
+    if back:
+        typer.echo(f"cameras may come to {', '.join(names)} again")
+    elif left:
+        fail(
+            f"{counted(left, 'camera')} will not move: they push to {node} (push://), or no other "
+            "machine has room for them or reaches them"
+        )
+    elif wait:
+        typer.echo(f"no camera is on {node} any more: it can be stopped")
+    else:
+        typer.echo(f"the cameras of {', '.join(names)} move")
 
 
 def ray(

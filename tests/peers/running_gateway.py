@@ -65,7 +65,7 @@ class Gateway:
 
 
 async def start(
-    data: Path, *, namespace: str | None = None, **variables: str
+    data: Path, *, namespace: str | None = None, demo: bool = True, **variables: str
 ) -> tuple[asyncio.subprocess.Process, str, str]:
     """Start it, in a network namespace if one is given; gives the process, its URL, and the
     administrator's one-time password, "" when there is an administrator already. ``variables``:
@@ -82,7 +82,8 @@ async def start(
         sys.executable,
         "-m",
         "gateway.cli",
-        *("serve", "--demo", "--data", str(data), "--port", "0", "--log-level", "warning"),
+        *("serve", *(["--demo"] if demo else [])),
+        *("--data", str(data), "--port", "0", "--log-level", "warning"),
         stdout=asyncio.subprocess.PIPE,
         cwd=REPOSITORY,
         env=environment,

@@ -176,3 +176,9 @@ def test_an_address_of_ray_has_a_host_and_a_port(data: Path) -> None:
     result = call(data, "serve", "--cluster", "auto")
     assert result.exit_code == 2
     assert "cluster.ray_address" in result.output
+
+
+def test_a_machine_that_nobody_knows_is_not_drained(data: Path) -> None:
+    result = call(data, "drain", "node-x")
+    assert result.exit_code == 1
+    assert "no media shard has run on node-x" in result.output
