@@ -7,6 +7,7 @@ costs one call per read: ``data_received`` → :meth:`RtspClient.receive` → th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import secrets
 import socket
@@ -149,7 +150,9 @@ class CameraSession(asyncio.Protocol):
             self.client.teardown()
             farewell = self.client.data_to_send()
             if farewell and not transport.is_closing():
-                transport.write(farewell)
+                # One that uvloop has closed by itself does not say so.
+                with contextlib.suppress(RuntimeError):
+                    transport.write(farewell)
             transport.close()
             # A peer that does not read would keep the socket open for ever.
             self._loop.call_later(2.0, transport.abort)
@@ -335,10 +338,18 @@ async def open_session(
 async def connect(url: CameraUrl, make: Callable[[], _Session]) -> _Session | Outcome:
     """Connect a session to the camera; the Outcome when that fails already."""
     loop = asyncio.get_running_loop()
+    begun: list[_Session] = []
+    connected = False
+
+    def begin() -> _Session:
+        begun.append(make())
+        return begun[-1]
+
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             addresses = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
-            _, session = await loop.create_connection(make, str(addresses[0][4][0]), url.port)
+            _, session = await loop.create_connection(begin, str(addresses[0][4][0]), url.port)
+            connected = True
             return session
     except socket.gaierror:
         return Outcome("unresolved", f"the name {url.host} does not resolve")
@@ -349,6 +360,12 @@ async def connect(url: CameraUrl, make: Callable[[], _Session]) -> _Session | Ou
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, "")
         return Outcome("unreachable", f"{url.host} cannot be reached ({name or error})")
+    finally:
+        if not connected:
+            # It may run already, and uvloop closes its socket without telling it: the number is
+            # soon another camera's, which it would take the reads from.
+            for session in begun:
+                session.end(Outcome("unreachable", "given up while it was being connected"))
 
 
 def credentials_for(url: CameraUrl, username: str, password: str) -> Credentials | None:

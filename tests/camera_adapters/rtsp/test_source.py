@@ -9,8 +9,11 @@ import pytest
 import structlog.testing
 
 from camera_adapters import back_off
+from camera_adapters.rtp.clocks import CameraClock, SteadyClock
 from camera_adapters.rtsp import client_transport, datagrams
+from camera_adapters.rtsp.client import RtspClient
 from camera_adapters.rtsp.source import RtspSource
+from camera_adapters.rtsp.url import parse_camera_url
 from camera_adapters.source import SourceState
 from camera_adapters.stream import (
     AccessUnit,
@@ -306,3 +309,34 @@ async def test_a_sink_that_fails_does_not_harm_the_source() -> None:
         watched.stream.attach(Failing(camera.url))
         await watched.until(lambda w: len(w.units) > 5)
         assert watched.runs == 1
+
+
+async def test_a_session_that_is_given_up_while_it_is_being_connected_has_ended() -> None:
+    """Its socket is closed, and the next one gets its number."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    class Given(client_transport.CameraSession):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            connecting.cancel()
+
+    sessions: list[Given] = []
+
+    def make() -> Given:
+        url = parse_camera_url("rtsp://127.0.0.1/1")
+        client = RtspClient(url.request_url, None, True)
+        stream = Stream("cam_1", Variant.MAIN)
+        sessions.append(Given(client, stream, SteadyClock(), CameraClock(), lambda: None))
+        return sessions[-1]
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        url = parse_camera_url(f"rtsp://127.0.0.1:{port}/1")
+        connecting = asyncio.create_task(client_transport.connect(url, make))
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        assert [session.ended.done() for session in sessions] == [True]
