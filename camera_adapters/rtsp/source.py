@@ -27,6 +27,7 @@ from camera_adapters.rtsp.client_transport import (
 from camera_adapters.rtsp.url import parse_camera_url
 from camera_adapters.source import SourceCounters, SourceState
 from camera_adapters.source_states import SourceStates
+from camera_adapters.starting_turns import Turn, starting_turns
 from camera_adapters.stream import GapCause, Interruption, Stream
 from camera_adapters.stream_runs import RunCounters
 
@@ -72,6 +73,7 @@ class RtspSource:
         self._past = SourceCounters()
         self._back_off = BackOff()
         self._tcp = transport != "udp"
+        self._turn: Turn | None = None
 
     @property
     def state(self) -> SourceState:
@@ -109,10 +111,13 @@ class RtspSource:
             began = asyncio.get_running_loop().time()
             packets_before = self._past.packets
             try:
+                self._turn = await starting_turns(asyncio.get_running_loop()).take()
                 outcome = await self._attempt()
             except Exception:
                 _log.exception("the source failed", camera=self._stream.camera_id)
                 outcome = Outcome("internal", "an internal error; see the log")
+            finally:
+                self._end_turn()
             if self.state.state == "live":
                 self._back_off.delivered(asyncio.get_running_loop().time() - began)
             nothing_came = outcome.code == "silent" and self._past.packets == packets_before
@@ -188,7 +193,13 @@ class RtspSource:
             self._past = replace(counters, reconnects=counters.reconnects + 1)
             self._session = None
 
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.end()
+
     def _on_run(self) -> None:
+        self._end_turn()
         self._back_off.succeeded()
         session = self._session
         track = session.ingest.video_track if session is not None and session.ingest else None
