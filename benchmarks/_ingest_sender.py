@@ -43,17 +43,29 @@ def read_pictures(path: Path) -> tuple[Track, list[tuple[bool, bytes]]]:
     return h264.track_from_parameter_sets(sets[7], sets[8]), pictures
 
 
-def make_packets(path: Path, seconds: float) -> tuple[Track, list[tuple[bytes, list[int], int]]]:
+def make_packets(
+    path: Path, seconds: float, pictures_per_second: int = PICTURES_PER_SECOND
+) -> tuple[Track, list[tuple[bytes, list[int], int]]]:
     """For each picture of the whole run: its interleaved bytes, packet offsets, timestamp."""
     track, pictures = read_pictures(path)
     packetiser = TrackPacketiser(track, 0, ssrc=7, next_sequence_number=0, timestamp_base=0)
     made = []
-    for number in range(int(seconds * PICTURES_PER_SECOND)):
+    for number in range(int(seconds * pictures_per_second)):
         keyframe, payload = pictures[number % len(pictures)]
-        pts = number * 90000 // PICTURES_PER_SECOND
+        pts = number * 90000 // pictures_per_second
         packets = packetiser.packetise(AccessUnit(0, payload, pts, pts, keyframe, 0))
         made.append((packets.interleaved, packets.offsets, packets.timestamp))
     return track, made
+
+
+def describe(track: Track) -> str:
+    """What a camera answers to DESCRIBE."""
+    sps, pps = track.parameter_sets[:2]
+    return (
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=bench\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+        "a=rtpmap:96 H264/90000\r\na=control:track1\r\na=fmtp:96 packetization-mode=1;"
+        f"sprop-parameter-sets={b64encode(sps).decode()},{b64encode(pps).decode()}\r\n"
+    )
 
 
 class Camera:
@@ -117,12 +129,7 @@ def main() -> None:
     """Serve until killed; prints the port, then the bytes sent once a second."""
     path, seconds, paced = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "paced"
     track, pictures = make_packets(path, seconds)
-    sps, pps = track.parameter_sets[:2]
-    description = (
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=bench\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
-        "a=rtpmap:96 H264/90000\r\na=control:track1\r\na=fmtp:96 packetization-mode=1;"
-        f"sprop-parameter-sets={b64encode(sps).decode()},{b64encode(pps).decode()}\r\n"
-    )
+    description = describe(track)
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listener.setblocking(False)
     print(listener.getsockname()[1], flush=True)
@@ -166,7 +173,7 @@ def _send_slice(
     if not paced:
         if slot == 0:
             camera.send(data)
-            _finish_picture(camera, timestamp)
+            finish_picture(camera, timestamp)
         return
     count = len(offsets)
     first, following = count * slot // _SLICES_OF_TIME, count * (slot + 1) // _SLICES_OF_TIME
@@ -176,10 +183,11 @@ def _send_slice(
     if following > first:
         camera.send(data[offsets[first] : offsets[following] if following < count else None])
     if slot == _SLICES_OF_TIME - 1:
-        _finish_picture(camera, timestamp)
+        finish_picture(camera, timestamp)
 
 
-def _finish_picture(camera: Camera, timestamp: int) -> None:
+def finish_picture(camera: Camera, timestamp: int) -> None:
+    """Count it; a sender report follows the first and then each 125th."""
     camera.number += 1
     if camera.number % (5 * PICTURES_PER_SECOND) == 1:
         report = struct.pack(

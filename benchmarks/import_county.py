@@ -63,12 +63,12 @@ def main() -> None:
     with running_gateway() as gateway:
         started = time.perf_counter()
         for kind, content in (("areas", area_file), ("cameras", camera_file)):
-            _import(gateway, kind, content)  # type: ignore[arg-type]
+            import_sheet(gateway, kind, content)  # type: ignore[arg-type]
         took_s = time.perf_counter() - started
         report("import_county_s", took_s, "s", n=county.CAMERAS, target=IMPORT_TARGET_S)
         started = time.perf_counter()
         for kind, content in (("areas", area_file), ("cameras", camera_file)):
-            again = _import(gateway, kind, content)  # type: ignore[arg-type]
+            again = import_sheet(gateway, kind, content)  # type: ignore[arg-type]
             assert (again["create"], again["change"]) == (0, 0)
         report("import_county_again_s", time.perf_counter() - started, "s", n=county.CAMERAS)
         root = _children(gateway, "?axis=area")[0]
@@ -107,7 +107,7 @@ def _in_the_console(gateway: RunningGateway, openings: int) -> None:
     )  # fmt: skip
 
 
-def _import(gateway: RunningGateway, kind: Kind, content: bytes) -> dict[str, Any]:
+def import_sheet(gateway: RunningGateway, kind: Kind, content: bytes) -> dict[str, Any]:
     """Send, wait, apply, wait; gives what it came to."""
     answer = gateway.api.post(f"/api/sheets/{kind}/imports", content=content)
     answer.raise_for_status()

@@ -1,0 +1,107 @@
+"""Thousands of RTSP cameras in one cheap process, for ``benchmarks.control_plane``.
+
+Each sends real H.264 of 64 x 64 pixels, few pictures a second, at a time of its own: what it costs
+to have a camera is there, what it costs to carry its pictures is not.
+
+    python -m benchmarks._tiny_cameras CLIP.h264 SECONDS PICTURES_PER_SECOND   ->  prints its port
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks._ingest_sender import Camera, describe, finish_picture, make_packets
+from gateway.cluster.child import raise_descriptor_limit
+
+KEYFRAME_EVERY = 10
+_SLOTS_PER_PICTURE = 50
+# On a machine too busy to send in time, time stands still rather than hurry afterwards.
+_LATENESS_LIMIT_S = 0.2
+_BACKLOG = 4096
+_SECONDS = 3600.0
+
+
+def make_clip(folder: Path) -> Path:
+    """Ten pictures of 64 x 64 pixels, the first a keyframe, one slice each."""
+    path = folder / "tiny.h264"
+    source = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "1"]
+    x264 = f"keyint={KEYFRAME_EVERY}:scenecut=0:bframes=0:slices=1:threads=1:sliced-threads=0"
+    codec = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
+    command = ["ffmpeg", "-v", "error", *source, *codec, "-x264-params", x264, str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+@contextlib.contextmanager
+def tiny_cameras(folder: Path, pictures_per_second: int = 1) -> Iterator[int]:
+    """The cameras, at ``rtsp://127.0.0.1:PORT/ANYTHING``; gives their port."""
+    module = [sys.executable, "-m", "benchmarks._tiny_cameras", str(make_clip(folder))]
+    process = subprocess.Popen(
+        [*module, str(_SECONDS), str(pictures_per_second)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main() -> None:
+    """Serve until killed; prints the port."""
+    path, seconds, pictures_per_second = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    raise_descriptor_limit()
+    track, pictures = make_packets(path, seconds, pictures_per_second)
+    description = describe(track)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+    listener.setblocking(False)
+    print(listener.getsockname()[1], flush=True)
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    # Each camera has the slot in which it sends.
+    slots: list[set[Camera]] = [set() for _ in range(_SLOTS_PER_PICTURE)]
+    slot_s = 1 / pictures_per_second / _SLOTS_PER_PICTURE
+    accepted = turn = 0
+    start_s = time.monotonic()
+    while True:
+        for key, _ in selector.select(max(0.0, start_s + turn * slot_s - time.monotonic())):
+            if key.data is None:
+                for connection in _accept(listener):
+                    camera = Camera(connection, description, accepted % _SLOTS_PER_PICTURE)
+                    accepted += 1
+                    slots[int(camera.phase)].add(camera)
+                    selector.register(connection, selectors.EVENT_READ, camera)
+            elif not key.data.answer():
+                selector.unregister(key.data.connection)
+                key.data.connection.close()
+                slots[int(key.data.phase)].discard(key.data)
+        late_s = time.monotonic() - start_s - turn * slot_s
+        if late_s < 0:
+            continue
+        if late_s > _LATENESS_LIMIT_S:
+            start_s += late_s
+        for camera in slots[turn % _SLOTS_PER_PICTURE]:
+            if camera.playing and camera.number < len(pictures):
+                data, _, timestamp = pictures[camera.number]
+                camera.send(data)
+                finish_picture(camera, timestamp)
+        turn += 1
+
+
+def _accept(listener: socket.socket) -> Iterator[socket.socket]:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            yield connection
+
+
+if __name__ == "__main__":
+    main()
