@@ -44,7 +44,7 @@ def read_pictures(path: Path) -> tuple[Track, list[tuple[bool, bytes]]]:
 
 
 def make_packets(
-    path: Path, seconds: float, pictures_per_second: int = PICTURES_PER_SECOND
+    path: Path, seconds: float, pictures_per_second: float = PICTURES_PER_SECOND
 ) -> tuple[Track, list[tuple[bytes, list[int], int]]]:
     """For each picture of the whole run: its interleaved bytes, packet offsets, timestamp."""
     track, pictures = read_pictures(path)
@@ -52,7 +52,7 @@ def make_packets(
     made = []
     for number in range(int(seconds * pictures_per_second)):
         keyframe, payload = pictures[number % len(pictures)]
-        pts = number * 90000 // pictures_per_second
+        pts = int(number * 90000 / pictures_per_second)
         packets = packetiser.packetise(AccessUnit(0, payload, pts, pts, keyframe, 0))
         made.append((packets.interleaved, packets.offsets, packets.timestamp))
     return track, made

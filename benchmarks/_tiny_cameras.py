@@ -3,7 +3,7 @@
 Each sends real H.264 of 64 x 64 pixels, few pictures a second, at a time of its own: what it costs
 to have a camera is there, what it costs to carry its pictures is not.
 
-    python -m benchmarks._tiny_cameras CLIP.h264 SECONDS PICTURES_PER_SECOND   ->  prints its port
+    python -m benchmarks._tiny_cameras CLIP.h264 SECONDS PICTURE_SECONDS   ->  prints its port
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks._ingest_sender import Camera, describe, finish_picture, make_pac
 from gateway.cluster.child import raise_descriptor_limit
 
 KEYFRAME_EVERY = 10
-_SLOTS_PER_PICTURE = 50
+_SLOTS_PER_PICTURE = 100
 # On a machine too busy to send in time, time stands still rather than hurry afterwards.
 _LATENESS_LIMIT_S = 0.2
 _BACKLOG = 4096
@@ -40,11 +40,13 @@ def make_clip(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def tiny_cameras(folder: Path, pictures_per_second: int = 1) -> Iterator[int]:
-    """The cameras, at ``rtsp://127.0.0.1:PORT/ANYTHING``; gives their port."""
+def tiny_cameras(folder: Path, picture_s: float) -> Iterator[int]:
+    """The cameras, at ``rtsp://127.0.0.1:PORT/ANYTHING``, with a picture each ``picture_s``; gives
+    their port.
+    """
     module = [sys.executable, "-m", "benchmarks._tiny_cameras", str(make_clip(folder))]
     process = subprocess.Popen(
-        [*module, str(_SECONDS), str(pictures_per_second)], stdout=subprocess.PIPE, text=True
+        [*module, str(_SECONDS), str(picture_s)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -56,9 +58,9 @@ def tiny_cameras(folder: Path, pictures_per_second: int = 1) -> Iterator[int]:
 
 def main() -> None:
     """Serve until killed; prints the port."""
-    path, seconds, pictures_per_second = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    path, seconds, picture_s = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
     raise_descriptor_limit()
-    track, pictures = make_packets(path, seconds, pictures_per_second)
+    track, pictures = make_packets(path, seconds, 1 / picture_s)
     description = describe(track)
     listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
     listener.setblocking(False)
@@ -67,7 +69,7 @@ def main() -> None:
     selector.register(listener, selectors.EVENT_READ)
     # Each camera has the slot in which it sends.
     slots: list[set[Camera]] = [set() for _ in range(_SLOTS_PER_PICTURE)]
-    slot_s = 1 / pictures_per_second / _SLOTS_PER_PICTURE
+    slot_s = picture_s / _SLOTS_PER_PICTURE
     accepted = turn = 0
     start_s = time.monotonic()
     while True:

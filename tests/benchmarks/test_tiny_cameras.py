@@ -18,7 +18,7 @@ from tests.gateway.shard.conftest import Viewer
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg makes their pictures")
 async def test_many_are_pulled_from_one_process_and_go_on_sending(tmp_path: Path) -> None:
-    with tiny_cameras(tmp_path, pictures_per_second=10) as port:
+    with tiny_cameras(tmp_path, picture_s=0.1) as port:
         viewers, sources = [], []
         for number in range(20):
             stream, viewer = Stream(f"cam_{number}", Variant.MAIN), Viewer()
