@@ -75,6 +75,8 @@ class DesiredReader:
         self._owner = owner
         self._stamp: object = None
         self._sources: dict[str, DesiredSource] = {}
+        # The row that each was made of: opening thousands of passwords anew takes a second.
+        self._made_of: dict[str, tuple[Any, ...]] = {}
         self._masks_stamp: object = None
         self._masks: dict[str, Polygons] = {}
 
@@ -137,12 +139,19 @@ class DesiredReader:
             )
         )
         found: dict[str, DesiredSource] = {}
+        made_of: dict[str, tuple[Any, ...]] = {}
         for number, row in enumerate(rows, start=1):
-            source = _source(row, self._owner, self._secret)
+            source_id: str = row.source_id
+            made_of[source_id] = tuple(row)
+            if self._made_of.get(source_id) == made_of[source_id]:
+                source = self._sources.get(source_id)
+            else:
+                source = _source(row, self._owner, self._secret)
             if source is not None:
-                found[source.source_id] = source
+                found[source_id] = source
             if number % _ROWS_AT_ONCE == 0:
-                await asyncio.sleep(0)  # opening a password takes a while
+                await asyncio.sleep(0)
+        self._made_of = made_of
         return found
 
     async def _read_masks(self, connection: AsyncConnection) -> dict[str, Polygons]:

@@ -101,6 +101,23 @@ async def test_every_change_is_seen(engine: sa.Engine, reader: AsyncEngine) -> N
     assert set((await desired.read()).sources) == {"cam_2/main", "cam_2/sub"}
 
 
+async def test_what_did_not_change_is_not_made_anew(
+    engine: sa.Engine, reader: AsyncEngine
+) -> None:
+    for name in ("cam_1", "cam_2"):
+        add_camera(engine, name, password_sealed=seal(SECRET, "geheim", name))
+    desired = DesiredReader(reader, SECRET, "shard-1")
+    before = (await desired.read()).sources
+    anew = seal(SECRET, "neues", "cam_1")
+    change = sa.update(cameras).values(password_sealed=anew, changed_us=2)
+    with engine.begin() as connection:
+        connection.execute(change.where(cameras.c.id == "cam_1"))
+    now = (await desired.read()).sources
+    assert now["cam_1/main"].password == "neues"
+    assert now["cam_2/main"] is before["cam_2/main"]
+    assert now["cam_2/sub"] is before["cam_2/sub"]
+
+
 async def test_a_change_is_seen_though_the_clock_was_set_back(
     engine: sa.Engine, reader: AsyncEngine
 ) -> None:
