@@ -13,7 +13,7 @@ CONSOLE := gateway/console/index.html
 LINTERS := tests/environment/linters/node_modules/.installed
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help run test test-extras test-ray check format console bench bench-quick soak clean
+.PHONY: help run test test-thorough test-extras test-ray check format console bench bench-quick soak clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,9 +21,12 @@ help: ## say what can be made
 run: $(VENV)/.run $(CONSOLE) ## start the gateway with four demo cameras
 	$(BIN)/gridsight serve --demo
 
-test: $(VENV)/.test tests/environment/.debian $(LINTERS) $(CONSOLE) check ## install what the tests need and run them all
+test: $(VENV)/.test tests/environment/.debian $(LINTERS) $(CONSOLE) check ## install what the tests need and run them
 	npm --prefix web run --silent test
 	tests/environment/run_tests.sh $(BIN)/pytest
+
+test-thorough: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## the tests of whole gateways that take longest
+	tests/environment/run_tests.sh $(BIN)/pytest thorough
 
 test-extras: $(EXTRAS)/.installed ## install gridsight[ultralytics] apart and test it
 	$(EXTRAS)/bin/pytest -m extras tests/search/detectors
