@@ -101,9 +101,7 @@ async def test_every_change_is_seen(engine: sa.Engine, reader: AsyncEngine) -> N
     assert set((await desired.read()).sources) == {"cam_2/main", "cam_2/sub"}
 
 
-async def test_what_did_not_change_is_not_made_anew(
-    engine: sa.Engine, reader: AsyncEngine
-) -> None:
+async def test_what_did_not_change_is_not_made_anew(engine: sa.Engine, reader: AsyncEngine) -> None:
     for name in ("cam_1", "cam_2"):
         add_camera(engine, name, password_sealed=seal(SECRET, "geheim", name))
     desired = DesiredReader(reader, SECRET, "shard-1")
