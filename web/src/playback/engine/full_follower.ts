@@ -15,6 +15,8 @@ import type { Fragment } from './wire'
 const INTO_PICTURE_S = 0.0005
 /** Footage that must be held ahead for playing to begin, real seconds. */
 const START_AHEAD_S = 0.25
+/** A busy machine takes seconds for a seek; more than this, and nothing can be said. */
+const LONGEST_SEEK_S = 3
 
 export class FullFollower implements Follower {
   readonly fetcher = new Fetcher(1)
@@ -35,8 +37,9 @@ export class FullFollower implements Follower {
   ) {
     screen.video.addEventListener('seeked', () => {
       if (!this.seekStarted_ms) return
-      const took_s = (performance.now() - this.seekStarted_ms) / 1000
-      this.seekLatency_s += (Math.min(took_s, 0.5) - this.seekLatency_s) * 0.3
+      const took_s = Math.min((performance.now() - this.seekStarted_ms) / 1000, LONGEST_SEEK_S)
+      // Believed at once when longer: who aims too near never catches up with a running clock.
+      this.seekLatency_s = Math.max(took_s, this.seekLatency_s + (took_s - this.seekLatency_s) * 0.3)
       this.seekStarted_ms = 0
     })
   }
@@ -122,11 +125,15 @@ export class FullFollower implements Follower {
     const { video } = this.screen
     const late_s = this.screen.mediaTime(target.us) - video.currentTime
     if (video.paused) {
-      if (!this.prepared(target) || video.readyState < 2) return 'waiting'
-      if (Math.abs(late_s) > DEAD_BAND_S * 4 * target.rate) {
-        this.seek(video.currentTime + late_s)
+      if (!this.prepared(target)) return 'waiting'
+      const late_real_s = late_s / target.rate
+      // Aimed ahead: the clock comes to this picture.
+      if (late_real_s < -DEAD_BAND_S && late_real_s > -LONGEST_SEEK_S) return 'waiting'
+      if (Math.abs(late_real_s) > SEEK_BEYOND_S) {
+        this.seek(video.currentTime + late_s + this.seekLatency_s * target.rate)
         return 'waiting'
       }
+      if (video.readyState < 2) return 'waiting'
       this.setRate(target.rate)
       this.start()
       return 'ready'
