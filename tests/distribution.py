@@ -1,8 +1,10 @@
 """Which process of the suite runs which file, and in what order.
 
 One process runs the browser tests: they share a gateway and a console, which every further process
-would have to start, and keep busy, once more. The others begin with what is slow: files of a single
-test mostly run a whole gateway, and one of them alone at the end would keep the others waiting.
+would have to start, and keep busy, once more. It also runs what makes virtual links, since a browser
+whose machine gets another link gives up the files that it is fetching (ERR_NETWORK_CHANGED). The
+others begin with what is slow: files of a single test mostly run a whole gateway, and one of them
+alone at the end would keep the others waiting.
 """
 
 from __future__ import annotations
@@ -11,7 +13,11 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-_BROWSER = "tests/browser/"
+_BROWSERS_AND_LINKS = (
+    "tests/browser/",
+    "tests/camera_adapters/onvif/test_search.py",
+    "tests/camera_adapters/rtsp/test_vanished_peer.py",
+)
 
 
 class Files(LoadFileScheduling):  # type: ignore[misc]
@@ -42,7 +48,7 @@ class Files(LoadFileScheduling):  # type: ignore[misc]
             self._for_browsers = node
 
         def later(name: str) -> tuple[bool, int]:
-            fits = name.startswith(_BROWSER) == (node is self._for_browsers)
+            fits = name.startswith(_BROWSERS_AND_LINKS) == (node is self._for_browsers)
             return not fits, len(self.workqueue[name])
 
         return min(self.workqueue, key=later)
