@@ -1,10 +1,10 @@
 """Which process of the suite runs which file, and in what order.
 
 One process runs the browser tests: they share a gateway and a console, which every further process
-would have to start, and keep busy, once more. It also runs what makes virtual links, since a browser
-whose machine gets another link gives up the files that it is fetching (ERR_NETWORK_CHANGED). The
-others begin with what is slow: files of a single test mostly run a whole gateway, and one of them
-alone at the end would keep the others waiting.
+would have to start, and keep busy, once more. It also runs what makes virtual links, since a
+browser whose machine gets another link gives up the files that it is fetching
+(ERR_NETWORK_CHANGED). The others begin with what is slow: files of a single test mostly run a whole
+gateway, and one of them alone at the end would keep the others waiting.
 """
 
 from __future__ import annotations
