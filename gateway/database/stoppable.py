@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -28,11 +29,21 @@ async def run_stoppable(
             return await asyncio.shield(working)
         except asyncio.CancelledError:
             working.cancel()
-            interrupt = getattr(raw, "interrupt", None)
-            while not working.done():
-                if interrupt is not None:
-                    await interrupt()
-                await asyncio.wait([working], timeout=_AGAIN_S)
-            if not working.cancelled():
-                working.exception()
+            ending = asyncio.ensure_future(_interrupt(raw, working))
+            while not ending.done():
+                # Who is cancelled once is often cancelled again and again until it has ended.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(ending)
             raise
+
+
+async def _interrupt(raw: Any, working: asyncio.Future[Any]) -> None:
+    """Until ``working`` has ended: what has not begun yet cannot be interrupted."""
+    interrupt = getattr(raw, "interrupt", None)
+    while not working.done():
+        if interrupt is not None:
+            with contextlib.suppress(ValueError):  # it has been closed
+                await interrupt()
+        await asyncio.wait([working], timeout=_AGAIN_S)
+    if not working.cancelled():
+        working.exception()
