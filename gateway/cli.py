@@ -382,6 +382,12 @@ def check(
     repair: Annotated[
         bool, typer.Option("--repair", help="Put right what can be without losing anything.")
     ] = False,
+    settle_s: Annotated[
+        float,
+        typer.Option(
+            "--settle", help="Seconds that footage may be on its way; 0 when nothing runs.", min=0
+        ),
+    ] = 600.0,
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
@@ -389,7 +395,13 @@ def check(
     from gateway.commands.check import check_footage
 
     found = run_command(
-        check_footage(settings_of(config, data), typer.echo, verify=verify, repair=repair)
+        check_footage(
+            settings_of(config, data),
+            typer.echo,
+            verify=verify,
+            repair=repair,
+            settle_s=settle_s,
+        )
     )
     typer.echo(counted(found, "difference"))
     if found:

@@ -21,9 +21,11 @@ from search.index.keys import CROP_PREFIX
 
 
 async def check_footage(
-    settings: Settings, say: Callable[[str], None], *, verify: bool, repair: bool
+    settings: Settings, say: Callable[[str], None], *, verify: bool, repair: bool, settle_s: float
 ) -> int:
-    """Say every difference; gives how many are left."""
+    """Say every difference; gives how many are left. What is younger than ``settle_s`` may still be
+    in the middle of its way, and is none.
+    """
     # LanceDB takes a second to load, and nobody else in the command line wants it.
     from search.index.vectors import VectorReader
 
@@ -45,6 +47,7 @@ async def check_footage(
             store,
             spool_directories=sorted(spool.iterdir()) if spool.is_dir() else [],
             now_us=now_us(),
+            settle_s=settle_s,
             verify=verify,
             rows=rows if repair else None,
             others=(STORE_PREFIX, CROP_PREFIX, MEETING_PREFIX),
