@@ -13,7 +13,7 @@ CONSOLE := gateway/console/index.html
 LINTERS := tests/environment/linters/node_modules/.installed
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help run test test-thorough test-extras test-ray check format console bench bench-quick soak clean
+.PHONY: help run test test-thorough test-extras test-ray check format console bench bench-quick soak chaos clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ bench-quick: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## every benchma
 
 soak: $(VENV)/.test tests/environment/.debian ## record under faults for an hour
 	$(BIN)/pytest -m soak --timeout 5400
+
+chaos: $(VENV)/.test tests/environment/.debian ## sixty faults on two machines, in an order that is said
+	CHAOS_FAULTS=60 CHAOS_SEED=$${CHAOS_SEED:-$$(date +%s)} $(BIN)/pytest -s tests/chaos
 
 clean: ## remove what was built; keeps data
 	rm -rf $(VENV) $(EXTRAS) $(RAY) web/node_modules tests/environment/linters/node_modules gateway/console build *.egg-info tests/environment/.debian

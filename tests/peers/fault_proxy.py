@@ -65,7 +65,7 @@ class FaultProxy:
         self._tasks.add(task)
         try:
             await self._relay(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
             self._tasks.discard(task)

@@ -65,9 +65,10 @@ class Gateway:
 
 
 async def start(
-    data: Path, *, namespace: str | None = None, demo: bool = True, **variables: str
+    data: Path, *, namespace: str | None = None, demo: bool = True, port: int = 0, **variables: str
 ) -> tuple[asyncio.subprocess.Process, str, str]:
-    """Start it, in a network namespace if one is given; gives the process, its URL, and the
+    """Start it, in a network namespace if one is given; without ``port``, an API that is started
+    again is elsewhere. Gives the process, its URL, and the
     administrator's one-time password, "" when there is an administrator already. ``variables``:
     settings, without their prefix.
     """
@@ -83,7 +84,7 @@ async def start(
         "-m",
         "gateway.cli",
         *("serve", *(["--demo"] if demo else [])),
-        *("--data", str(data), "--port", "0", "--log-level", "warning"),
+        *("--data", str(data), "--port", str(port), "--log-level", "warning"),
         stdout=asyncio.subprocess.PIPE,
         cwd=REPOSITORY,
         env=environment,

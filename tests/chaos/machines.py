@@ -1,0 +1,223 @@
+"""Two machines of one cluster whose links to the database, the store and the cameras can be cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+
+from benchmarks._tiny_cameras import tiny_cameras
+from tests.peers.ceph_rgw import S3Server
+from tests.peers.fault_proxy import FaultProxy
+from tests.peers.postgresql import PostgresqlServer
+from tests.peers.running_gateway import NEW_PASSWORD, start, stop
+
+CAMERAS = 6
+PICTURE_S = 0.2
+_DISK_BYTES = 192 << 20
+_SEGMENT_S = 4
+
+
+@dataclass
+class Machine:
+    """``gridsight serve`` on a disk and with links of its own. ``disk``: None, where nothing can be
+    mounted.
+    """
+
+    node: str
+    folder: Path
+    database: FaultProxy
+    store: FaultProxy
+    variables: dict[str, str]
+    disk: Path | None
+    port: int
+    process: asyncio.subprocess.Process | None = None
+    url: str = ""
+    password: str = ""
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    async def start(self) -> None:
+        self.process, self.url, password = await start(
+            self.data, demo=False, port=self.port, **self.variables
+        )
+        self.password = password or self.password
+
+    async def stop(self) -> None:
+        if self.process is not None:
+            await stop(self.process)
+            self.process = None
+
+    async def lose_power(self) -> None:
+        """All at once, with no time for anything."""
+        assert self.process is not None
+        family = [psutil.Process(self.process.pid)]
+        family += family[0].children(recursive=True)
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        await self.process.wait()
+        self.process = None
+
+    def child(self, kind: str) -> psutil.Process | None:
+        """The process of this kind that its supervisor has started; None between two of them."""
+        assert self.process is not None
+        for one in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if kind in one.cmdline():
+                    return one
+        return None
+
+
+@dataclass
+class County:
+    """``client`` is signed in as the administrator, at every machine."""
+
+    machines: list[Machine]
+    cameras: FaultProxy
+    postgresql: PostgresqlServer
+    database_url: str
+    client: aiohttp.ClientSession
+    camera_ids: list[str] = field(default_factory=list)
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """From the first machine. Raises aiohttp.ClientError, also where it refuses."""
+        url = self.machines[0].url + path
+        async with self.client.get(url, params=query, raise_for_status=True) as response:
+            return await response.json()
+
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        url = self.machines[0].url + path
+        async with self.client.post(url, json=body, raise_for_status=True) as response:
+            return await response.json() if response.status != 204 else None
+
+    async def patch(self, path: str, body: dict[str, Any]) -> None:
+        url = self.machines[0].url + path
+        async with self.client.patch(url, json=body, raise_for_status=True):
+            pass
+
+    async def main_states(self) -> dict[str, Any]:
+        """Camera → the state of its main stream; empty while nobody answers."""
+        try:
+            cameras = (await self.get("/api/cameras"))["items"]
+        except (aiohttp.ClientError, TimeoutError):
+            return {}
+        return {camera["id"]: camera["states"]["main"] for camera in cameras}
+
+    async def until_all_record(self, patience_s: float) -> None:
+        """Wait until all cameras are live and recorded."""
+        states: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(patience_s):
+                while not (
+                    len(states) == CAMERAS
+                    and all(one["state"] == "live" and one["recording"] for one in states.values())
+                ):
+                    await asyncio.sleep(0.2)
+                    states = await self.main_states()
+        except TimeoutError:
+            pytest.fail(f"not all are recorded after {patience_s:.0f} s: {states}")
+
+
+@contextlib.asynccontextmanager
+async def county(
+    folder: Path, postgresql: PostgresqlServer, database_url: str, s3: S3Server
+) -> AsyncIterator[County]:
+    """Both machines running, and all cameras registered."""
+    bucket = f"chaos-{secrets.token_hex(4)}"
+    async with contextlib.AsyncExitStack() as stack:
+        camera_port = stack.enter_context(tiny_cameras(folder, PICTURE_S))
+        cameras = await stack.enter_async_context(FaultProxy(camera_port))
+        jar = aiohttp.CookieJar(unsafe=True)
+        client = await stack.enter_async_context(
+            aiohttp.ClientSession(
+                cookie_jar=jar,
+                headers={"X-Gridsight": "1"},
+                timeout=aiohttp.ClientTimeout(total=10),
+            )
+        )
+        machines = []
+        for node in ("node-a", "node-b"):
+            database = await stack.enter_async_context(FaultProxy(postgresql.port))
+            store = await stack.enter_async_context(FaultProxy(s3.port))
+            disk = folder / node / "data"
+            disk.mkdir(parents=True)
+            mounted = stack.enter_context(_small_disk(disk))
+            variables = {
+                "DATABASE_URL": database_url.replace(f":{postgresql.port}/", f":{database.port}/"),
+                "SECRETS_DIRECTORY": str(folder / "secrets"),
+                "STORE__KIND": "s3",
+                "STORE__ENDPOINT": f"127.0.0.1:{store.port}",
+                "STORE__BUCKET": bucket,
+                "STORE__ACCESS_KEY": s3.access_key,
+                "STORE__SECRET_KEY": s3.secret_key,
+                "STORE__SECURE": "false",
+                "RECORDING__SEGMENT_S": str(_SEGMENT_S),
+                "CLUSTER__NODE": node,
+                "CLUSTER__LISTEN_ADDRESS": "127.0.0.1",
+                "CLUSTER__SIGNALLING": str(node == "node-a").lower(),
+                "CLUSTER__ANALYSIS": "false",
+            }
+            machine = Machine(
+                node,
+                folder / node,
+                database,
+                store,
+                variables,
+                disk=disk if mounted else None,
+                port=_free_port(),
+            )
+            machines.append(machine)
+            stack.push_async_callback(machine.stop)
+        made = County(machines, cameras, postgresql, database_url, client)
+        first, second = machines
+        await first.start()
+        await made.post("/api/session", {"name": "admin", "password": first.password})
+        change = {"old_password": first.password, "new_password": NEW_PASSWORD}
+        await made.post("/api/session/password", change)
+        await second.start()
+        area = (await made.post("/api/areas", {"name": "the county"}))["id"]
+        for number in range(CAMERAS):
+            form = {
+                "name": f"camera {number + 1}",
+                "area_id": area,
+                "main_url": f"rtsp://127.0.0.1:{cameras.port}/{number}/main",
+                "transport": "tcp",
+                "record": "continuous",
+                "enabled": True,
+            }
+            made.camera_ids.append((await made.post("/api/cameras", form))["id"])
+        yield made
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path) -> Iterator[bool]:
+    """Whether ``folder`` is a disk of its own for as long, which can be filled without harm."""
+    size = f"size={_DISK_BYTES}"
+    command = ["mount", "-t", "tmpfs", "-o", size, "gridsight-chaos", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
