@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -146,11 +147,12 @@ class ControlServer:
             if handler is None or is_stream != (kind == Kind.OPEN):
                 link.send([Kind.ERROR, identifier, "unknown_call", f"no such call: {message[2]}"])
                 return
+            answer: Callable[[], Awaitable[None]]
             if is_stream:
                 flow = link.flows[identifier] = Flow(link, identifier)
-                answer = self._answer_stream(link, flow, identifier, handler, message[3])
+                answer = partial(self._answer_stream, link, flow, identifier, handler, message[3])
             else:
-                answer = self._answer_call(link, identifier, handler, message[3])
+                answer = partial(self._answer_call, link, identifier, handler, message[3])
             task = tasks[identifier] = asyncio.create_task(self._guard(link, message, answer))
             task.add_done_callback(lambda _: self._finished(link, identifier))
         elif kind == Kind.CANCEL:
@@ -188,10 +190,13 @@ class ControlServer:
             await generator.aclose()
         link.send([Kind.RESULT, identifier, None])
 
-    async def _guard(self, link: Link, message: Message, answer: Awaitable[None]) -> None:
+    async def _guard(
+        self, link: Link, message: Message, answer: Callable[[], Awaitable[None]]
+    ) -> None:
         identifier, name = message[1], message[2]
         try:
-            await answer
+            # Made here: a task that is cancelled before its first step would leave it unawaited.
+            await answer()
         except asyncio.CancelledError:
             if link.open:
                 link.send([Kind.ERROR, identifier, "cancelled", f"{name} was cancelled"])

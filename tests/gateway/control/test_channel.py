@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import stat
+import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.control.channel import ControlClient, ControlError, ControlServer
+from gateway.control.frames import Kind
 from gateway.control.link import WINDOW_ITEMS
 from tests.gateway.control.machines import served_to_machines
 
@@ -184,6 +187,22 @@ async def test_a_cancelled_call_cancels_its_handler(serve: Serve, tmp_path: Path
         await began.wait()
         calling.cancel()
         await asyncio.wait_for(ended.wait(), 60)
+
+
+async def test_a_call_that_comes_as_the_server_stops_leaves_nothing_behind(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path / "shard-1.sock", SECRET, HANDLERS)
+    await server.start()
+    client = ControlClient(tmp_path / "shard-1.sock", SECRET)
+    assert await client.call("add", left=1, right=2) == 3
+    (link,) = server._links
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        # Cancelled before it has begun.
+        server._on_message(link, [Kind.CALL, 99, "add", {"left": 1, "right": 2}])
+        await server.close()
+        gc.collect()
+    assert [str(one.message) for one in warned if one.category is RuntimeWarning] == []
+    await client.close()
 
 
 async def test_a_client_reaches_a_restarted_server(tmp_path: Path) -> None:
