@@ -1,8 +1,8 @@
 """What is done once for all API processes, by the one of them that leads.
 
 Alarms are judged, rights withdrawn, meetings begun and ended at their time, standing searches
-compared, and rows of what is over closed. Everything else each process does for those who came to
-it. ``docs/decisions/023-api-replicas.md`` lists it all.
+compared, the day's storage forecast made, and rows of what is over closed. Everything else each
+process does for those who came to it. ``docs/decisions/023-api-replicas.md`` lists it all.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gateway.api.meeting_clock import keep_meetings_for_ever
 from gateway.api.services import Services
 from gateway.api.sweep import sweep_for_ever
 from gateway.api.withdrawal import withdraw_for_ever
+from gateway.capacity.daily_watch import DailyForecast
 from gateway.cluster.leading import Leadership
 from gateway.identifiers import new_id
 from recorder.rows import RowWriter
@@ -49,6 +50,10 @@ async def _lead(services: Services, rows: RowWriter) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(services.alarm_watch.judge(rows))
+            forecast = DailyForecast(
+                services.settings, services.reader, rows, services.storage.store
+            )
+            group.create_task(forecast.run())
             for work in (
                 withdraw_for_ever,
                 sweep_for_ever,

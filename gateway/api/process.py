@@ -22,7 +22,6 @@ from gateway.api.states import CameraStates
 from gateway.api.storage import StorageWatch
 from gateway.api.sweep import prolong_for_ever
 from gateway.api.withdrawal import refresh_for_ever
-from gateway.capacity.daily_watch import DailyForecast
 from gateway.cluster.child import ConfigurationError
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.channel import Handler
@@ -95,7 +94,6 @@ async def open_services(settings: Settings, name: str = "") -> AsyncIterator[Ser
             services.meetings.run(),
             prolong_for_ever(services),
             refresh_for_ever(services),
-            DailyForecast(settings, reader, rows, store).run(),
         ):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         await stack.enter_async_context(standing_for_leader(services))

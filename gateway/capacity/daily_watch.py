@@ -32,7 +32,7 @@ _DECIMALS = 3
 
 
 class DailyForecast:
-    """Any number of processes may run it: who comes second writes the same."""
+    """The API process that leads runs it; should another, it writes the same."""
 
     def __init__(
         self, settings: Settings, reader: AsyncEngine, rows: RowWriter, store: Store

@@ -1,17 +1,20 @@
 """Deleting footage whose time is over, what search has of it, the bookmarks on it, and what others
-have seen; recordings of meetings. One shard does it for everybody.
+have seen; recordings of meetings. One shard does it for everybody: of several machines the one that
+holds a lease.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import uuid
 from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.cluster.leading import Leadership
 from gateway.database.tables import bookmarks, cameras
 from gateway.identifiers import now_us
 from gateway.meetings.paper_expiry import PaperExpiry
@@ -30,12 +33,46 @@ from search.index.expiry import PassageExpiry
 
 _log = structlog.get_logger(__name__)
 
+LEASE = "housekeeping"
+# Nothing is late by half a minute, and a shard that is busy for seconds shall not lose it.
+LEASE_S = 30.0
 INTERVAL_S = 60.0
 # Below this share of the footage's disk, the oldest footage goes.
 _RESERVE_SHARE = 0.02
 _RESERVE_BYTES_LIMIT = 20 * 1024**3
 _UNFINISHED_INTERVAL_US = 3_600_000_000
 _CLAIMS_KEPT_US = 400 * DAY_US  # no spool comes back later
+
+
+async def keep_house(
+    settings: Settings,
+    reader: AsyncEngine,
+    rows: RowWriter,
+    store: Store,
+    name: str,
+    *,
+    lasts_s: float = LEASE_S,
+) -> None:
+    """For ever: what has to be deleted, as the first shard of a machine (``name``). Alone it is the
+    only one; of several machines' one does it, and another ``lasts_s`` after it was lost.
+    """
+
+    async def work(rows: RowWriter) -> None:
+        await Housekeeping(settings, reader, rows, store).run()
+
+    if settings.cluster.listen_address is None:
+        await work(rows)
+        return
+    leadership = Leadership(
+        reader,
+        rows,
+        LEASE,
+        f"{name} {uuid.uuid4().hex}",
+        lasts_s=lasts_s,
+        every_s=lasts_s / 4,
+        margin_s=lasts_s / 4,
+    )
+    await leadership.run(work)
 
 
 class Housekeeping:

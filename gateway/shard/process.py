@@ -49,7 +49,7 @@ from gateway.shard.cascade import CascadeSending
 from gateway.shard.clock_watch import ClockWatch
 from gateway.shard.derived import DerivedVariants
 from gateway.shard.desired import DesiredReader
-from gateway.shard.housekeeping import Housekeeping
+from gateway.shard.housekeeping import keep_house
 from gateway.shard.live import FIRST_RUN_WAIT_S, LiveDoor
 from gateway.shard.loudspeakers import open_loudspeaker
 from gateway.shard.recording_figures import recording_figures
@@ -124,8 +124,9 @@ class ShardProcess:
             loops = [self._reconcile_for_ever(), self._turn_for_ever()]
             loops += [self._watched.run(), heartbeat.run()]
             if self._number == 1:
-                keeping = Housekeeping(self._settings, self._reader, self._rows, self._store)
-                loops.append(keeping.run())
+                loops.append(
+                    keep_house(self._settings, self._reader, self._rows, self._store, self._name)
+                )
             for loop in loops:
                 stack.callback(asyncio.create_task(loop).cancel)
             for ending in (self._fetching.run(), self._meetings.run()):

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.api.hearing import hear
 from gateway.api.leader import standing_for_leader
 from gateway.api.neighbours import HEAR
 from gateway.api.services import Services
 from gateway.control.channel import ControlServer, control_path
+from gateway.database.capacity_tables import forecast_days
 from gateway.identifiers import now_us
 from gateway.sheets.jobs import ImportJobs
 from tests.gateway.api.conftest import County
@@ -64,6 +66,23 @@ async def test_one_does_what_is_done_once_and_the_other_takes_over(
             assert not first.leading
             await _until(lambda: second.leading)
         assert not second.leading
+
+
+async def test_the_leader_makes_the_days_forecast(pair: tuple[Services, Services]) -> None:
+    first, _ = pair
+
+    async def days() -> list[int]:
+        async with first.reader.connect() as connection:
+            return list(await connection.scalars(sa.select(forecast_days.c.day)))
+
+    assert await days() == []
+    # A shard makes it, at its first deletion at the latest.
+    first.settings.store_directory.mkdir()
+    async with standing_for_leader(first):
+        async with asyncio.timeout(60):
+            while not (made := await days()):  # noqa: ASYNC110 - what another task does
+                await asyncio.sleep(0.02)
+    assert len(made) == 1
 
 
 async def test_news_of_one_are_heard_at_the_other(pair: tuple[Services, Services]) -> None:
