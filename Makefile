@@ -13,7 +13,7 @@ CONSOLE := gateway/console/index.html
 LINTERS := tests/environment/linters/node_modules/.installed
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help run test test-thorough test-extras test-ray check format console bench bench-quick soak chaos clean
+.PHONY: help run test test-thorough test-postgresql test-extras test-ray check format console bench bench-quick soak chaos clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ test: $(VENV)/.test tests/environment/.debian $(LINTERS) $(CONSOLE) check ## ins
 
 test-thorough: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## the tests of whole gateways that take longest
 	tests/environment/run_tests.sh $(BIN)/pytest thorough
+
+test-postgresql: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## the gateway's tests with their rows in PostgreSQL
+	GRIDSIGHT_TEST_DATABASE=postgresql $(BIN)/pytest --numprocesses 2 --dist loadfile tests/gateway
 
 test-extras: $(EXTRAS)/.installed ## install gridsight[ultralytics] apart and test it
 	$(EXTRAS)/bin/pytest -m extras tests/search/detectors

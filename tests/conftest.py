@@ -23,6 +23,11 @@ from tests.peers.postgresql import (  # noqa: F401  # fixtures, and a hook
     postgresql_url,
     pytest_generate_tests,
 )
+from tests.peers.rows_on_postgresql import (  # noqa: F401  # fixtures, and a hook
+    databases_of_this_test,
+    pytest_collection_modifyitems,
+    rows_on_postgresql,
+)
 
 # A busy machine is no failure: tests never assert on elapsed time.
 hypothesis.settings.register_profile("gridsight", deadline=None)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database.engine import create_reader_engine, create_writer_engine
@@ -67,6 +68,12 @@ def new_database(settings: Settings) -> sa.Engine:
     sa.event.listen(engine, "connect", _without_sync)
     database_file(settings).write_bytes(_migrated())
     return engine
+
+
+def reader_beside(engine: sa.Engine) -> AsyncEngine:
+    """An asynchronous engine that reads what ``engine`` writes, on either database."""
+    url = engine.url.render_as_string(hide_password=False)
+    return create_reader_engine(Settings(database_url=SecretStr(url)))
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ import psutil
 from gateway.control.channel import ControlClient, control_path
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings, load_settings
+from tests.peers.rows_on_postgresql import url_for
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT_S = 90
@@ -77,6 +78,8 @@ async def start(
     environment["GRIDSIGHT_ACCOUNTABILITY__PLAYBACK_REASON"] = "false"
     # Half of a small machine's time, which most tests do not need.
     environment["GRIDSIGHT_SEARCH__ENABLED"] = "false"
+    if (url := url_for(data)) is not None:
+        environment["GRIDSIGHT_DATABASE_URL"] = url
     environment |= {f"GRIDSIGHT_{name}": value for name, value in variables.items()}
     process = await asyncio.create_subprocess_exec(
         *inside,

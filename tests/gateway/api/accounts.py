@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
+from gateway.database.engine import create_writer_engine
 from gateway.database.tables import audit_log
 from tests.gateway.api.conftest import County
 
@@ -40,7 +41,7 @@ async def audited(county: County, action: str | None = None) -> list[dict[str, A
 
 def alter(county: County, statement: sa.Executable) -> None:
     """Change rows as no operation does: as if time had passed."""
-    engine = sa.create_engine(county.services.settings.effective_database_url)
+    engine = create_writer_engine(county.services.settings)
     with engine.begin() as connection:
         connection.execute(statement)
     engine.dispose()

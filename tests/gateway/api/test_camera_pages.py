@@ -49,6 +49,7 @@ async def test_a_cursor_that_nobody_gave_out_is_refused(county: County, key: str
     await client.aclose()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("name", ["rows", "total"])
 async def test_a_page_is_chosen_without_reading_the_rows(county: County, name: str) -> None:
     page = select_page([within(areas.c.path, [f"{county.root}/"])], 100, ("a", "cam_1"))

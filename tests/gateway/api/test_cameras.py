@@ -19,6 +19,7 @@ async def stored(county: County, camera_id: str) -> sa.Row[tuple[object, ...]]:
         return (await connection.execute(sa.select(cameras).where(cameras.c.id == camera_id))).one()
 
 
+@pytest.mark.sqlite
 async def test_credentials_leave_the_url_and_are_never_given_back(
     county: County, tmp_path: Path
 ) -> None:

@@ -281,9 +281,9 @@ async def test_every_change_is_on_record_without_the_password(
     await client.delete(f"/api/platforms/{made['id']}")
     records = await rows_of(
         county,
-        sa.select(audit_log.c.action, audit_log.c.detail).where(
-            audit_log.c.action.startswith("platform.")
-        ),
+        sa.select(audit_log.c.action, audit_log.c.detail)
+        .where(audit_log.c.action.startswith("platform."))
+        .order_by(audit_log.c.sequence),
     )
     assert [row["action"] for row in records] == [
         "platform.create",

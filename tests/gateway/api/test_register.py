@@ -210,6 +210,7 @@ def engine(county: County) -> Iterator[sa.Engine]:
     yield county.services.rows._engine  # type: ignore[attr-defined]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("fault", "cure"),
     [

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.api.sweep import sweep
+from gateway.database.engine import create_writer_engine
 from gateway.database.tables import sign_in_sessions
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.sign_in import Lifetime
@@ -28,7 +29,7 @@ async def client(county: County) -> httpx.AsyncClient:
 
 async def age(county: County, *, begun_us: int, expires_us: int) -> str:
     """Make the one sign-in as if it had begun and would expire then; gives its token's hash."""
-    engine = sa.create_engine(county.services.settings.effective_database_url)
+    engine = create_writer_engine(county.services.settings)
     with engine.begin() as connection:
         connection.execute(
             sa.update(sign_in_sessions).values(created_us=begun_us, expires_us=expires_us)

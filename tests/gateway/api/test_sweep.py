@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from gateway.api.sweep import sweep
 from gateway.control.channel import ControlServer, control_path
+from gateway.database.engine import create_writer_engine
 from gateway.database.tables import viewing_sessions
 from tests.gateway.api.conftest import County
 
@@ -101,7 +102,7 @@ async def _open(county: County) -> int:
 
 async def _age(county: County) -> None:
     """Have every session opened two minutes earlier."""
-    engine = sa.create_engine(county.services.settings.effective_database_url)
+    engine = create_writer_engine(county.services.settings)
     with engine.begin() as connection:
         aged = viewing_sessions.c.opened_us - 120_000_000
         connection.execute(sa.update(viewing_sessions).values(opened_us=aged))

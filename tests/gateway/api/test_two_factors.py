@@ -164,6 +164,7 @@ async def test_who_must_have_one_can_do_nothing_else_first(county: County) -> No
         await one.aclose()
 
 
+@pytest.mark.sqlite
 async def test_a_secret_is_read_from_the_database_by_nobody(county: County) -> None:
     await county.user("wang", "operator", county.town)
     client = await county.sign_in("wang")

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.cluster import lease_rows
 from gateway.cluster.leading import FencedRows, Leadership
-from gateway.database.engine import create_reader_engine
+from gateway.database.engine import create_reader_engine, create_writer_engine
 from gateway.database.replica_tables import leases
 from gateway.database.writer_process import load_operations
 from gateway.identifiers import now_us
@@ -166,7 +166,7 @@ async def test_a_lease_is_one_holders_until_its_time_is_over(
     assert await rows.write("leases.take", name="x", holder="b", lasts_us=minute) is None
     assert await rows.write("leases.take", name="y", holder="b", lasts_us=minute) == 1
     assert await rows.write("leases.renew", name="x", epoch=1, lasts_us=minute)
-    engine = sa.create_engine(Settings(data_directory=tmp_path).effective_database_url)
+    engine = create_writer_engine(Settings(data_directory=tmp_path))
     with engine.begin() as connection:
         over = sa.update(leases).where(leases.c.name == "x").values(expires_us=now_us() - 1)
         connection.execute(over)

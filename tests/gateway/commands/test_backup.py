@@ -25,6 +25,8 @@ from gateway.database.tables import areas
 from gateway.secrets import cluster_secret, seal, secrets_folder, unseal
 from gateway.settings import Settings
 
+pytestmark = pytest.mark.sqlite
+
 PASSPHRASE = "a horse that keeps keys"
 
 

@@ -24,6 +24,8 @@ from tests.gateway.database.test_partitions import NOON_US, RUN, SOURCE
 from tests.gateway.kept import new_database
 from tests.peers.postgresql import PASSWORD, PostgresqlServer
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -6,8 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.database.engine import create_reader_engine
 from gateway.settings import Settings
+
+pytestmark = pytest.mark.sqlite
 
 
 async def test_a_connection_that_is_stopped_while_it_closes_is_closed(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from gateway.database.migrate import include_name, load_tables, upgrade
 from gateway.settings import Settings
 from tests.peers.postgresql import PostgresqlServer
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> sa.Engine:

@@ -17,7 +17,6 @@ from typing import Any
 import aiohttp
 from aiortc.rtp import RtpPacket
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.webrtc.advertised import NetworkAddresses
@@ -34,6 +33,7 @@ from gateway.settings import IceServer
 from gateway.shard.web import serve_http
 from gateway.tickets import Ticket, TicketSigner
 from recorder.rows import LocalRowWriter
+from tests.gateway.kept import reader_beside
 from tests.gateway.meetings.a_county import Rows
 from tests.peers.meeting_site import OPUS, MeetingSite, Sending
 
@@ -300,7 +300,7 @@ class Shard:
 @contextlib.asynccontextmanager
 async def a_shard(rows: Rows, networks: Sequence[NetworkAddresses] = ()) -> AsyncIterator[Shard]:
     """A shard for the meetings of these rows."""
-    reader = create_async_engine(rows.engine.url.set(drivername="sqlite+aiosqlite"))
+    reader = reader_beside(rows.engine)
     writer = LocalRowWriter(rows.engine)
     output = WebRtcOutput.open(networks=networks)
     clock = SteadyClock()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.api.meeting_documents import participant_documents
 from gateway.meetings.desired import MeetingReader
+from tests.gateway.kept import reader_beside
 from tests.gateway.meetings.a_county import Rows
+
+pytestmark = pytest.mark.sqlite
 
 
 class Asked:
@@ -53,7 +56,7 @@ def test_who_arrives_again_is_found_by_an_index(rows: Rows) -> None:
 
 async def test_the_list_and_the_door_find_theirs_by_an_index(rows: Rows) -> None:
     meeting_id, village = a_village_that_came(rows)
-    engine = create_async_engine(rows.engine.url.set(drivername="sqlite+aiosqlite"))
+    engine = reader_beside(rows.engine)
     asked = Asked(engine.sync_engine)
     try:
         async with engine.connect() as connection:

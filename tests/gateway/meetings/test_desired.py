@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.database.meeting_tables import meeting_agenda
 from gateway.meetings.desired import MeetingReader, Polling
 from gateway.meetings.tiles import Sight
+from tests.gateway.kept import reader_beside
 from tests.gateway.meetings.a_county import Rows
 
 
 @pytest.fixture
 async def reader(rows: Rows) -> AsyncIterator[MeetingReader]:
-    engine = create_async_engine(rows.engine.url.set(drivername="sqlite+aiosqlite"))
+    engine = reader_beside(rows.engine)
     yield MeetingReader(engine, "shard-1")
     await engine.dispose()
 

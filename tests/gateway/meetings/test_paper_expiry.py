@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.database.audit_tables import audit_log
 from gateway.database.meeting_tables import (
@@ -29,6 +28,7 @@ from recorder.retention import DAY_US
 from recorder.rows import LocalRowWriter
 from recorder.stores import DirectoryStoreConfig, StoreError
 from recorder.stores.directory import DirectoryStore
+from tests.gateway.kept import reader_beside
 from tests.gateway.meetings.a_county import Rows, a_county
 
 
@@ -61,7 +61,7 @@ class Cabinet:
 @pytest.fixture
 async def cabinet(tmp_path: Path) -> AsyncIterator[Cabinet]:
     with a_county(tmp_path) as rows:
-        engine = create_async_engine(rows.engine.url.set(drivername="sqlite+aiosqlite"))
+        engine = reader_beside(rows.engine)
         writer = LocalRowWriter(rows.engine)
         store = DirectoryStore(DirectoryStoreConfig(tmp_path / "store"))
         settings = Settings(data_directory=tmp_path)

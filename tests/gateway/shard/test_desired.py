@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.stream import Variant
 from gateway.database.tables import areas, cameras, restreams, users
 from gateway.secrets import seal
 from gateway.shard.desired import DesiredReader
 from recorder.tables import assignments, sources
+from tests.gateway.kept import reader_beside
 
 SECRET = bytes(range(32))
 
 
 @pytest.fixture
 async def reader(engine: sa.Engine) -> AsyncIterator[AsyncEngine]:
-    made = create_async_engine(f"sqlite+aiosqlite:///{engine.url.database}")
+    made = reader_beside(engine)
     yield made
     await made.dispose()
 

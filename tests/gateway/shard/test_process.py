@@ -32,6 +32,8 @@ from gateway.secrets import cluster_secret
 from gateway.settings import Settings, load_settings
 from gateway.tickets import Ticket, TicketSigner
 
+pytestmark = pytest.mark.sqlite
+
 CAMERA = "cam_gate"
 SHARD = "shard-1"
 FRAGMENT_US = 2_000_000

@@ -19,6 +19,8 @@ from gateway.sightings.search import SightingQuery, read_after, search
 from search.plates import fold, read_pattern
 from tests.gateway.kept import new_database
 
+pytestmark = pytest.mark.sqlite
+
 ROWS, PLACES = 3000, 50
 TYPES = ("car", "van", "truck", None)
 

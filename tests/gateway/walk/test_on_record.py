@@ -10,6 +10,8 @@ from tests.gateway.api.conftest import county, quick_passwords  # noqa: F401
 from tests.gateway.walk.doors import ALLOWED, DOORS
 from tests.gateway.walk.test_api_walk import Walk, walk  # noqa: F401
 
+pytestmark = pytest.mark.sqlite
+
 # What people arrange for themselves is no business of the register's; what is counted to stop
 # guessing is no deed; a secret that is only begun opens nothing.
 NOT_ON_RECORD = frozenset(

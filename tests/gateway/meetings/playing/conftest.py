@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from camera_adapters.rtp.clocks import SteadyClock
 from gateway.control.channel import ControlClient
@@ -32,6 +31,7 @@ from tests.gateway.footage.conftest import (  # noqa: F401  # fixtures
     settings,
     world,
 )
+from tests.gateway.kept import reader_beside
 from tests.gateway.meetings.a_county import Rows, a_county
 from tests.gateway.meetings.a_shard import NAME, Page, Shard, a_shard
 from tests.peers.media_file import make_media
@@ -154,7 +154,7 @@ def county(tmp_path: Path) -> Iterator[Rows]:
 
 @pytest.fixture
 async def cinema(county: Rows, world: World) -> AsyncIterator[Cinema]:  # noqa: F811
-    reader = create_async_engine(county.engine.url.set(drivername="sqlite+aiosqlite"))
+    reader = reader_beside(county.engine)
     writer = LocalRowWriter(county.engine)
     control = ControlClient(world.settings.data_directory / "transcoder.sock", SECRET)
     journal, drawn = Journal(writer), dict[str, Polygons]()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.database.audit_tables import audit_log
 from gateway.database.meeting_tables import meeting_recordings, meeting_tracks
@@ -19,6 +18,7 @@ from recorder.rows import LocalRowWriter
 from recorder.stores import DirectoryStoreConfig
 from recorder.stores.directory import DirectoryStore
 from recorder.tables import assignments, gaps, segments, sources
+from tests.gateway.kept import reader_beside
 from tests.gateway.meetings.a_county import Rows, a_county
 from tests.gateway.meetings.recording.rooms import a_meeting, a_studio
 from tests.gateway.meetings.recording.senders import Camera
@@ -33,7 +33,7 @@ def rows(tmp_path: Path) -> Iterator[Rows]:
 async def passed(rows: Rows, folder: Path, at_us: int) -> None:
     """Housekeeping's turn at that time."""
     settings = Settings(data_directory=folder)
-    engine = create_async_engine(rows.engine.url.set(drivername="sqlite+aiosqlite"))
+    engine = reader_beside(rows.engine)
     writer = LocalRowWriter(rows.engine)
     store = DirectoryStore(DirectoryStoreConfig(folder / "store"))
     retention = Retention(engine, writer, store, default=default_policy(settings))

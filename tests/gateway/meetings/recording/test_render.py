@@ -17,7 +17,6 @@ import pytest
 from av.video.frame import VideoFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from camera_adapters.rtp.group import Group
 from gateway.database.meeting_tables import meeting_floor, meeting_recordings
@@ -30,6 +29,7 @@ from recorder.rows import LocalRowWriter, RowError
 from recorder.stores import DirectoryStoreConfig
 from recorder.stores.directory import DirectoryStore
 from recorder.tables import held_ranges
+from tests.gateway.kept import reader_beside
 from tests.gateway.meetings.a_county import Rows, a_county
 from tests.gateway.meetings.recording.rooms import a_meeting, a_studio
 from tests.gateway.meetings.recording.senders import START_US, Camera, Microphone
@@ -91,7 +91,7 @@ class Made:
 
     @contextlib.asynccontextmanager
     async def worker(self, name: str = "footage-1") -> AsyncIterator[RenderWorker]:
-        engine = create_async_engine(self.rows.engine.url.set(drivername="sqlite+aiosqlite"))
+        engine = reader_beside(self.rows.engine)
         writer = LocalRowWriter(self.rows.engine)
         store = DirectoryStore(DirectoryStoreConfig(self.folder / "store"))
         reader = FootageReader(engine, store, NoShards())

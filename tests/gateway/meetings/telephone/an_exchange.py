@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.asyncio import create_async_engine
-
 from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.webrtc.wheel import Wheel
 from gateway.control.channel import ControlServer, control_path
@@ -21,6 +19,7 @@ from gateway.meetings.telephone.exchange import TelephoneExchange
 from gateway.meetings.telephone.lines import TelephoneLines
 from gateway.settings import Settings
 from recorder.rows import LocalRowWriter
+from tests.gateway.kept import reader_beside
 from tests.gateway.meetings.a_shard import NAME, Shard
 
 SECRET = bytes(range(32))
@@ -74,7 +73,7 @@ async def an_exchange(shard: Shard, folder: Path, **sip: Any) -> AsyncIterator[A
     settings = Settings(
         data_directory=folder, run_directory=folder / "run", meetings={"sip": given}
     )
-    reader = create_async_engine(shard.rows.engine.url.set(drivername="sqlite+aiosqlite"))
+    reader = reader_beside(shard.rows.engine)
     writer = LocalRowWriter(shard.rows.engine)
     lines = TelephoneLines(shard.rooms, Wheel(), SteadyClock().now_us)
     server = ControlServer(control_path(settings, NAME), SECRET, lines.calls())
