@@ -34,6 +34,7 @@ class Ticket:
     ``variant`` is the rendering that was decided ("main", "sub", "h264", "masked"), ``made_from``
     the stream that "masked" is made from. ``package`` is what an export opens: a package by its id,
     or one file of it (``{id}/{path}``). ``priority`` is a talker's, as in steering.
+    ``relay`` is the shard that shows the camera though another owns it; no other shard may.
     ``meeting_id`` and ``participant_id`` say whose seat in which meeting it is for; ``user_id`` is
     "" of a guest.
     """
@@ -56,6 +57,7 @@ class Ticket:
     priority: int = 0
     meeting_id: str | None = None
     participant_id: str | None = None
+    relay: str | None = None
 
 
 class TicketSigner:
@@ -66,7 +68,11 @@ class TicketSigner:
 
     def sign(self, ticket: Ticket) -> str:
         """The ticket as URL-safe text."""
-        body = json.dumps(asdict(ticket), separators=(",", ":"), ensure_ascii=False).encode()
+        document = asdict(ticket)
+        if ticket.relay is None:
+            # As those have it that know of no relays: they run beside us while we are upgraded.
+            del document["relay"]
+        body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
         return f"{_encode(body)}.{_encode(self._mac(body))}"
 
     def verify(self, text: str, *, at_us: int | None = None) -> Ticket:
@@ -103,7 +109,7 @@ def _decode(text: str) -> bytes:
 
 def _ticket_of(document: dict[str, Any]) -> Ticket:
     # Signed by us, so only a ticket of another version can surprise.
-    if document.keys() != {field.name for field in fields(Ticket)}:
+    if {*document, "relay"} != {field.name for field in fields(Ticket)}:
         raise TicketError("the ticket is of another version")
     if document["action"] not in _ACTIONS:
         raise TicketError("the ticket is of another version")

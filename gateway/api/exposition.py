@@ -14,6 +14,7 @@ from gateway.api.recording_figures import (
     recording_families,
     storage_families,
 )
+from gateway.api.relay_figures import relay_families
 from gateway.api.services import Services
 from gateway.api.webrtc_figures import webrtc_families
 from gateway.version import VERSION
@@ -24,6 +25,7 @@ def exposition(services: Services, statuses: dict[str, Any]) -> str:
     families = [
         *_process_families(statuses),
         *webrtc_families(statuses),
+        *relay_families(statuses),
         *recording_families(statuses),
         *storage_families(services.storage.document),
         *camera_count_families(services.states.all(), services.states.registered),

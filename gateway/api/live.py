@@ -128,7 +128,10 @@ async def open_live(
     reason = await require_purpose(
         services, caller, "live", body.purpose, address=client_address(request)
     )
-    shard = await _shard(services, camera.id)
+    owner = await _owner(services, camera.id)
+    shard = await services.live_places.place(owner)
+    if shard is None:
+        raise unavailable("no media process can be reached from here: try again")
     if masked and not decision.may_lift_masks:
         quality = asked_quality(
             services.states.of(camera.id), body.quality, body.height_px, camera.sub_url is not None
@@ -136,7 +139,7 @@ async def open_live(
         choice = choose_masked(quality, body.client, camera.sub_url is not None)
         await _require_place(services, camera.id)
     else:
-        choice = await _choose_knowing(services, shard, camera, body)
+        choice = await _choose_knowing(services, owner, camera, body)
     session_id, ticket = await open_viewing(
         services,
         caller,
@@ -156,6 +159,7 @@ async def open_live(
         end_us=None,
         may_lift_masks=decision.may_lift_masks,
         made_from=choice.made_from,
+        relay=shard if shard != owner else None,
     )
     query = urlencode({"ticket": ticket})
     return {
@@ -183,7 +187,7 @@ async def snapshot(
     async with services.reader.connect() as connection:
         camera, decision = await permitted_camera(connection, caller, Right.LIVE, camera_id)
     reason = await require_purpose(services, caller, "live", None)
-    shard = await _shard(services, camera.id)
+    shard = await _owner(services, camera.id)
     await record(services, request, caller, "live.snapshot", cameras=[camera], reason=reason)
     try:
         jpeg = await services.processes.client(shard).call(
@@ -199,11 +203,11 @@ async def snapshot(
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
-async def _shard(services: Services, camera_id: str) -> str:
-    shard = await services.processes.shard_of(camera_id)
-    if shard is None or await services.processes.http_base(shard) is None:
+async def _owner(services: Services, camera_id: str) -> str:
+    owner = await services.processes.shard_of(camera_id)
+    if owner is None or owner not in await services.processes.names("shard"):
         raise unavailable("this camera is just being taken up by a media process: try again")
-    return shard
+    return owner
 
 
 async def _choose_knowing(services: Services, shard: str, camera: Camera, body: LiveForm) -> Choice:

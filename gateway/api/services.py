@@ -17,6 +17,7 @@ from gateway.alarms.watch import AlarmWatch
 from gateway.api.alarm_documents import AlarmNews
 from gateway.api.analysis_watch import AnalysisWatch
 from gateway.api.device_recordings import DeviceRecordingsCache
+from gateway.api.live_places import LivePlaces
 from gateway.api.meeting_news import MeetingWatch
 from gateway.api.neighbours import Neighbours, ToldEvent
 from gateway.api.processes import Processes
@@ -65,6 +66,7 @@ class Services:
     # Of this process; empty where there are no others.
     name: str = ""
     neighbours: Neighbours = field(init=False)
+    live_places: LivePlaces = field(init=False)
     imports: ImportJobs = field(init=False)
     steering: SteeringStates = field(init=False)
     alarm_watch: AlarmWatch = field(init=False)
@@ -113,6 +115,7 @@ class Services:
 
     def __post_init__(self) -> None:
         self.neighbours = Neighbours(self.processes, self.name)
+        self.live_places = LivePlaces(self.processes, self.settings.live.viewers_per_shard)
         self.rights_changed = ToldEvent(self.neighbours, "rights")
         self.imports = ImportJobs(
             self.settings, self.rows, self.processes.configuration_changed, self.name

@@ -50,6 +50,7 @@ async def open_viewing(
     made_from: str = "main",
     package: str | None = None,
     priority: int = 0,
+    relay: str | None = None,
 ) -> tuple[str, str]:
     """Write the register, remember the session (in one commit), then sign its ticket; gives
     (session id, ticket).
@@ -84,6 +85,7 @@ async def open_viewing(
         reason=_reason(records[0]) if action == "playback" else (None, None, None),
         package=package,
         priority=priority,
+        relay=relay,
     )
     return session_id, services.signer.sign(ticket)
 

@@ -8,6 +8,7 @@ from gateway.settings.devices import Gb28181Settings as Gb28181Settings
 from gateway.settings.devices import OnvifSettings as OnvifSettings
 from gateway.settings.listening import IceServer as IceServer
 from gateway.settings.listening import ListenSettings as ListenSettings
+from gateway.settings.listening import LiveSettings as LiveSettings
 from gateway.settings.listening import LogSettings as LogSettings
 from gateway.settings.loading import LoadedSettings as LoadedSettings
 from gateway.settings.loading import SettingsError as SettingsError

@@ -113,6 +113,14 @@ class WebRtcSettings(Section):
     ice_servers: list[IceServer] = Field(default=[])
 
 
+class LiveSettings(Section):
+    """Where live views go: to the camera's own shard while that shows fewer than
+    ``viewers_per_shard``, then to the one that shows fewest, to which the own one relays.
+    """
+
+    viewers_per_shard: int = Field(default=1000, ge=1)
+
+
 class RestreamSettings(Section):
     """The RTSP server for other players. Off unless asked for."""
 

@@ -34,6 +34,7 @@ from gateway.settings.footage import (
 from gateway.settings.listening import (
     ApiSettings,
     ListenSettings,
+    LiveSettings,
     LogSettings,
     MetricsSettings,
     RestreamSettings,
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     shards: ShardSettings = ShardSettings()
     footage: FootageSettings = FootageSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
+    live: LiveSettings = LiveSettings()
     restream: RestreamSettings = RestreamSettings()
     push: PushSettings = PushSettings()
     files: FileSettings = FileSettings()

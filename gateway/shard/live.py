@@ -1,10 +1,14 @@
-"""Which Stream a live session is given, for each way of watching."""
+"""Which Stream a live session is given, for each way of watching.
+
+It is the shard's own, or one that another shard relays, where the ticket says so.
+"""
 
 from __future__ import annotations
 
 from camera_adapters.stream import Codec, Stream, Variant
 from gateway.live.waiting import run_begins
 from gateway.live.whep import SessionRefused
+from gateway.relay.receiving import Relays
 from gateway.shard.sessions import LiveSession, LiveSessions
 from gateway.shard.shard import MediaShard
 
@@ -16,9 +20,12 @@ _SOUND_WAIT_S = 3.0
 class LiveDoor:
     """Opens sessions by their tickets; an on-demand camera is pulled for it."""
 
-    def __init__(self, shard: MediaShard, sessions: LiveSessions) -> None:
+    def __init__(
+        self, shard: MediaShard, sessions: LiveSessions, relays: Relays | None = None
+    ) -> None:
         self._shard = shard
         self._sessions = sessions
+        self._relays = relays
 
     async def for_mse(self, ticket: str) -> tuple[Stream, LiveSession]:
         """See :data:`gateway.live.whep.OpenSession`."""
@@ -56,6 +63,8 @@ class LiveDoor:
         try:
             return self._shard.stream(session.camera_id, session.variant, session.made_from)
         except LookupError:
+            if session.relayed and self._relays is not None:
+                return self._relays.stream(session.camera_id, session.variant, session.made_from)
             session.ended("not_found")
             raise SessionRefused(
                 404, "not_found", "this camera is not held here: ask POST /api/live again"

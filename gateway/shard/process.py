@@ -41,6 +41,9 @@ from gateway.live.whip import WhipEndpoint
 from gateway.masks import Polygons
 from gateway.meetings.shard_part import MeetingsPart
 from gateway.refused_tickets import RefusedTickets
+from gateway.relay.owners import read_owners
+from gateway.relay.receiving import Relays
+from gateway.relay.sending import RelaySending
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.analysis_feed import analysis_calls
@@ -75,6 +78,8 @@ _log = structlog.get_logger(__name__)
 
 RECONCILE_INTERVAL_S = 3.0
 TURN_INTERVAL_S = 5.0
+# Short: a camera whose shard has died may be another's by now.
+PEER_CONNECT_S = 1.0
 
 
 class ShardProcess:
@@ -102,9 +107,12 @@ class ShardProcess:
             TicketSigner(self._secret),
             lambda watched: self._watched.add(watched),
             lambda why: self._refused.note(why),
+            name=name,
         )
         self._whep: WhepEndpoint
         self._cascade: CascadeSending
+        self._relays: Relays
+        self._relay_sending: RelaySending
         self._mse: MseEndpoint
         self._talks: TalkEndpoint
         self._meetings: MeetingsPart
@@ -123,6 +131,7 @@ class ShardProcess:
             await heartbeat.beat()
             loops = [self._reconcile_for_ever(), self._turn_for_ever()]
             loops += [self._watched.run(), heartbeat.run()]
+            loops.append(self._relays.run(self._sessions.viewers))
             if self._number == 1:
                 loops.append(
                     keep_house(self._settings, self._reader, self._rows, self._store, self._name)
@@ -180,12 +189,15 @@ class ShardProcess:
             signalling,
             context,
         )
-        self._report = Report(self._shard, self._sessions)
+        self._relay_sending = RelaySending(self._shard, self._reconcile)
+        self._report = Report(self._shard, self._sessions, self._relay_sending.viewers)
         stack.push_async_callback(self._shard.close)
+        self._relays = self._open_relays()
+        stack.push_async_callback(self._relays.close)
         self._clocks = ClockWatch(self._shard, self._recorder, clock, self._accepted_offset)
 
         self._cascade = CascadeSending(self._shard, settings.cascade.address, media.pool)
-        door = LiveDoor(self._shard, self._sessions)
+        door = LiveDoor(self._shard, self._sessions, self._relays)
         output = self._open_webrtc()
         stack.callback(output.close)
         self._whep = WhepEndpoint(
@@ -233,6 +245,7 @@ class ShardProcess:
                 **footage_calls(self._recorder),
                 **media_calls(self._shard, Snapshots(transcoder)),
                 **self._cascade.calls(),
+                **self._relay_sending.calls(),
                 **live_calls(self._reconcile, self._revoke, self._sessions.hand_over),
                 **clock_calls(self._clocks),
                 **sampling_calls(self._shard),
@@ -240,6 +253,7 @@ class ShardProcess:
                 **self._fetching.calls(),
                 **self._meetings.calls(),
                 "shard.status": self._status,
+                "live.load": self._load,
                 "shard.watch": self._report.watch,
                 "shard.figures": self._report.figures,
                 "process.status": self._process_status,
@@ -249,6 +263,19 @@ class ShardProcess:
         self._control_port = server.port
         stack.push_async_callback(server.close)
         return port
+
+    def _open_relays(self) -> Relays:
+        settings, reader = self._settings, self._reader
+        return Relays(
+            self._name,
+            self._shard,
+            lambda camera_ids: read_owners(reader, camera_ids),
+            # Not the channel of the calls: pictures must not keep those waiting.
+            lambda peer: peer_client(
+                settings, self._secret, reader, peer, connect_timeout_s=PEER_CONNECT_S
+            ),
+            self._reconcile,
+        )
 
     async def _start_recorder(self, stack: contextlib.AsyncExitStack) -> Recorder:
         settings = self._settings
@@ -372,6 +399,7 @@ class ShardProcess:
         if not self._shard.derived.cover(masks):
             return
         self._cascade.cover()
+        self._relay_sending.cover()
         self._meetings.cover()
         for session in self._sessions.seeing_all_of(masks.__contains__):
             self._whep.revoke(session.session_id, "masks_changed")
@@ -440,6 +468,9 @@ class ShardProcess:
             "session_ids": self._sessions.session_ids(),
         }
 
+    async def _load(self) -> dict[str, int]:
+        return {"viewers": len(self._sessions) + self._meetings.figures()["meeting_members"]}
+
     async def _process_status(self) -> dict[str, Any]:
         return {
             "event_loop_lag_ms": self._lag_ms,
@@ -453,6 +484,8 @@ class ShardProcess:
             "rtmp_publishers": len(self._push_listener.connections) if self._push_listener else 0,
             "talks": len(self._talks),
             "cascade_sessions": len(self._cascade),
+            "relays_sent": self._relay_sending.figures(),
+            "relays_received": self._relays.figures(),
             "restream_readers": self._restreams.session_count if self._restreams else 0,
             **self._fetching.figures(),
             **self._meetings.figures(),

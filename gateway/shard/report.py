@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -19,16 +20,24 @@ _FEEDS_AT_ONCE = 50
 
 
 class Report:
-    """Reads the shard; remembers nothing but who watches it."""
+    """Reads the shard; remembers nothing but who watches it. ``elsewhere``: who watches its
+    cameras on other shards.
+    """
 
-    def __init__(self, shard: MediaShard, sessions: LiveSessions) -> None:
+    def __init__(
+        self,
+        shard: MediaShard,
+        sessions: LiveSessions,
+        elsewhere: Callable[[], Counter[tuple[str, Variant]]] = Counter,
+    ) -> None:
         self._shard = shard
         self._sessions = sessions
+        self._elsewhere = elsewhere
         self._watchers: set[_Watcher] = set()
 
     async def cameras(self) -> list[dict[str, Any]]:
         """``{camera_id, epoch, states: {variant: VariantState}}`` of each camera."""
-        viewers = self._sessions.viewers()
+        viewers = self._viewers()
         by_camera: dict[str, dict[str, Any]] = {}
         async for feed in _unhurried(self._shard.feeds.values()):
             camera_id, variant = feed.desired.camera_id, feed.desired.variant
@@ -74,7 +83,7 @@ class Report:
             }
             while True:
                 keys = await watcher.take()
-                viewers = self._sessions.viewers()
+                viewers = self._viewers()
                 news = []
                 for camera_id, variant in keys:
                     state = self._state(camera_id, variant, viewers[camera_id, variant])
@@ -90,10 +99,15 @@ class Report:
         finally:
             self._watchers.discard(watcher)
 
+    def _viewers(self) -> Counter[tuple[str, Variant]]:
+        return self._sessions.viewers() + self._elsewhere()
+
     def _state(self, camera_id: str, variant: Variant, viewers: int) -> dict[str, Any] | None:
         try:
             return self._feed_state(self._shard.feed(camera_id, variant), viewers)
         except LookupError:
+            if f"{camera_id}/{Variant.MAIN}" not in self._shard.feeds:
+                return None  # it is another shard's to tell, which relays it to us
             live = self._shard.derived.find(camera_id, variant)
             return derived_state(live, viewers=viewers) if live is not None else None
 
@@ -104,7 +118,7 @@ class Report:
 
     async def figures(self) -> list[dict[str, Any]]:
         """Counters of each pulled variant."""
-        viewers = self._sessions.viewers()
+        viewers = self._viewers()
         return [
             self._figures(feed, viewers[_key(feed)])
             async for feed in _unhurried(self._shard.feeds.values())

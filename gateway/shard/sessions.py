@@ -37,6 +37,8 @@ class LiveSession:
     action: Literal["live", "talk"] = "live"
     user_name: str = ""
     priority: int = 0
+    # The camera may be another shard's.
+    relayed: bool = False
 
     def ended(self, reason: str, *, watched: bool = False) -> None:
         """See :class:`gateway.live.whep.SessionHandle`."""
@@ -45,7 +47,7 @@ class LiveSession:
 
 
 class LiveSessions:
-    """All live sessions of a shard. ``on_watched`` is told of each view that has ended,
+    """All live sessions of the shard ``name``. ``on_watched`` is told of each view that has ended,
     ``on_refused`` why a ticket was no ticket.
     """
 
@@ -54,7 +56,10 @@ class LiveSessions:
         signer: TicketSigner,
         on_watched: Callable[[Watched], None] | None = None,
         on_refused: Callable[[str], None] | None = None,
+        *,
+        name: str = "",
     ) -> None:
+        self._name = name
         self._signer = signer
         self._on_watched = on_watched
         self._on_refused = on_refused
@@ -73,6 +78,9 @@ class LiveSessions:
         if ticket.action != action or len(ticket.camera_ids) != 1:
             what = "live viewing" if action == "live" else "talking"
             raise SessionRefused(403, "not_allowed", f"the ticket is not for {what}")
+        if ticket.relay not in (None, self._name):
+            # Withdrawn rights are told to the shard that the ticket names, and to no other.
+            raise SessionRefused(403, "not_allowed", "the ticket is for another media process")
         self.require_unrevoked(ticket.session_id)
         return self._add(ticket, action)
 
@@ -144,6 +152,7 @@ class LiveSessions:
             action,
             ticket.user_name,
             ticket.priority,
+            ticket.relay is not None,
         )
         self._sessions.add(session)
         return session

@@ -46,6 +46,8 @@ def _told() -> str:
         store_trouble="",
         webrtc={"fraction_lost_worst": 0.1, "bytes_sent": 1, "viewers": 1},
         analysis=defaultdict(int),
+        relays_sent={"shard-2": defaultdict(int)},
+        relays_received={"shard-2": defaultdict(int)},
     )
     return exposition(cast("Services", services), {"shard-1": status})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -54,3 +55,11 @@ def test_a_late_ticket_is_refused() -> None:
 def test_another_clusters_ticket_is_refused() -> None:
     with pytest.raises(TicketError, match="signature"):
         TicketSigner(b"x" * 32).verify(SIGNER.sign(TICKET), at_us=0)
+
+
+def test_a_ticket_that_names_no_relay_is_one_that_older_processes_know() -> None:
+    plain = SIGNER.sign(TICKET)
+    body = base64.urlsafe_b64decode(plain.partition(".")[0] + "==")
+    assert b"relay" not in body
+    relayed = replace(TICKET, relay="shard-2")
+    assert SIGNER.verify(SIGNER.sign(relayed), at_us=1000) == relayed
