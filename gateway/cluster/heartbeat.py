@@ -1,4 +1,4 @@
-"""A media shard says that it lives, once a second, and ends where its name has gone elsewhere."""
+"""A media shard says that it lives, twice a second, and ends where its name has gone elsewhere."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Heartbeat:
         return True
 
     async def run(self) -> None:
-        """Beat every second; have this process end in order when its name has gone."""
+        """Beat for ever; have this process end in order when its name has gone."""
         while True:
             await asyncio.sleep(BEAT_INTERVAL_S)
             if not await self.beat():

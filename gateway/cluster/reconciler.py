@@ -1,4 +1,4 @@
-"""Keeps every camera on a shard that lives: looks every second, places, moves.
+"""Keeps every camera on a shard that lives: looks twice a second, places, moves.
 
 Where several machines run, each has one of these, and all of them watch; the one that leads
 (:mod:`gateway.cluster.leading`) acts. What it writes is refused once another leads.
@@ -28,8 +28,12 @@ from recorder.tables import assignments, sources
 
 _log = structlog.get_logger(__name__)
 
-# The lease of whoever places cameras.
+# The lease of whoever places cameras: shorter than a shard's, so that no camera waits for it where
+# the machine that is lost is the one that led.
 PLACEMENT = "placement"
+PLACEMENT_LASTS_S = 2.5
+PLACEMENT_EVERY_S = 0.5
+PLACEMENT_MARGIN_S = 0.5
 RECONCILE_INTERVAL_S = 3.0
 MOVES_AT_ONCE = 20
 # A successor has to be seen recording for so long: its first fragment is then on a disk.

@@ -14,7 +14,13 @@ from gateway.cluster.interface import SUPERVISOR, Cluster, StartError
 from gateway.cluster.leading import Leadership
 from gateway.cluster.peers import peer_client
 from gateway.cluster.ray_cluster import RayCluster
-from gateway.cluster.reconciler import PLACEMENT, Reconciler
+from gateway.cluster.reconciler import (
+    PLACEMENT,
+    PLACEMENT_EVERY_S,
+    PLACEMENT_LASTS_S,
+    PLACEMENT_MARGIN_S,
+    Reconciler,
+)
 from gateway.cluster.supervisor import LocalSupervisor, local_processes
 from gateway.control.channel import ControlClient, ControlServer, control_path
 from gateway.database.engine import create_reader_engine
@@ -115,7 +121,15 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
     running = [asyncio.create_task(reconciler.run())]
     if not alone:
         holder = f"{settings.cluster.node_name} {uuid.uuid4().hex}"
-        leadership = Leadership(reader, rows, PLACEMENT, holder)
+        leadership = Leadership(
+            reader,
+            rows,
+            PLACEMENT,
+            holder,
+            lasts_s=PLACEMENT_LASTS_S,
+            every_s=PLACEMENT_EVERY_S,
+            margin_s=PLACEMENT_MARGIN_S,
+        )
         running.append(asyncio.create_task(leadership.run(reconciler.lead)))
     try:
         yield

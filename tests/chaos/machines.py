@@ -15,16 +15,16 @@ from typing import Any
 
 import aiohttp
 import psutil
+import psycopg
 import pytest
 
 from benchmarks._tiny_cameras import tiny_cameras
+from gateway.identifiers import now_us
 from tests.peers.ceph_rgw import S3Server
 from tests.peers.fault_proxy import FaultProxy
 from tests.peers.postgresql import PostgresqlServer
 from tests.peers.running_gateway import NEW_PASSWORD, start, stop
 
-CAMERAS = 6
-PICTURE_S = 0.2
 _DISK_BYTES = 192 << 20
 _SEGMENT_S = 4
 
@@ -93,6 +93,18 @@ class County:
     client: aiohttp.ClientSession
     camera_ids: list[str] = field(default_factory=list)
 
+    async def add_camera(self, area_id: str) -> None:
+        number = len(self.camera_ids) + 1
+        form = {
+            "name": f"camera {number}",
+            "area_id": area_id,
+            "main_url": f"rtsp://127.0.0.1:{self.cameras.port}/{number}/main",
+            "transport": "tcp",
+            "record": "continuous",
+            "enabled": True,
+        }
+        self.camera_ids.append((await self.post("/api/cameras", form))["id"])
+
     async def get(self, path: str, **query: Any) -> Any:
         """From the first machine. Raises aiohttp.ClientError, also where it refuses."""
         url = self.machines[0].url + path
@@ -112,7 +124,7 @@ class County:
     async def main_states(self) -> dict[str, Any]:
         """Camera → the state of its main stream; empty while nobody answers."""
         try:
-            cameras = (await self.get("/api/cameras"))["items"]
+            cameras = (await self.get("/api/cameras", limit=100))["items"]
         except (aiohttp.ClientError, TimeoutError):
             return {}
         return {camera["id"]: camera["states"]["main"] for camera in cameras}
@@ -123,7 +135,7 @@ class County:
         try:
             async with asyncio.timeout(patience_s):
                 while not (
-                    len(states) == CAMERAS
+                    len(states) == len(self.camera_ids)
                     and all(one["state"] == "live" and one["recording"] for one in states.values())
                 ):
                     await asyncio.sleep(0.2)
@@ -131,16 +143,42 @@ class County:
         except TimeoutError:
             pytest.fail(f"not all are recorded after {patience_s:.0f} s: {states}")
 
+    async def until_recorded_now(self, patience_s: float) -> int:
+        """Wait until all cameras have footage of an instant that is not past; gives the instant."""
+        await self.until_all_record(patience_s)
+        at_us = now_us()
+        async with asyncio.timeout(patience_s):
+            while not await asyncio.to_thread(  # noqa: ASYNC110 - seen from outside, by rows
+                self._recorded_beyond, at_us
+            ):
+                await asyncio.sleep(0.2)
+        return at_us
+
+    def _recorded_beyond(self, at_us: int) -> bool:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            ends = connection.execute(
+                "SELECT max(end_us) FROM spans WHERE source_id LIKE '%/main' GROUP BY source_id"
+            ).fetchall()
+        return len(ends) == len(self.camera_ids) and all(end > at_us for (end,) in ends)
+
 
 @contextlib.asynccontextmanager
 async def county(
-    folder: Path, postgresql: PostgresqlServer, database_url: str, s3: S3Server
+    folder: Path,
+    postgresql: PostgresqlServer,
+    database_url: str,
+    s3: S3Server,
+    *,
+    cameras: int = 6,
+    picture_s: float = 0.2,
 ) -> AsyncIterator[County]:
-    """Both machines running, and all cameras registered."""
+    """Both machines running, and all cameras registered; they send a picture each ``picture_s``,
+    every tenth of them a keyframe.
+    """
     bucket = f"chaos-{secrets.token_hex(4)}"
     async with contextlib.AsyncExitStack() as stack:
-        camera_port = stack.enter_context(tiny_cameras(folder, PICTURE_S))
-        cameras = await stack.enter_async_context(FaultProxy(camera_port))
+        camera_port = stack.enter_context(tiny_cameras(folder, picture_s))
+        camera_link = await stack.enter_async_context(FaultProxy(camera_port))
         jar = aiohttp.CookieJar(unsafe=True)
         client = await stack.enter_async_context(
             aiohttp.ClientSession(
@@ -168,6 +206,8 @@ async def county(
                 "RECORDING__SEGMENT_S": str(_SEGMENT_S),
                 "CLUSTER__NODE": node,
                 "CLUSTER__LISTEN_ADDRESS": "127.0.0.1",
+                # So small that half of the cameras move to the other.
+                "CLUSTER__SHARD_MBPS": str(2.5 * cameras),
                 "CLUSTER__SIGNALLING": str(node == "node-a").lower(),
                 "CLUSTER__ANALYSIS": "false",
             }
@@ -182,7 +222,7 @@ async def county(
             )
             machines.append(machine)
             stack.push_async_callback(machine.stop)
-        made = County(machines, cameras, postgresql, database_url, client)
+        made = County(machines, camera_link, postgresql, database_url, client)
         first, second = machines
         await first.start()
         await made.post("/api/session", {"name": "admin", "password": first.password})
@@ -190,16 +230,8 @@ async def county(
         await made.post("/api/session/password", change)
         await second.start()
         area = (await made.post("/api/areas", {"name": "the county"}))["id"]
-        for number in range(CAMERAS):
-            form = {
-                "name": f"camera {number + 1}",
-                "area_id": area,
-                "main_url": f"rtsp://127.0.0.1:{cameras.port}/{number}/main",
-                "transport": "tcp",
-                "record": "continuous",
-                "enabled": True,
-            }
-            made.camera_ids.append((await made.post("/api/cameras", form))["id"])
+        for _ in range(cameras):
+            await made.add_camera(area)
         yield made
 
 

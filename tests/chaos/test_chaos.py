@@ -16,9 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateway.identifiers import now_us
 from tests.chaos.faults import FAULTS
-from tests.chaos.machines import CAMERAS, County, county
+from tests.chaos.machines import County, county
 from tests.peers.ceph_rgw import S3Server
 from tests.peers.postgresql import PostgresqlServer
 from tests.peers.running_gateway import gridsight
@@ -32,15 +31,6 @@ PATIENCE_S = 120.0
 SEAM_US = 700_000
 
 pytestmark = [pytest.mark.ceph, pytest.mark.timeout(600 + 60 * COUNT)]
-
-
-def recorded_beyond(url: str, at_us: int) -> bool:
-    """Whether every camera has footage behind ``at_us``."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        ends = connection.execute(
-            "SELECT max(end_us) FROM spans WHERE source_id LIKE '%/main' GROUP BY source_id"
-        ).fetchall()
-    return len(ends) == CAMERAS and all(end > at_us for (end,) in ends)
 
 
 def unaccounted(timeline: dict[str, Any], start_us: int, end_us: int) -> list[tuple[int, int]]:
@@ -68,20 +58,8 @@ def doubled(url: str) -> list[tuple[Any, ...]]:
     return [(*one, *two) for one, two in pairwise(rows) if one[0] == two[0] and two[1] < one[2]]
 
 
-async def until_recorded_now(place: County) -> int:
-    """Wait until all cameras have footage of an instant that is not past; gives the instant."""
-    await place.until_all_record(PATIENCE_S)
-    at_us = now_us()
-    async with asyncio.timeout(PATIENCE_S):
-        while not await asyncio.to_thread(  # noqa: ASYNC110 - seen from outside, by rows
-            recorded_beyond, place.database_url, at_us
-        ):
-            await asyncio.sleep(0.2)
-    return at_us
-
-
 async def all_is_well(place: County, began_us: int) -> None:
-    healed_us = await until_recorded_now(place)
+    healed_us = await place.until_recorded_now(PATIENCE_S)
     for camera_id in place.camera_ids:
         timeline = await place.get(
             "/api/timeline", camera_id=camera_id, start_us=began_us, end_us=healed_us
@@ -117,7 +95,7 @@ async def test_every_second_is_accounted_for(
     chance = random.Random(SEED)
     names = ONLY or list(FAULTS)
     async with county(tmp_path, postgresql, postgresql_url, ceph_rgw) as place:
-        began_us = await until_recorded_now(place)
+        began_us = await place.until_recorded_now(PATIENCE_S)
         for number in range(COUNT):
             name, machine = chance.choice(names), chance.choice(place.machines)
             print(f"{SEED}, {number + 1}: {name}, {machine.node}", flush=True)

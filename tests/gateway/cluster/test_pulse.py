@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.cluster.pulse import BEAT_INTERVAL_S, LEASE_S, RESTART_GRACE_S, Pulse
 
-ROUNDS = int(LEASE_S) + 2
+ROUNDS = int(LEASE_S / BEAT_INTERVAL_S) + 2
 
 
 def watch(pulse: Pulse, rounds: list[dict[str, int]], start_s: float = 0.0) -> set[str]:
