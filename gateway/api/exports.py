@@ -287,10 +287,13 @@ async def download_export(
     if row.state != "done":
         raise ApiError(409, "conflict", f"there is nothing to download: it is {row.state}")
     cameras, may_lift_masks = await _permit_download(services, caller, row, body.path)
-    servers = await services.processes.names("footage")
-    if not servers:
-        raise unavailable("no footage server is running: try again")
-    server = row.process if row.process in servers else servers[0]
+    # Where it was made, there it lies.
+    server = row.process
+    if server not in await services.processes.names("footage"):
+        servers = await services.processes.at_hand("footage")
+        if not servers:
+            raise unavailable("no footage server is running: try again")
+        server = servers[0]
     records = audit_records(
         request,
         caller,

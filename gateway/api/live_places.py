@@ -50,11 +50,7 @@ class LivePlaces:
 
     async def place(self, owner: str) -> str | None:
         """Where to open a view of a camera of ``owner``; None where no shard can be reached."""
-        reachable = [
-            name
-            for name in await self._processes.names("shard")
-            if await self._processes.http_base(name) is not None
-        ]
+        reachable = await self._processes.at_hand("shard")
         if reachable == [owner]:
             return owner
         # The others are asked only where it matters.

@@ -28,8 +28,9 @@ from recorder.rows import RowError
 _log = structlog.get_logger(__name__)
 
 EVERY_S = 1.0
-# A shard that is restarted has its rows back within this, and holds its meetings again.
-GONE_S = 10.0
+# A shard of this machine is waited for as long as it is configured; one of another machine for as
+# long as starting it again takes. It holds its meetings again when it is back.
+GONE_S = 4.0
 # One that nobody has begun by a day after its end will not begin any more.
 _STALE_US = 24 * 3600 * US_PER_S
 _MINUTE_US = 60 * US_PER_S
@@ -76,7 +77,7 @@ class MeetingClock:
         if rings_on:
             await self.services.rows.write("meetings.stop_ringing", before_us=ringing_us)
             self.services.meetings.look()
-        names = await self.services.processes.names("shard")
+        names = await self.services.processes.living("shard")
         for row in rows:
             try:
                 if row.state == "scheduled":

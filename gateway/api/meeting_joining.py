@@ -146,7 +146,7 @@ async def running_shard(services: Services, meeting: sa.Row[tuple[Any, ...]]) ->
         code = "meeting_over" if over else "meeting_not_running"
         raise ApiError(409, code, f"this meeting is {meeting.state}")
     shard: str | None = meeting.shard
-    if shard is None or await services.processes.http_base(shard) is None:
+    if shard is None or await services.processes.http_place(shard) is None:
         raise unavailable("this meeting is just being taken up by a media process: try again")
     return shard
 

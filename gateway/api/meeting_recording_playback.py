@@ -64,7 +64,7 @@ async def play_recording(
     ]
     if not wanted or set(wanted) - set(known):
         raise not_found("track")
-    servers = await services.processes.names("footage")
+    servers = await services.processes.at_hand("footage")
     if not servers:
         raise unavailable("no footage server is running: try again")
     server = servers[zlib.crc32(meeting_id.encode()) % len(servers)]

@@ -101,7 +101,7 @@ async def download_recording(
     render = document["render"]
     if render is None or render["state"] != "done":
         raise ApiError(409, "conflict", "it is not rendered: order that first")
-    servers = await services.processes.names("footage")
+    servers = await services.processes.at_hand("footage")
     if not servers:
         raise unavailable("no footage server is running: try again")
     server = servers[zlib.crc32(meeting_id.encode()) % len(servers)]

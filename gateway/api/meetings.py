@@ -340,12 +340,12 @@ async def remove_link(
 
 
 async def living_shard(services: Services, but: str | None = None) -> str | None:
-    """A shard that can run a meeting: one that is up, and runs the least."""
-    names = [
-        name
-        for name in await services.processes.names("shard")
-        if name != but and await services.processes.http_base(name) is not None
-    ]
+    """A shard that can run a meeting: of those at hand, or else of all that live, the one that runs
+    the least.
+    """
+    processes = services.processes
+    names = [name for name in await processes.at_hand("shard") if name != but]
+    names = names or [name for name in await processes.living("shard") if name != but]
     async with services.reader.connect() as connection:
         return await least_busy(connection, names)
 

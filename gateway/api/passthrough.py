@@ -1,7 +1,7 @@
 """``/s/NAME/…``: to the process NAME and back, streaming, nothing looked at but the headers.
 
-The browser sees one origin. Who may do what there is decided by the ticket that the API signed and
-the process verifies; the sign-in cookie is not passed on.
+The browser sees one origin, also of processes of other machines. Who may do what there is decided
+by the ticket that the API signed and the process verifies; the sign-in cookie is not passed on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 
 from gateway.api.access import SESSION_COOKIE, client_address
 from gateway.api.errors import not_found, unavailable
+from gateway.api.processes import HttpPlace
 from gateway.api.services import Services, ServicesDep
 from gateway.api.sockets import close, run_until_one_ends, same_origin
 
@@ -54,26 +55,26 @@ async def forward(
     """The response of the process NAME to a request, at ``path`` or at where it was made. Raises
     ApiError 404, 503.
     """
-    base = await services.processes.http_base(name)
-    if base is None:
+    place = await services.processes.http_place(name)
+    if place is None:
         raise not_found("process")
-    return await _forward(name, base, request, services, _request_headers(request.headers), path)
+    return await _forward(name, place, request, services, _request_headers(request.headers), path)
 
 
 async def forward_signed_in(name: str, request: Request, services: Services) -> Response:
     """The response of another API process, which asks itself who this is. Raises ApiError."""
-    base = await services.processes.http_base(name, ("api",))
-    if base is None:
+    place = await services.processes.http_place(name, ("api",))
+    if place is None:
         raise not_found("process")
     headers = _request_headers(request.headers)
     if cookie := request.headers.get("cookie"):
         headers["cookie"] = cookie
-    return await _forward(name, base, request, services, headers, None)
+    return await _forward(name, place, request, services, headers, None)
 
 
 async def _forward(
     name: str,
-    base: str,
+    place: HttpPlace,
     request: Request,
     services: Services,
     headers: dict[str, str],
@@ -86,10 +87,11 @@ async def _forward(
     try:
         upstream = await services.http.request(
             request.method,
-            _upstream_url(base, request) if path is None else base + path,
+            _upstream_url(place.base, request) if path is None else place.base + path,
             headers=headers,
             data=request.stream() if has_body else None,
             allow_redirects=False,
+            **place.options,
         )
     except (aiohttp.ClientError, ConnectionError):
         services.processes.forget(name)
@@ -106,8 +108,8 @@ async def _forward(
 @router.websocket("/s/{name}/{path:path}")
 async def pass_websocket(socket: WebSocket, name: str, path: str, services: ServicesDep) -> None:
     """Messages both ways until one side ends it."""
-    base = await services.processes.http_base(name)
-    if base is None or not same_origin(socket):
+    place = await services.processes.http_place(name)
+    if place is None or not same_origin(socket):
         await socket.close(_CLOSE_AWAY)
         return
     headers = {"X-Forwarded-For": client_address(socket)}
@@ -115,12 +117,13 @@ async def pass_websocket(socket: WebSocket, name: str, path: str, services: Serv
         headers["Cookie"] = cookie
     try:
         upstream = await services.http.ws_connect(
-            _upstream_url(base, socket),
+            _upstream_url(place.base, socket),
             headers=headers,
             protocols=socket.scope.get("subprotocols", []),
             max_msg_size=_WEBSOCKET_BYTES_LIMIT,
             autoping=True,
             compress=0,
+            **place.options,
         )
     except (aiohttp.ClientError, ConnectionError):
         services.processes.forget(name)

@@ -55,7 +55,7 @@ async def open_playback(
         raise not_found("camera")
     decisions = [check(caller, Right.PLAYBACK, found[camera_id]) for camera_id in camera_ids]
     reason = await require_purpose(services, caller, "playback", body.purpose)
-    servers = await services.processes.names("footage")
+    servers = await services.processes.at_hand("footage")
     if not servers:
         raise unavailable("no footage server is running: try again")
     # The same camera from the same server: its index and files are warm there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -32,6 +32,8 @@ from gateway.secrets import cluster_secret
 from gateway.settings import ListenSettings, Settings
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
+from gateway.transport.machines import serve_machines
+from gateway.transport.serving import serving
 from gateway.transport.tls import ServedCertificate, TlsError, open_certificate
 from gateway.transport.trust_page import trust_app
 
@@ -40,13 +42,6 @@ _BACKLOG = 512
 # Set by nginx alone: see gateway.front.nginx.
 PLAIN_HEADER = b"x-gridsight-plain"
 _ANY_ON_LOOPBACK = ListenSettings(address="127.0.0.1", port=0)
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are the process's, not uvicorn's."""
-        yield
 
 
 @contextlib.asynccontextmanager
@@ -112,27 +107,21 @@ async def serve_http(
     ``trusted_proxies`` may say whom they speak for.
     """
     context = certificate.context if certificate is not None else None
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            ws_per_message_deflate=False,
-            proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=list(trusted_proxies),
-            timeout_graceful_shutdown=_STOP_S,
-            ssl_context_factory=None if context is None else lambda *_: context,
-        )
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        ws_per_message_deflate=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        timeout_graceful_shutdown=_STOP_S,
+        ssl_context_factory=None if context is None else lambda *_: context,
     )
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
+    async with serving(config, listening):
         yield
-    finally:
-        server.should_exit = True
-        await asyncio.wait((serving,))
 
 
 @contextlib.asynccontextmanager
@@ -203,6 +192,7 @@ async def serve_api(settings: Settings, name: str) -> None:
         control = control_server(settings, name, services.secret, handlers)
         await control.start()
         app: ASGIApp = create_app(services)
+        others = serve_machines(settings, name, services.secret, app)
         if certificate is not None and not alone:
             app = with_guide(app, certificate, settings.listen.port)
         try:
@@ -214,8 +204,14 @@ async def serve_api(settings: Settings, name: str) -> None:
                     settings.listen.trusted_proxies,
                 ),
                 serve_guide(certificate, plain, port),
+                others as peer_http_port,
             ):
-                await run_until_stopped(services.lag, http_port=port, control_port=control.port)
+                await run_until_stopped(
+                    services.lag,
+                    http_port=port,
+                    control_port=control.port,
+                    peer_http_port=peer_http_port,
+                )
         finally:
             await control.close()
 

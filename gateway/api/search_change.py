@@ -72,7 +72,7 @@ async def find_changes(
         given = await require_purpose(
             services, caller, "search", body.purpose, address=client_address(request)
         )
-        servers = await services.processes.names("footage")
+        servers = await services.processes.at_hand("footage")
         if not servers:
             raise unavailable("no footage server is running: try again")
         await record(

@@ -63,7 +63,7 @@ async def open_talk(
         address=client_address(request),
     )
     shard = await services.processes.shard_of(camera.id)
-    if shard is None or await services.processes.http_base(shard) is None:
+    if shard is None or await services.processes.http_place(shard) is None:
         raise unavailable("this camera is just being taken up by a media process: try again")
     session_id, ticket = await open_viewing(
         services,

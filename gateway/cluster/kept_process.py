@@ -56,6 +56,7 @@ class KeptProcess:
         self.process: asyncio.subprocess.Process | None = None
         self.http_port: int | None = None
         self.control_port: int | None = None
+        self.peer_http_port: int | None = None
         self.ready = asyncio.Event()
         self._settings = settings
         self._settings_file = settings_file
@@ -128,7 +129,7 @@ class KeptProcess:
 
     async def _run_once(self) -> int:
         self.state = "starting"
-        self.http_port = self.control_port = None
+        self.http_port = self.control_port = self.peer_http_port = None
         reading, writing = os.pipe()
         environment = {
             **os.environ,
@@ -166,6 +167,7 @@ class KeptProcess:
             return  # It died before it was ready; _keep sees that too.
         ready = json.loads(report)
         self.http_port, self.control_port = ready["http_port"], ready["control_port"]
+        self.peer_http_port = ready["peer_http_port"]
         await self.record(started_us)
         self.state = "running"
         self.ready.set()
@@ -188,6 +190,7 @@ class KeptProcess:
                     http_port=self.http_port,
                     control_address=None if self.control_port is None else cluster.reached_at,
                     control_port=self.control_port,
+                    peer_http_port=self.peer_http_port,
                     started_us=started_us,
                 )
                 return

@@ -55,18 +55,23 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def run_until_stopped(
-    lag: LoopLag | None = None, *, http_port: int | None = None, control_port: int | None = None
+    lag: LoopLag | None = None,
+    *,
+    http_port: int | None = None,
+    control_port: int | None = None,
+    peer_http_port: int | None = None,
 ) -> None:
     """Tell the supervisor that this process is ready, then wait for SIGTERM or SIGINT.
 
-    ``http_port`` is where this process answers HTTP on loopback, if it does; ``control_port`` where
-    its control channel answers other machines, if there are any.
+    ``http_port`` is where this process answers HTTP on loopback, if it does; ``control_port`` and
+    ``peer_http_port`` where its control channel and its HTTP answer other machines, if there are
+    any.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    report_ready(http_port, control_port)
+    report_ready(http_port, control_port, peer_http_port)
     watching = asyncio.create_task((lag or LoopLag()).watch())
     try:
         await stopped.wait()
@@ -78,11 +83,20 @@ async def run_until_stopped(
         watchdog.start()
 
 
-def report_ready(http_port: int | None = None, control_port: int | None = None) -> None:
+def report_ready(
+    http_port: int | None = None,
+    control_port: int | None = None,
+    peer_http_port: int | None = None,
+) -> None:
     """Tell the supervisor through the pipe that it gave us. Without one, does nothing."""
     descriptor = os.environ.pop(READY_DESCRIPTOR_VARIABLE, None)
     if descriptor is None:
         return
     with os.fdopen(int(descriptor), "w") as pipe:
-        ready = {"process_id": os.getpid(), "http_port": http_port, "control_port": control_port}
+        ready = {
+            "process_id": os.getpid(),
+            "http_port": http_port,
+            "control_port": control_port,
+            "peer_http_port": peer_http_port,
+        }
         json.dump(ready, pipe)

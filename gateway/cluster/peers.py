@@ -30,7 +30,7 @@ def peer_client(
     return ControlClient(
         locating(settings, reader, name),
         secret,
-        tls=_context(secret, settings.cluster.node_name),
+        tls=machine_context(secret, settings.cluster.node_name),
         **timeouts,
     )
 
@@ -64,6 +64,8 @@ def locating(settings: Settings, reader: AsyncEngine, name: str) -> Locate:
 
 
 @lru_cache(maxsize=4)
-def _context(secret: bytes, caller: str) -> SSLContext:
-    # One for all of a process's clients: each costs a key and a certificate.
+def machine_context(secret: bytes, caller: str) -> SSLContext:
+    """For calling other machines' processes as ``caller``. One for all of a process's clients: each
+    costs a key and a certificate.
+    """
     return client_context(secret, caller)

@@ -45,7 +45,7 @@ async def print_config(settings: Settings, *, complete: bool) -> str:
     _require_started(settings)
     reader = create_reader_engine(settings)
     try:
-        rows = await _read(reader)
+        rows = await _read(reader, settings)
         return _text(settings, certificate, rows, frozenset(), complete)
     except sa.exc.DBAPIError as error:
         raise FrontError(f"the rows cannot be read: {error.orig}") from None
@@ -69,7 +69,7 @@ async def watch_config(
             while True:
                 try:
                     _require_started(settings)
-                    rows = await _read(reader)
+                    rows = await _read(reader, settings)
                     await _ask(client, rows[0], silent)
                     down = frozenset(one for one, count in silent.items() if count >= _SILENT_LIMIT)
                     text = _text(settings, certificate, rows, down, complete)
@@ -110,12 +110,16 @@ async def _certificate(settings: Settings) -> ServedCertificate | None:
 _Rows = tuple[Mapping[str, Endpoint], Mapping[str, Endpoint]]
 
 
-async def _read(reader: AsyncEngine) -> _Rows:
-    own = processes.c
+async def _read(reader: AsyncEngine, settings: Settings) -> _Rows:
+    own, cluster = processes.c, settings.cluster
+    # The others' are on their loopback; the API knows another way to them.
+    here = sa.true() if cluster.listen_address is None else own.node == cluster.node_name
     async with reader.connect() as connection:
         rows = await connection.execute(
             sa.select(own.name, own.kind, own.http_address, own.http_port).where(
-                own.http_port.is_not(None), own.kind.in_(["api", "shard", "footage"])
+                own.http_port.is_not(None),
+                own.kind.in_(["api", "shard", "footage"]),
+                here,
             )
         )
         apis: dict[str, Endpoint] = {}

@@ -268,4 +268,6 @@ processes = sa.Table(
     # Where its control channel answers other machines; null where there are none.
     sa.Column("control_address", sa.String(64), nullable=True),
     sa.Column("control_port", sa.Integer, nullable=True),
+    # Where, at the same address, its HTTP answers other machines.
+    sa.Column("peer_http_port", sa.Integer, nullable=True),
 )

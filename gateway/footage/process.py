@@ -37,10 +37,11 @@ from gateway.meetings.recording.render import RenderWorker, Studio
 from gateway.refused_tickets import RefusedTickets
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
-from gateway.shard.web import serve_http
+from gateway.shard.web import media_app, serve_http
 from gateway.sources.gb28181 import media_place
 from gateway.store import open_configured_store
 from gateway.transcoder.client import TranscoderClient, open_transcoders
+from gateway.transport.machines import serve_machines
 from recorder.rows import RowWriter
 
 
@@ -93,8 +94,10 @@ async def serve(settings: Settings, name: str) -> None:
         )
         packages = PackageServer(name, engine, sessions, settings.exports_directory)
         renders = RenderServer(engine, sessions, store)
-        port = await stack.enter_async_context(
-            serve_http(name, [*server.routes(), *packages.routes(), *renders.routes()])
+        routes = [*server.routes(), *packages.routes(), *renders.routes()]
+        port = await stack.enter_async_context(serve_http(name, routes))
+        peer_http_port = await stack.enter_async_context(
+            serve_machines(settings, name, secret, media_app(name, routes))
         )
         rendering = RenderWorker(
             Studio(name, engine, rows, reader, store, settings.renders_directory)
@@ -137,7 +140,9 @@ async def serve(settings: Settings, name: str) -> None:
         stack.push_async_callback(answering.close)
         for work in (exporting.run(), rendering.run()):
             stack.push_async_callback(_ended, asyncio.create_task(work))
-        await run_until_stopped(lag, http_port=port, control_port=answering.port)
+        await run_until_stopped(
+            lag, http_port=port, control_port=answering.port, peer_http_port=peer_http_port
+        )
 
 
 async def _open_workshop(

@@ -60,13 +60,14 @@ from gateway.shard.report import Report
 from gateway.shard.sampling import sampling_calls
 from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
-from gateway.shard.web import serve_http
+from gateway.shard.web import WEBSOCKET_BYTES_LIMIT, media_app, serve_http
 from gateway.sources.gb28181 import media_place
 from gateway.sources.push_door import APPLICATION, PushDoor
 from gateway.sources.registry import SourceContext
 from gateway.store import open_configured_store
 from gateway.tickets import TicketSigner
 from gateway.transcoder.client import open_transcoders
+from gateway.transport.machines import serve_machines
 from recorder.hold_rows import held_since
 from recorder.recorder import Recorder, RecorderConfig
 from recorder.rows import RowError, RowWriter
@@ -122,6 +123,7 @@ class ShardProcess:
         self._push_listener: RtmpListener | None = None
         self._reconciling = asyncio.Lock()
         self._control_port: int | None = None
+        self._peer_http_port: int | None = None
 
     async def serve(self) -> None:
         """Run until told to stop. Raises ConfigurationError."""
@@ -140,7 +142,12 @@ class ShardProcess:
                 stack.callback(asyncio.create_task(loop).cancel)
             for ending in (self._fetching.run(), self._meetings.run()):
                 stack.push_async_callback(_ended, asyncio.create_task(ending))
-            await run_until_stopped(self._lag, http_port=port, control_port=self._control_port)
+            await run_until_stopped(
+                self._lag,
+                http_port=port,
+                control_port=self._control_port,
+                peer_http_port=self._peer_http_port,
+            )
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> int:
         settings = self._settings
@@ -233,6 +240,15 @@ class ShardProcess:
                 ice_servers=settings.webrtc.ice_servers,
             ).routes()
         port = await stack.enter_async_context(serve_http(self._name, routes))
+        self._peer_http_port = await stack.enter_async_context(
+            serve_machines(
+                settings,
+                self._name,
+                self._secret,
+                media_app(self._name, routes),
+                websocket_bytes_limit=WEBSOCKET_BYTES_LIMIT,
+            )
+        )
         stack.callback(self._whep.close)
         stack.callback(self._mse.close)
         stack.callback(self._talks.close)

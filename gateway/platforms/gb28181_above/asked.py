@@ -114,7 +114,7 @@ class Asked:
         return self._processes.client(name) if name else None
 
     async def _footage(self) -> ControlClient | None:
-        names = await self._processes.names("footage")
+        names = await self._processes.at_hand("footage")
         return self._processes.client(names[0]) if names else None
 
 

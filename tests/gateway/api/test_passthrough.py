@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,8 +13,12 @@ from aiohttp import web
 
 from gateway.api.access import SESSION_COOKIE
 from gateway.api.process import bind, serve_http
+from gateway.api.processes import Processes
+from gateway.control.machine_tls import server_context
+from gateway.control.serving import control_server
 from gateway.identifiers import now_us
 from gateway.settings import ListenSettings
+from gateway.settings.cluster import ClusterSettings
 from tests.gateway.api.conftest import County
 
 BIG = bytes(range(256)) * 4096 * 8
@@ -25,6 +30,7 @@ class Upstream:
     def __init__(self) -> None:
         self.cancelled = asyncio.Event()
         self.sent = 0
+        self.heard = 0
         self.application = web.Application(client_max_size=2**30)
         self.application.router.add_route("*", "/s/shard-1/echo/{rest:.*}", self.echo)
         self.application.router.add_route("*", "/s/shard-1/meeting/{rest:.*}", self.echo)
@@ -34,6 +40,7 @@ class Upstream:
 
     async def echo(self, request: web.Request) -> web.Response:
         body = await request.read()
+        self.heard += 1
         response = web.json_response(
             {
                 "method": request.method,
@@ -85,29 +92,57 @@ async def upstream() -> Upstream:
     return Upstream()
 
 
+@pytest.fixture(params=["here", "elsewhere"])
+async def place(request: pytest.FixtureRequest) -> str:
+    """On which machine the upstream runs."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def origin(county: County, upstream: Upstream) -> AsyncIterator[str]:
-    """The API's address, with the upstream as shard-1 behind it."""
+async def origin(county: County, upstream: Upstream, place: str) -> AsyncIterator[str]:
+    """The API's address, with the upstream as shard-1 behind it, on this machine or on another."""
+    secret = county.services.secret
     runner = web.AppRunner(upstream.application, handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    elsewhere = place == "elsewhere"
+    context = server_context(secret, "shard-1") if elsewhere else None
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     port = runner.addresses[0][1]
+    if elsewhere:
+        await be_one_of_several(county)
     for name, kind in (("shard-1", "shard"), ("writer", "writer")):
-        await county.write(
-            "processes.report",
-            name=name,
-            kind=kind,
-            node="here",
-            process_id=1,
-            http_address="127.0.0.1",
-            http_port=port,
-            started_us=1,
-        )
+        await report(county, name, kind, port, place)
     listening = bind(ListenSettings(port=0))
     async with serve_http(county.app, listening):
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     await runner.cleanup()
+
+
+async def be_one_of_several(county: County) -> None:
+    """Have the API's machine be ``here``, of a cluster."""
+    services = county.services
+    cluster = ClusterSettings(node="here", listen_address="127.0.0.1")
+    settings = services.settings.model_copy(update={"cluster": cluster})
+    await services.processes.close()
+    services.processes = Processes(settings, services.secret, services.reader)
+
+
+async def report(county: County, name: str, kind: str, port: int, place: str) -> None:
+    here = place == "here"
+    await county.write(
+        "processes.report",
+        name=name,
+        kind=kind,
+        node=place,
+        process_id=1,
+        http_address="127.0.0.1",
+        # The loopback of another machine is nobody's here.
+        http_port=port if here else 1,
+        control_address="127.0.0.1",
+        control_port=1,
+        peer_http_port=None if here else port,
+        started_us=1,
+    )
 
 
 @pytest.fixture
@@ -242,9 +277,9 @@ async def test_only_media_processes_are_reached(origin: str, client: aiohttp.Cli
 
 
 async def test_a_process_that_is_away_is_said_to_be(
-    origin: str, client: aiohttp.ClientSession, county: County, free_port: int
+    origin: str, client: aiohttp.ClientSession, county: County, free_port: int, place: str
 ) -> None:
-    await county.write("processes.report", name="shard-1", http_port=free_port)
+    await report(county, "shard-1", "shard", free_port, place)
     county.services.processes.forget("shard-1")
     async with client.get(f"{origin}/s/shard-1/echo/x") as response:
         assert response.status == 503
@@ -252,3 +287,68 @@ async def test_a_process_that_is_away_is_said_to_be(
     with contextlib.suppress(aiohttp.WSServerHandshakeError):
         socket = await client.ws_connect(f"{origin}/s/shard-1/socket")
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+
+
+@pytest.mark.parametrize("place", ["elsewhere"])
+@pytest.mark.parametrize(
+    ("secret", "name"), [(b"of another cluster" * 2, "shard-1"), (None, "shard-2")]
+)
+async def test_who_is_not_the_process_of_this_cluster_is_told_nothing(
+    origin: str,
+    client: aiohttp.ClientSession,
+    county: County,
+    upstream: Upstream,
+    secret: bytes | None,
+    name: str,
+) -> None:
+    async with client.get(f"{origin}/s/shard-1/echo/x") as response:
+        assert response.status == 201
+    heard = upstream.heard
+    impostor = web.AppRunner(upstream.application)
+    await impostor.setup()
+    context = server_context(secret or county.services.secret, name)
+    await web.TCPSite(impostor, "127.0.0.1", 0, ssl_context=context).start()
+    await report(county, "shard-1", "shard", impostor.addresses[0][1], "elsewhere")
+    county.services.processes.forget("shard-1")
+    async with client.get(f"{origin}/s/shard-1/echo/x?ticket=secret") as response:
+        assert response.status == 503
+    assert upstream.heard == heard
+    await impostor.cleanup()
+
+
+@pytest.mark.parametrize("place", ["elsewhere"])
+async def test_another_machine_without_the_cluster_s_network_is_not_reached(
+    origin: str, client: aiohttp.ClientSession, county: County
+) -> None:
+    await county.write("processes.report", name="shard-1", peer_http_port=None)
+    county.services.processes.forget("shard-1")
+    async with client.get(f"{origin}/s/shard-1/echo/x") as response:
+        assert response.status == 404, "not what happens to listen on that port here"
+
+
+@pytest.mark.parametrize("place", ["elsewhere"])
+async def test_people_are_sent_to_this_machine_and_elsewhere_only_where_it_has_none(
+    origin: str, county: County
+) -> None:
+    processes = county.services.processes
+    assert await processes.names("shard") == ["shard-1"]
+    assert await processes.living("shard") == [], "its control channel does not answer"
+    assert await processes.at_hand("shard") == []
+    secret, heard = county.services.secret, {"process.status": no_status}
+    settings = county.services.settings.model_copy(
+        update={"cluster": ClusterSettings(node="elsewhere", listen_address="127.0.0.1")}
+    )
+    answering = control_server(settings, "shard-1", secret, heard)
+    await answering.start()
+    await county.write("processes.report", name="shard-1", control_port=answering.port)
+    assert await processes.living("shard") == ["shard-1"]
+    assert await processes.at_hand("shard") == ["shard-1"]
+    await report(county, "shard-2", "shard", 1, "here")
+    processes.forget("shard-2")
+    assert await processes.living("shard") == ["shard-1", "shard-2"]
+    assert await processes.at_hand("shard") == ["shard-2"]
+    await answering.close()
+
+
+async def no_status() -> dict[str, Any]:
+    return {}
