@@ -112,6 +112,11 @@ class Recorder:
         await self.gaps.close()
         await self.spool.close()
 
+    @property
+    def recorded_ids(self) -> set[str]:
+        """The sources that are being recorded."""
+        return set(self._writers)
+
     async def record(self, source: RecordedSource) -> SegmentWriter:
         """A writer for the source, going on where its footage ends; ends an earlier writer.
 

@@ -21,6 +21,7 @@ import structlog
 from gateway.cluster.interface import ProcessSpec, ProcessStatus, StartError
 from gateway.cluster.kept_process import STOP_TIMEOUT_S
 from gateway.cluster.ray_settings import NAMESPACE, actor_options, ray_environment
+from gateway.cluster.spool_names import keep_spools
 from gateway.cluster.supervisor import (
     READY_TIMEOUT_S,
     settings_file,
@@ -77,6 +78,7 @@ class RayCluster:
         self._failure = asyncio.get_running_loop().create_future()
         self._settings.effective_run_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = take_lock(self._settings)
+        await asyncio.to_thread(keep_spools, self._settings)
         await asyncio.to_thread(write_settings, self._settings)
         try:
             await asyncio.to_thread(self._connect)

@@ -13,7 +13,7 @@ from gateway.identifiers import now_us
 from recorder.gap_rows import open_gap
 from recorder.index import assign
 from recorder.rows import RowError, row_operation
-from recorder.tables import assignments, spans
+from recorder.tables import assignments, gaps, spans
 
 
 @row_operation("processes.report")
@@ -28,13 +28,32 @@ def report_process(connection: sa.Connection, name: str, **columns: Any) -> None
 
 @row_operation("processes.keep_only")
 def keep_only(connection: sa.Connection, names: list[str], node: str | None = None) -> None:
-    """Forget processes that are not configured any more; with ``node`` only that machine's. May be
-    repeated.
+    """Forget processes that are not configured any more; with ``node``, which is one of several,
+    only that machine's, and those of the time when it stood alone. May be repeated.
     """
-    here = sa.true() if node is None else processes.c.node == node
-    connection.execute(sa.delete(processes).where(processes.c.name.not_in(names), here))
-    of_here = sa.true() if node is None else shards.c.node == node
-    connection.execute(sa.delete(shards).where(shards.c.name.not_in(names), of_here))
+    own: sa.ColumnElement[bool] = sa.true()
+    shared: sa.ColumnElement[bool] = sa.true()
+    if node is not None:
+        # Of a machine of several every process is named after it, but for what there is once.
+        alone = processes.c.name.not_like("%.%") & processes.c.kind.not_in(
+            ["signalling", "analysis"]
+        )
+        own = (processes.c.node == node) | alone
+        shared = (shards.c.node == node) | shards.c.name.not_like("%.%")
+    connection.execute(sa.delete(processes).where(processes.c.name.not_in(names), own))
+    connection.execute(sa.delete(shards).where(shards.c.name.not_in(names), shared))
+
+
+@row_operation("shards.rename")
+def rename_shards(connection: sa.Connection, names: dict[str, str]) -> None:
+    """Shards of a machine that joined the others, or left them, keep what they had; ``names``:
+    former → present. May be repeated.
+    """
+    for former, name in names.items():
+        for column in (assignments.c.owner, assignments.c.successor, assignments.c.predecessor):
+            connection.execute(
+                sa.update(assignments).where(column == former).values({column.name: name})
+            )
 
 
 @row_operation("shards.claim")
@@ -180,6 +199,30 @@ def _explain_taking_over(connection: sa.Connection, source_id: str, former: str)
             source_id,
             last_end_us,
             str(GapCause.HELD_ON_NODE),
-            f"{former} is away: what it recorded last comes back with it",
+            _held_by(former),
             unless_open=True,
         )
+
+
+@row_operation("gaps.brought_back")
+def brought_back(
+    connection: sa.Connection, owners: list[str], source_ids: list[str] | None = None
+) -> None:
+    """These owners have stored what they held, of these sources or of all: nothing was recorded in
+    what is missing still. May be repeated.
+    """
+    which = [
+        gaps.c.cause == str(GapCause.HELD_ON_NODE),
+        gaps.c.detail.in_([_held_by(owner) for owner in owners]),
+    ]
+    if source_ids is not None:
+        which.append(gaps.c.source_id.in_(source_ids))
+    connection.execute(
+        sa.update(gaps)
+        .where(*which)
+        .values(cause=str(GapCause.GATEWAY_STOPPED), detail=f"{owners[0]} was away")
+    )
+
+
+def _held_by(owner: str) -> str:
+    return f"{owner} is away: what it recorded last comes back with it"

@@ -12,6 +12,7 @@ from typing import IO
 
 from gateway.cluster.interface import ProcessSpec, ProcessStatus, StartError
 from gateway.cluster.kept_process import KeptProcess
+from gateway.cluster.spool_names import keep_spools
 from gateway.settings import Settings
 from recorder.rows import RowWriter
 
@@ -70,6 +71,7 @@ class LocalSupervisor:
         self._failure = asyncio.get_running_loop().create_future()
         self._run_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = take_lock(self._settings)
+        await asyncio.to_thread(keep_spools, self._settings)
         write_settings(self._settings)
         for _, stage in groupby(self._children, key=lambda child: child.spec.stage):
             starting = list(stage)

@@ -21,6 +21,7 @@ from gateway.cluster.reconciler import (
     PLACEMENT_MARGIN_S,
     Reconciler,
 )
+from gateway.cluster.spool_names import former_names
 from gateway.cluster.supervisor import LocalSupervisor, local_processes
 from gateway.control.channel import ControlClient, ControlServer, control_path
 from gateway.database.engine import create_reader_engine
@@ -81,6 +82,13 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
     # Each machine answers for its own; one that stands alone, for all.
     alone = settings.cluster.listen_address is None
     node = None if alone else settings.cluster.node_name
+    shards = [spec.name for spec in local_processes(settings) if spec.kind == "shard"]
+    renamed = {
+        former: name
+        for name in shards
+        for former in await asyncio.to_thread(former_names, settings, name)
+    }
+    await rows.write("shards.rename", names=renamed)
     await rows.write("processes.keep_only", names=names, node=node)
     reader = create_reader_engine(settings)
 

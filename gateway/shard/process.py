@@ -27,6 +27,8 @@ from gateway.cluster.heartbeat import Heartbeat
 from gateway.cluster.interface import number_of
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.cluster.peers import peer_client
+from gateway.cluster.spool_names import former_names
+from gateway.control.channel import ControlError
 from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
 from gateway.database.writer_process import RemoteRowWriter
@@ -47,6 +49,7 @@ from gateway.relay.sending import RelaySending
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.analysis_feed import analysis_calls
+from gateway.shard.brought_back import BroughtBack
 from gateway.shard.calls import clock_calls, footage_calls, live_calls, media_calls
 from gateway.shard.cascade import CascadeSending
 from gateway.shard.clock_watch import ClockWatch
@@ -98,6 +101,7 @@ class ShardProcess:
         self._rows: RowWriter
         self._store: Store
         self._recorder: Recorder
+        self._brought_back: BroughtBack
         self._shard: MediaShard
         self._report: Report
         self._fetching: ShardFetching
@@ -161,6 +165,8 @@ class ShardProcess:
         transcoder = await stack.enter_async_context(open_transcoders(settings, self._secret))
 
         self._recorder = await self._start_recorder(stack)
+        former = await asyncio.to_thread(former_names, settings, self._name)
+        self._brought_back = BroughtBack(self._recorder, rows, [self._name, *former])
         derived = DerivedVariants(
             transcoder, lambda camera_id, variant, _: self._report.changed(camera_id, variant)
         )
@@ -435,13 +441,20 @@ class ShardProcess:
 
     async def _turn_for_ever(self) -> None:
         while True:
-            for turn in (self._clocks.turn, self._report.turn, self._keep_held):
+            turns = (self._clocks.turn, self._report.turn, self._keep_held, self._tell_brought_back)
+            for turn in turns:
                 try:
                     await turn()
                 except Exception:
                     _log.exception("a turn failed; the others go on")
             self._lag_ms = self._lag.worst_ms()
             await asyncio.sleep(TURN_INTERVAL_S)
+
+    async def _tell_brought_back(self) -> None:
+        try:
+            await self._brought_back.turn()
+        except (ConnectionError, TimeoutError, ControlError, RowError) as error:
+            _log.warning("what has come back cannot be told yet", why=str(error))
 
     async def _keep_held(self) -> None:
         """Tell the spool what it may not give up."""

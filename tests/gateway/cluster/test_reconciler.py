@@ -17,7 +17,7 @@ from gateway.cluster.pulse import LEASE_S
 from gateway.cluster.reconciler import Reconciler
 from gateway.control.channel import ControlClient, ControlServer
 from gateway.database.engine import create_reader_engine
-from gateway.database.tables import areas, cameras
+from gateway.database.tables import areas, cameras, processes, shards
 from gateway.database.writer_process import load_operations
 from gateway.identifiers import now_us
 from gateway.settings import Settings
@@ -104,6 +104,10 @@ class County:
             for one in who:
                 await one.turn()
 
+    def gap(self) -> sa.Row[Any]:
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(gaps)).one()
+
     def assigned(self) -> dict[str, tuple[str, str | None, int]]:
         with self.engine.connect() as connection:
             found = connection.execute(sa.select(assignments)).all()
@@ -162,12 +166,47 @@ async def test_what_a_dead_shard_recorded_last_is_said_to_be_held_there(county: 
             add_span(connection, "cam_0/main", 1_000_000, 61_000_000)
         await county.rounds(SILENT_ROUNDS, [heir], reconciler)
     assert county.assigned()["cam_0/main"] == (heir, None, 2)
+    gap = county.gap()
     with county.engine.connect() as connection:
-        (gap,) = connection.execute(sa.select(gaps)).all()
         before = connection.execute(sa.select(recent_predecessor(now_us()))).scalar()
     assert (gap.start_us, gap.end_us, gap.cause) == (61_000_000, None, "held_on_node")
     assert former in gap.detail
     assert before == former, "its spool is asked as well, for a while"
+
+    # Somebody else's return says nothing of it; nor does the former owner's of another camera.
+    await county.rows.write("gaps.brought_back", owners=[heir])
+    await county.rows.write("gaps.brought_back", owners=[former], source_ids=["cam_1/main"])
+    assert county.gap() == gap
+    await county.rows.write("gaps.brought_back", owners=[former], source_ids=["cam_0/main"])
+    now = county.gap()
+    assert (now.start_us, now.end_us, now.cause) == (61_000_000, None, "gateway_stopped")
+    assert now.detail == f"{former} was away"
+
+
+async def test_a_shard_that_is_called_differently_keeps_its_cameras(county: County) -> None:
+    county.add_cameras(2)
+    await county.add_shard("shard-1")
+    reconciler = county.reconciler()
+    async with closing(reconciler):
+        await county.rounds(2, ["shard-1"], reconciler)
+    for name, node in (("shard-1", "alone"), ("signalling", "alone"), ("writer.node-b", "node-b")):
+        await county.rows.write(
+            "processes.report", name=name, kind=name.partition("-")[0], node=node,
+            process_id=1, started_us=1,
+        )  # fmt: skip
+    await county.rows.write("shards.rename", names={"shard-1": "shard-1.node-a"})
+    await county.rows.write("processes.keep_only", names=["shard-1.node-a"], node="node-a")
+    with county.engine.connect() as connection:
+        left = set(connection.scalars(sa.select(processes.c.name)))
+        assert list(connection.scalars(sa.select(shards.c.name))) == []
+    assert left == {"signalling", "writer.node-b"}
+    await county.add_shard("shard-1.node-a")
+    reconciler = county.reconciler()
+    async with closing(reconciler):
+        await county.rounds(2, ["shard-1.node-a"], reconciler)
+    assert set(county.assigned().values()) == {("shard-1.node-a", None, 1)}
+    with county.engine.connect() as connection:
+        assert connection.execute(sa.select(gaps)).all() == []
 
 
 async def test_what_a_frozen_shard_held_goes_to_the_others_under_a_new_epoch(
