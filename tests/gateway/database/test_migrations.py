@@ -8,10 +8,20 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from gateway.cluster.child import ConfigurationError
 from gateway.database.engine import create_writer_engine
-from gateway.database.migrate import include_name, load_tables, upgrade
+from gateway.database.migrate import (
+    alembic_config,
+    include_name,
+    load_tables,
+    may_work_with,
+    upgrade,
+)
 from gateway.settings import Settings
 from tests.peers.postgresql import PostgresqlServer
 
@@ -125,3 +135,57 @@ def test_grants_of_earlier_days_are_kept_and_have_an_id(engine: sa.Engine) -> No
         held = connection.execute(sa.text("SELECT id, role, area_id FROM grants")).all()
     assert {(row.role, row.area_id) for row in held} == {("viewer", "a"), ("viewer", "*")}
     assert len({row.id for row in held}) == 2
+
+
+def set_revision(engine: sa.Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE alembic_version SET version_num = :it"), {"it": revision}
+        )
+
+
+def revision_of(engine: sa.Engine) -> str | None:
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def test_a_newer_version_s_database_is_worked_with_where_it_says_so(engine: sa.Engine) -> None:
+    upgrade(engine)
+    head = str(revision_of(engine)).partition(".")[0]
+    set_revision(engine, f"9999.{head}")
+    upgrade(engine)
+    assert revision_of(engine) == f"9999.{head}", "left as it is"
+
+
+@pytest.mark.parametrize(
+    "revision", ["9999", "9999.9998", "9999.", "9999.1", "a branch", "0000.0000"]
+)
+def test_a_newer_version_s_database_is_refused_where_it_does_not(
+    engine: sa.Engine, revision: str
+) -> None:
+    upgrade(engine)
+    set_revision(engine, revision)
+    with pytest.raises(ConfigurationError, match="bring this machine to that version"):
+        upgrade(engine)
+    assert revision_of(engine) == revision
+
+
+@given(st.integers(1, 9998), st.integers(1, 9999), st.integers(1, 9999))
+def test_a_program_may_work_with_what_is_no_older_than_it_is_told(
+    known: int, number: int, oldest: int
+) -> None:
+    present = f"{number:04}.{oldest:04}"
+    assert may_work_with(f"{known:04}", present) == (oldest <= known < number)
+    assert may_work_with(f"{known:04}.0001", present) == (oldest <= known < number)
+
+
+def test_every_revision_from_here_on_says_who_may_work_with_it() -> None:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    for script in scripts.walk_revisions():
+        number, _, oldest = script.revision.partition(".")
+        assert len(number) == 4
+        if number > "0033":
+            former = str(script.down_revision).partition(".")
+            assert oldest in (number, former[2] or former[0]), (
+                f"{number}: it only adds, and names what the one before names; or it names itself"
+            )
