@@ -29,7 +29,7 @@ test-thorough: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## the tests o
 	tests/environment/run_tests.sh $(BIN)/pytest thorough
 
 test-postgresql: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## the gateway's tests with their rows in PostgreSQL
-	GRIDSIGHT_TEST_DATABASE=postgresql $(BIN)/pytest --numprocesses 2 --dist loadfile tests/gateway
+	TEST_DATABASE=postgresql $(BIN)/pytest --numprocesses 2 --dist loadfile tests/gateway
 
 test-extras: $(EXTRAS)/.installed ## install gridsight[ultralytics] apart and test it
 	$(EXTRAS)/bin/pytest -m extras tests/search/detectors

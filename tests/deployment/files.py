@@ -19,6 +19,9 @@ DEPLOYMENT = REPOSITORY / "docker"
 LINTERS = REPOSITORY / "tests" / "environment" / "linters" / "node_modules" / ".bin"
 UNITS = sorted((DEPLOYMENT / "systemd").glob("*.service"))
 COMPOSE_FILES = sorted(DEPLOYMENT.glob("*/compose*.yaml"))
+PROMETHEUS_FILES = sorted(
+    file for file in (DEPLOYMENT / "monitoring").glob("*.yml") if "rules" not in file.name
+)
 RULES = DEPLOYMENT / "monitoring" / "rules.yml"
 DASHBOARDS = sorted((DEPLOYMENT / "monitoring" / "grafana" / "dashboards").glob("*.json"))
 # What Grafana puts in place of its variables; any word does.
@@ -34,11 +37,25 @@ def tool(name: str, *folders: Path) -> str:
     return found
 
 
+def filled(file: Path) -> str:
+    """A compose file's text, with the values of its example in place of ``${NAME}``."""
+    text = file.read_text()
+    for name, value in values(file.with_name(".env.example")).items():
+        text = text.replace(f"${{{name}}}", value)
+    return text
+
+
 def compose(file: Path) -> dict[str, Any]:
     """A compose file's content."""
-    content = yaml.safe_load(file.read_text())
+    content = yaml.safe_load(filled(file))
     assert isinstance(content, dict)
     return content
+
+
+def values(file: Path) -> dict[str, str]:
+    """``NAME=VALUE`` of a file; none where it is not there."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def unit(file: Path) -> dict[str, list[str]]:

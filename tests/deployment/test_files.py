@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,14 +19,17 @@ from tests.deployment.files import (
     DASHBOARDS,
     DEPLOYMENT,
     LINTERS,
+    PROMETHEUS_FILES,
     REPOSITORY,
     RULES,
     UNITS,
     compose,
+    filled,
     queries,
     tool,
     unit,
     unit_environment,
+    values,
 )
 
 
@@ -98,11 +102,12 @@ def test_the_images_settings_exist(tmp_path: Path) -> None:
 def test_a_compose_file_is_of_the_specification(file: Path, tmp_path: Path) -> None:
     linter = tool("dclint", LINTERS)
     rules = ("--config", str(DEPLOYMENT / ".dclintrc.yaml"), "--max-warnings", "0")
-    run(linter, *rules, file)
+    looked_at = tmp_path / "compose.yaml"
+    looked_at.write_text(filled(file))
+    run(linter, *rules, looked_at)
     # And the linter would have said so otherwise.
-    wrong = tmp_path / "compose.yaml"
-    wrong.write_text(file.read_text().replace("read_only: true", "read_onli: true"))
-    assert subprocess.run([linter, *rules, wrong], capture_output=True, check=False).returncode
+    looked_at.write_text(filled(file).replace("read_only: true", "read_onli: true"))
+    assert subprocess.run([linter, *rules, looked_at], capture_output=True, check=False).returncode
 
 
 @pytest.mark.parametrize("file", COMPOSE_FILES, ids=lambda file: file.parent.name)
@@ -110,6 +115,7 @@ def test_what_a_compose_file_mounts_is_there_and_nothing_runs_with_more_than_it_
     file: Path,
 ) -> None:
     for name, service in compose(file)["services"].items():
+        assert "${" not in str(service), f"{name}: a value that .env.example has not"
         for volume in service.get("volumes", []):
             if volume["type"] == "bind":
                 assert (file.parent / volume["source"]).exists(), volume["source"]
@@ -130,7 +136,72 @@ def test_a_compose_files_settings_exist(file: Path) -> None:
         settings_file = file.parent / mounted[environment["GRIDSIGHT_CONFIG"]]
         # Raises SettingsError for a name that nobody knows.
         loaded = load_settings(file=settings_file, environment=environment)
-        assert str(loaded.settings.store.path) in mounted
+        store = loaded.settings.store
+        if store.kind == "directory":
+            assert str(store.path) in mounted
+        else:
+            host, _, port = (store.endpoint or "").partition(":")
+            assert (host in compose(file)["services"], port) == (True, "9000")
+
+
+def test_the_laboratorys_three_machines_are_of_one_cluster_and_differ_where_they_must() -> None:
+    file = DEPLOYMENT / "three-machines" / "compose.yaml"
+    gateways = {
+        name: service
+        for name, service in compose(file)["services"].items()
+        if "GRIDSIGHT_CONFIG" in service.get("environment", {})
+    }
+    machines = [
+        load_settings(file=file.parent / "gridsight.toml", environment=one["environment"]).settings
+        for one in gateways.values()
+    ]
+    assert len(machines) == 3
+    assert len({one.database_url for one in machines}) == 1
+    assert len({one.secrets_directory for one in machines}) == 1
+    for differs in (
+        {one.cluster.node_name for one in machines},
+        {one.cluster.listen_address for one in machines},
+        {one.listen.port for one in machines},
+        {one.webrtc.udp_port for one in machines},
+    ):
+        assert len(differs) == 3
+    for service, machine in zip(gateways.values(), machines, strict=True):
+        published = {str(one) for one in service["ports"]}
+        udp_port = machine.webrtc.udp_port
+        assert published == {
+            f"10.1.2.3:{machine.listen.port}:{machine.listen.port}",
+            f"10.1.2.3:{udp_port}:{udp_port}/udp",
+        }
+        (address,) = [one["ipv4_address"] for one in service["networks"].values()]
+        assert address == machine.cluster.listen_address
+    watched = yaml.safe_load((DEPLOYMENT / "monitoring" / "three-machines.yml").read_text())
+    (job,) = watched["scrape_configs"]
+    assert job["static_configs"][0]["targets"] == [
+        f"{name}:{machine.listen.port}" for name, machine in zip(gateways, machines, strict=True)
+    ]
+
+
+def test_the_laboratory_is_prepared_once_with_passwords_of_its_own(tmp_path: Path) -> None:
+    folder = DEPLOYMENT / "three-machines"
+    script = tmp_path / "prepare.sh"
+    shutil.copy2(folder / "prepare.sh", script)
+    run(script, "10.1.2.3")
+    written = values(tmp_path / ".env")
+    example = values(folder / ".env.example")
+    assert written.keys() == example.keys()
+    assert written["LAB_ADDRESS"] == "10.1.2.3"
+    secrets = [value for name, value in written.items() if name != "LAB_ADDRESS"]
+    secrets.append((tmp_path / "grafana_password").read_text().strip())
+    assert len(set(secrets)) == len(secrets)
+    assert all(len(one) == 48 for one in secrets)
+    assert (tmp_path / "metrics_token").read_text().strip() == written["METRICS_TOKEN"]
+    for file in (".env", "metrics_token", "grafana_password"):
+        assert (tmp_path / file).stat().st_mode & 0o077 == 0
+    # What was chosen stays.
+    again = subprocess.run([script, "10.1.2.3"], capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "delete it" in again.stderr
+    assert values(tmp_path / ".env") == written
 
 
 # Prometheus and Grafana
@@ -140,8 +211,11 @@ def test_the_yaml_files_are_clean() -> None:
     run(tool("yamllint"), "--strict", "-c", DEPLOYMENT / ".yamllint.yaml", DEPLOYMENT)
 
 
-def test_prometheus_takes_its_settings_and_rules() -> None:
-    run(tool("promtool"), "check", "config", DEPLOYMENT / "monitoring" / "prometheus.yml")
+@pytest.mark.parametrize("file", PROMETHEUS_FILES, ids=lambda file: file.stem)
+def test_prometheus_takes_its_settings_and_rules(file: Path) -> None:
+    # The token that the file names is not there before the laboratory is prepared.
+    run(tool("promtool"), "check", "config", "--syntax-only", file)
+    run(tool("promtool"), "check", "rules", RULES)
 
 
 def test_each_rule_speaks_when_it_should_and_not_before() -> None:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from gateway.settings import Settings
 from tests.peers.postgresql import PostgresqlServer
 
-WANTED = os.environ.get("GRIDSIGHT_TEST_DATABASE", "sqlite") == "postgresql"
+WANTED = os.environ.get("TEST_DATABASE", "sqlite") == "postgresql"
 
 
 class RowsOnPostgresql:
