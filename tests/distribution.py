@@ -17,6 +17,7 @@ _BROWSERS_AND_LINKS = (
     "tests/browser/",
     "tests/camera_adapters/onvif/test_search.py",
     "tests/camera_adapters/rtsp/test_vanished_peer.py",
+    "tests/gateway/test_cut_between_machines.py",
 )
 
 

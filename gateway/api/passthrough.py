@@ -7,10 +7,12 @@ by the ticket that the API signed and the process verifies; the sign-in cookie i
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from http.cookies import CookieError, SimpleCookie
 
 import aiohttp
+from aiohttp.connector import AddrInfoType
 from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import Response, StreamingResponse
 from starlette.datastructures import Headers
@@ -20,6 +22,7 @@ from gateway.api.errors import not_found, unavailable
 from gateway.api.processes import HttpPlace
 from gateway.api.services import Services, ServicesDep
 from gateway.api.sockets import close, run_until_one_ends, same_origin
+from gateway.control.address import watch_for_silence
 
 router = APIRouter(include_in_schema=False)
 
@@ -203,11 +206,22 @@ async def _down(socket: WebSocket, upstream: aiohttp.ClientWebSocketResponse) ->
 
 
 def open_client() -> aiohttp.ClientSession:
-    """The client that reaches the other processes; no time limit on a download, no cookies kept."""
+    """The client that reaches the other processes; no time limit on a download, but none goes on
+    with a machine that is gone. No cookies are kept.
+    """
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
-        connector=aiohttp.TCPConnector(limit=0, force_close=False),
+        connector=aiohttp.TCPConnector(
+            limit=0, force_close=False, socket_factory=_watched_connection
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         read_bufsize=CHUNK_BYTES,
     )
+
+
+def _watched_connection(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    watch_for_silence(made)
+    return made

@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# A machine that is gone is noticed within 5 + 3 × 2 s on a quiet connection, within 10 s on one
-# that waits for an acknowledgement. A process that is frozen is not: its kernel still answers.
+# A machine that is gone is noticed within 1 + 3 × 1 s on a quiet connection, within 3 s on one
+# that waits for an acknowledgement: no later than its shards are given up (gateway.cluster). A
+# process that is frozen is not noticed: its kernel still answers.
 _KEEPALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3_000),
 )
 
 

@@ -35,6 +35,8 @@ _RETRY_S = 0.05
 # A process elsewhere is looked for in the database each time.
 _RETRY_ELSEWHERE_S = 0.5
 _GOODBYE_S = 1.0
+# A machine that did not even refuse is not waited for again so soon, by anybody.
+_AWAY_S = 3.0
 _UNIX_PATH_BYTES_LIMIT = 107
 
 
@@ -218,7 +220,8 @@ class ControlClient:
 
     Raises ConnectionError when the process cannot be reached within :data:`CONNECT_TIMEOUT_S`, or
     is lost during a call (which may or may not have been carried out), :class:`ControlError` when
-    it refuses, TimeoutError when it does not answer.
+    it refuses, TimeoutError when it does not answer. Of a machine that was silent for so long,
+    those who ask in the next three seconds are told at once.
     """
 
     def __init__(
@@ -240,6 +243,8 @@ class ControlClient:
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._next_id = 0
         self._closed = False
+        self._away_until_s = 0.0
+        self._away_why = ""
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """Call and wait for the answer."""
@@ -298,9 +303,12 @@ class ControlClient:
 
     async def _connect(self) -> Link:
         loop = asyncio.get_running_loop()
+        if loop.time() < self._away_until_s:
+            raise ConnectionError(self._away_why)
         deadline = loop.time() + self._connect_timeout_s
         while True:
             retry_s, name = _RETRY_ELSEWHERE_S, "looked for"
+            address: Address | None = None
             try:
                 async with asyncio.timeout(max(0.1, deadline - loop.time())):
                     where = self._where
@@ -314,7 +322,10 @@ class ControlClient:
             except (OSError, TimeoutError) as error:
                 # ENOENT and ECONNREFUSED: the process is just being restarted.
                 if loop.time() + retry_s >= deadline or self._closed:
-                    raise ConnectionError(f"process {name} does not answer: {error}") from None
+                    why = f"process {name} does not answer: {str(error) or 'its machine is silent'}"
+                    if isinstance(error, TimeoutError) and isinstance(address, RemoteAddress):
+                        self._away_until_s, self._away_why = loop.time() + _AWAY_S, why
+                    raise ConnectionError(why) from None
             await asyncio.sleep(retry_s)
 
     async def _open_link(self, address: Address) -> Link:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
+from gateway.control.address import watch_for_silence
 from gateway.control.channel import ControlServer, Handler, control_path
 from gateway.control.machine_tls import server_context
 from gateway.settings import Settings
@@ -42,6 +43,8 @@ def listen_for_machines(settings: Settings) -> socket.socket:
             listening.bind((address, port))
             # Binding does not tell that another listens there already; this does.
             listening.listen(128)
+            # What is accepted inherits it.
+            watch_for_silence(listening)
         except OSError as error:
             listening.close()
             last = error

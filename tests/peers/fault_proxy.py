@@ -20,15 +20,16 @@ _ANSWERS = {
 
 
 class FaultProxy:
-    """Listens on ``port`` and passes connections on to ``target_port``, as long as its mood is
-    ``pass``, upwards no faster than ``bytes_per_s``. :meth:`refuse` closes the port itself.
-    ``async with FaultProxy(port): ...``
+    """Listens on ``port`` of ``host`` and passes connections on to ``target_port`` of this machine,
+    as long as its mood is ``pass``, upwards no faster than ``bytes_per_s``. :meth:`refuse` closes
+    the port itself. ``async with FaultProxy(port): ...``
     """
 
-    def __init__(self, target_port: int | None = None) -> None:
+    def __init__(self, target_port: int | None = None, host: str = "127.0.0.1") -> None:
         self.mood: Mood = "pass"
         self.bytes_per_s: float | None = None
         self.port = 0
+        self._host = host
         self._target_port = target_port
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -42,7 +43,7 @@ class FaultProxy:
 
     async def accept(self) -> None:
         """Listen (again), on the same port as before."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, self._host, self.port)
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def refuse(self) -> None:

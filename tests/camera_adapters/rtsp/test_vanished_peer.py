@@ -20,7 +20,7 @@ from camera_adapters import back_off
 from camera_adapters.rtsp import client_transport
 from camera_adapters.stream import GapCause
 from tests.camera_adapters.rtsp.test_source import Watched
-from tests.peers.far_network import far_network, ip
+from tests.peers.far_network import FarNetwork, far_network
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 _CAMERA = REPOSITORY / "tests/peers/replay_camera.py"
@@ -31,25 +31,7 @@ class FarCamera:
     """A camera behind a link that can be frozen."""
 
     url: str
-    namespace: str
-    link: str
-    ours: str
-    theirs: str
-
-    def freeze(self) -> None:
-        """From now on nothing passes, and nobody is told: both links stay up.
-
-        Each side takes the other for a network card that is not there, so that its frames leave
-        and are taken by nobody.
-        """
-        nobody = ("lladdr", "02:00:00:00:00:01", "nud", "permanent")
-        ip("neigh", "replace", self.theirs, *nobody, "dev", self.link)
-        ip("-n", self.namespace, "neigh", "replace", self.ours, *nobody, "dev", "far0")
-
-    def thaw(self) -> None:
-        """The network is back; the camera remembers its old connections."""
-        ip("neigh", "del", self.theirs, "dev", self.link)
-        ip("-n", self.namespace, "neigh", "del", self.ours, "dev", "far0")
+    network: FarNetwork
 
 
 @pytest.fixture
@@ -74,7 +56,7 @@ def far_camera() -> Iterator[FarCamera]:
         try:
             url = camera.stdout.readline().strip()
             assert url, "the camera did not start"
-            yield FarCamera(url, network.namespace, network.link, network.ours, network.theirs)
+            yield FarCamera(url, network)
         finally:
             camera.kill()
             camera.wait()
@@ -91,7 +73,7 @@ async def test_a_frozen_network_is_an_outage_with_a_cause_and_ends_with_it(
     monkeypatch.setattr(client_transport, "CONNECT_TIMEOUT_S", 1.0)
     async with Watched(far_camera.url, transport=transport) as watched:
         await watched.until(lambda w: len(w.units) >= 15)
-        await asyncio.to_thread(far_camera.freeze)
+        await asyncio.to_thread(far_camera.network.freeze)
         await watched.until(lambda w: w.interruptions)
         assert watched.interruptions[0].cause is GapCause.CAMERA_SILENT
         # The old connection is of no use any more, and new ones find nobody.
@@ -99,7 +81,7 @@ async def test_a_frozen_network_is_an_outage_with_a_cause_and_ends_with_it(
         assert {state.state for state in watched.states[-2:]} == {"offline"}
         assert "does not answer on port" in watched.interruptions[-1].detail
         last_us = watched.units[-1].wall_us
-        await asyncio.to_thread(far_camera.thaw)
+        await asyncio.to_thread(far_camera.network.thaw)
         before = len(watched.units)
         await watched.until(lambda w: len(w.units) >= before + 15)
         assert watched.runs == 2

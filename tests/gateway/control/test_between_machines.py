@@ -188,8 +188,41 @@ async def test_a_machine_that_is_gone_is_noticed_by_the_kernel(address: RemoteAd
     assert client._link is not None and client._link._transport is not None
     connection = client._link._transport.get_extra_info("socket")
     assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 3_000
     await client.close()
+
+
+async def test_a_silent_machine_is_waited_for_once_by_all_who_ask() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        host, port = silent.getsockname()
+        client = client_of(RemoteAddress(PROCESS, host, port), connect_timeout_s=0.3)
+        asked = [client.call("add", left=1, right=2) for _ in range(5)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(one) for one in answers] == [ConnectionError] * 5
+        assert "its machine is silent" in str(answers[0])
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        await client.close()
+
+
+async def test_a_machine_that_was_silent_is_asked_again(
+    address: RemoteAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "_AWAY_S", 0.0)
+    cut = True
+
+    def carry(_: int, data: bytes) -> bytes | None:
+        return None if cut else data
+
+    async with network(address, carry, carry) as far:
+        client = client_of(far, connect_timeout_s=0.3)
+        with pytest.raises(ConnectionError):
+            await client.call("add", left=1, right=2)
+        cut = False
+        assert await client.call("add", left=1, right=2) == 3
+        await client.close()
 
 
 async def test_who_connects_and_says_nothing_is_let_go(
