@@ -30,6 +30,8 @@ KILLED_TARGET_S = 5.0
 FROZEN_TARGET_S = 8.0
 SEAM_TARGET_S = 0.5
 _PICTURE_S = 0.05
+# Of cameras so many that their pictures would be more than this machine can carry.
+_SLOW_PICTURE_S = 0.4
 _PATIENCE_S = 180.0
 _MAIN = "source_id LIKE '%%/main'"
 
@@ -42,10 +44,11 @@ class Plan:
     kills: int
     freezes: int
     store_away_s: float
+    moved: int
 
 
-_WHOLE = Plan(cameras=40, kills=8, freezes=4, store_away_s=120.0)
-_QUICK = Plan(cameras=8, kills=1, freezes=0, store_away_s=5.0)
+_WHOLE = Plan(cameras=40, kills=8, freezes=4, store_away_s=120.0, moved=500)
+_QUICK = Plan(cameras=8, kills=1, freezes=0, store_away_s=5.0, moved=20)
 
 
 class Footage:
@@ -174,6 +177,28 @@ async def _store_away(place: County, footage: Footage, away_s: float) -> None:
     _report_missed(f"S3 is away for {away_s:.0f} s", footage, began_us)
 
 
+async def _moves(place: County, footage: Footage) -> None:
+    """All that one machine has goes to another that has nothing."""
+    await _until_spread(place, footage)
+    first, second = place.machines
+    await second.gridsight("drain", "node-a")
+    await place.until_recorded_now(_PATIENCE_S)
+    held = footage.held_by("node-b")
+    began_us = now_us()
+    await asyncio.gather(
+        first.gridsight("drain", "node-a", "--back"), first.gridsight("drain", "node-b")
+    )
+    took_s = (now_us() - began_us) / 1e6
+    await place.until_recorded_now(_PATIENCE_S)
+    moved = footage.held_by("node-a")
+    assert len(moved) == len(held) == len(place.camera_ids)
+    seams = footage.seams_s(began_us, now_us())
+    report(
+        "all cameras of a machine move to an empty one: longest seam", max(seams), "s",
+        n=len(seams), target=SEAM_TARGET_S, note=f"it took {took_s:.0f} s",
+    )  # fmt: skip
+
+
 def _report_missed(what: str, footage: Footage, began_us: int) -> None:
     seams = footage.seams_s(began_us, now_us())
     report(f"{what}: longest seam", max(seams), "s", n=len(seams), target=SEAM_TARGET_S)
@@ -199,6 +224,14 @@ async def _measure(plan: Plan) -> None:
             await _freezes(place, footage, plan.freezes)
             await _database_restarts(place, footage)
             await _store_away(place, footage, plan.store_away_s)
+        many_url = database.new_database()
+        many = Path(folder) / "many"
+        many.mkdir()
+        async with county(
+            many, database, many_url, s3, cameras=plan.moved, picture_s=_SLOW_PICTURE_S,
+            segment_s=20,
+        ) as place:  # fmt: skip
+            await _moves(place, Footage(many_url))
 
 
 def main() -> None:

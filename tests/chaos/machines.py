@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +24,9 @@ from gateway.identifiers import now_us
 from tests.peers.ceph_rgw import S3Server
 from tests.peers.fault_proxy import FaultProxy
 from tests.peers.postgresql import PostgresqlServer
-from tests.peers.running_gateway import NEW_PASSWORD, start, stop
+from tests.peers.running_gateway import NEW_PASSWORD, REPOSITORY, start, stop
 
 _DISK_BYTES = 192 << 20
-_SEGMENT_S = 4
 
 
 @dataclass
@@ -60,6 +60,20 @@ class Machine:
         if self.process is not None:
             await stop(self.process)
             self.process = None
+
+    async def gridsight(self, *arguments: str) -> None:
+        """A command that is given on this machine. Raises AssertionError where it fails."""
+        own = {f"GRIDSIGHT_{name}": value for name, value in self.variables.items()}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway.cli", *arguments),
+            *("--data", str(self.data)),
+            cwd=REPOSITORY,
+            env={**os.environ, **own},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, f"{arguments}: {output.decode()}"
 
     async def lose_power(self) -> None:
         """All at once, with no time for anything."""
@@ -123,11 +137,17 @@ class County:
 
     async def main_states(self) -> dict[str, Any]:
         """Camera → the state of its main stream; empty while nobody answers."""
+        found: dict[str, Any] = {}
+        after: dict[str, str] = {}
         try:
-            cameras = (await self.get("/api/cameras", limit=100))["items"]
+            while True:
+                page = await self.get("/api/cameras", limit=100, **after)
+                found |= {camera["id"]: camera["states"]["main"] for camera in page["items"]}
+                if page["next_cursor"] is None:
+                    return found
+                after = {"cursor": page["next_cursor"]}
         except (aiohttp.ClientError, TimeoutError):
             return {}
-        return {camera["id"]: camera["states"]["main"] for camera in cameras}
 
     async def until_all_record(self, patience_s: float) -> None:
         """Wait until all cameras are live and recorded."""
@@ -171,6 +191,7 @@ async def county(
     *,
     cameras: int = 6,
     picture_s: float = 0.2,
+    segment_s: int = 4,
 ) -> AsyncIterator[County]:
     """Both machines running, and all cameras registered; they send a picture each ``picture_s``,
     every tenth of them a keyframe.
@@ -203,7 +224,7 @@ async def county(
                 "STORE__ACCESS_KEY": s3.access_key,
                 "STORE__SECRET_KEY": s3.secret_key,
                 "STORE__SECURE": "false",
-                "RECORDING__SEGMENT_S": str(_SEGMENT_S),
+                "RECORDING__SEGMENT_S": str(segment_s),
                 "CLUSTER__NODE": node,
                 "CLUSTER__LISTEN_ADDRESS": "127.0.0.1",
                 # So small that half of the cameras move to the other.
