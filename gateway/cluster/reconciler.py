@@ -11,6 +11,7 @@ import ipaddress
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -297,6 +298,7 @@ def _sources_of(row: Any) -> list[str]:
     return [f"{row.id}/{variant}" for variant in variants]
 
 
+@lru_cache(maxsize=2**16)
 def _host_of(url: str) -> Host | None:
     try:
         return ipaddress.ip_address(urlsplit(url).hostname or "")
