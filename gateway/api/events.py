@@ -124,8 +124,17 @@ class _Outbox:
         if principal is None:
             self.signed_out = True
             self._filled.set()
-        else:
-            self.principal = principal
+            return
+        before, self.principal = self.principal, principal
+        if set(principal.grants) != set(before.grants):
+            self.take_all()
+
+    def take_all(self) -> None:
+        """What every camera is doing and who steers it, as far as the caller may see them."""
+        for camera_id, variant, state in self._services.states.all():
+            self.take_state(camera_id, variant, state)
+        for camera_id, steered in self._services.steering.all().items():
+            self.take_steering(camera_id, steered)
 
     def take_storage(self, document: dict[str, Any]) -> None:
         """A new forecast; for those who may see the system."""
@@ -192,10 +201,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
             services.meetings.listening(outbox.take_meeting),
             services.meetings.asked(outbox.take_asked),
         ):
-            for camera_id, variant, state in services.states.all():
-                outbox.take_state(camera_id, variant, state)
-            for camera_id, steered in services.steering.all().items():
-                outbox.take_steering(camera_id, steered)
+            outbox.take_all()
             await run_until_one_ends(
                 _send(socket, outbox), _ping(socket, services, outbox), _read_to_end(socket)
             )
@@ -227,7 +233,7 @@ async def _ping(socket: WebSocket, services: Services, outbox: _Outbox) -> None:
         if principal is None or not _is_ready(principal):
             await socket.close(_CLOSE_SIGN_IN)
             return
-        outbox.principal = principal
+        outbox.take_principal(principal)
         await socket.send_json({"type": "ping"})
 
 

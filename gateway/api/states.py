@@ -188,9 +188,15 @@ class CameraStates:
             stamp = (*camera_stamp.one(), moved_us)
             if stamp == self._stamp:
                 return
+            before = self._places
             self._places = await read_places(connection, cameras.c.deleted_us.is_(None))
         self._stamp = stamp
         for camera_id in self._states.keys() - self._places.keys():
             for variant in self._states.pop(camera_id):
                 self._told.pop((camera_id, variant), None)
             self._owners.pop(camera_id, None)
+        # Whoever may see a camera where it stands now has heard nothing of it yet.
+        for camera_id, variants in self._states.items():
+            if self._places[camera_id] != before.get(camera_id):
+                for variant, state in variants.items():
+                    self._tell(camera_id, variant, state)

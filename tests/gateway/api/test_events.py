@@ -164,6 +164,42 @@ async def test_revoked_sessions_are_told_to_their_viewer_alone(
     await admin.aclose()
 
 
+async def test_what_somebody_may_see_from_now_on_is_told_though_nothing_changed_there(
+    county: County, shard: Shard, origin: str
+) -> None:
+    await county.user("clerk", "viewer", county.town)
+    shard.say(county.camera, "live")
+    shard.say(county.other_camera, "offline")
+    async with aiohttp.ClientSession() as client:
+        socket = await connect(county, client, origin, "clerk")
+        told = await socket.receive_json(timeout=10)
+        assert (told["camera_id"], told["state"]) == (county.camera, "live")
+        # It is handed to the clerk's township.
+        columns = {"area_id": county.town}
+        await county.write("cameras.change", camera_id=county.other_camera, columns=columns)
+        told = await socket.receive_json(timeout=10)
+        assert (told["camera_id"], told["state"]) == (county.other_camera, "offline")
+
+
+async def test_a_wider_sight_begins_with_all_that_is_to_be_seen(
+    county: County, shard: Shard, origin: str
+) -> None:
+    await county.user("clerk", "viewer", county.town)
+    await county.user("admin", "system_admin")
+    shard.say(county.camera, "live")
+    shard.say(county.other_camera, "offline")
+    async with aiohttp.ClientSession() as client, await county.sign_in("admin") as admin:
+        socket = await connect(county, client, origin, "clerk")
+        told = await socket.receive_json(timeout=10)
+        assert told["camera_id"] == county.camera
+        grants = [{"role": "viewer", "area_id": county.root}]
+        path = f"/api/users/{county.users['clerk']}"
+        assert (await admin.patch(path, json={"grants": grants})).status_code == 200
+        await Withdrawal(county.services).look()
+        heard = [await socket.receive_json(timeout=10) for _ in range(2)]
+        assert {one["camera_id"] for one in heard} == {county.camera, county.other_camera}
+
+
 async def test_strangers_are_turned_away(county: County, origin: str) -> None:
     async with aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.WSServerHandshakeError):
