@@ -31,8 +31,11 @@ PORTS_LIMIT = 16
 RATE_LIMIT = 2000
 _MULTICAST_WAIT_S = 4.0
 _MULTICAST_ROUNDS = 2
-_ANSWER_WAIT_S = 1.5
+# A datagram may be lost: who has not answered the first is asked once more.
+_PROBE_ROUNDS_S = (0.5, 1.5)
 _CONNECT_S = 2.0
+# Where something listens it may be slow: some cameras think for seconds about each answer.
+_HTTP_ANSWER_S = 6.0
 _AT_ONCE = 256
 _PROGRESS_EVERY = 32
 _FOUND_LIMIT = 20_000
@@ -259,11 +262,8 @@ async def _ask_address(
     host: str,
     ports: tuple[int, ...],
 ) -> FoundDevice | None:
-    for types in TYPES:
-        with contextlib.suppress(OSError):
-            udp.sendto(_probe(types), (host, PORT))
     by_port = [asyncio.create_task(_ask_port(session, host, port)) for port in ports]
-    waiting = asyncio.create_task(asyncio.sleep(_ANSWER_WAIT_S))
+    waiting = asyncio.create_task(_probe_address(udp, answers, host))
     try:
         await asyncio.wait([waiting, *by_port])
     finally:
@@ -292,6 +292,16 @@ async def _ask_address(
     return spoken[0] if spoken else known
 
 
+async def _probe_address(udp: socket.socket, answers: _Answers, host: str) -> None:
+    for wait_s in _PROBE_ROUNDS_S:
+        if host in answers.matches:
+            return
+        for types in TYPES:
+            with contextlib.suppress(OSError):
+                udp.sendto(_probe(types), (host, PORT))
+        await asyncio.sleep(wait_s)
+
+
 async def _ask_port(session: aiohttp.ClientSession, host: str, port: int) -> FoundDevice | None:
     """Does ONVIF answer there? Asked without a password, so that nothing is ever locked."""
     client = OnvifClient(session, host, port, secure=is_secure_port(port))
@@ -305,13 +315,13 @@ async def _ask_port(session: aiohttp.ClientSession, host: str, port: int) -> Fou
     if client.time is None:
         # Something wants a password here; whether it is ONVIF is told by what it says then.
         try:
-            await client.call(device.get_device_information(), timeout_s=_CONNECT_S)
+            await client.call(device.get_device_information(), timeout_s=_HTTP_ANSWER_S)
         except OnvifError as error:
             if error.code is not OnvifFault.REFUSED or error.fault is None:
                 return None
         return FoundDevice(host, client.port, "http", client.secure)
     try:
-        answer = await client.call(device.get_device_information(), timeout_s=_CONNECT_S)
+        answer = await client.call(device.get_device_information(), timeout_s=_HTTP_ANSWER_S)
         information = device.parse_device_information(answer)
     except OnvifError:
         information = DeviceInformation()

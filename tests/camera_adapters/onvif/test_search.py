@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import aiohttp
@@ -86,7 +87,7 @@ async def test_ipycam_is_found_described_and_steered(
         (by_multicast,) = await found_by(session, interfaces=[network.link])
         assert (by_multicast.host, by_multicast.port) == (network.theirs, 8080)
         assert (by_multicast.how, by_multicast.name) == ("multicast", "gate")
-        around = network.theirs.rpartition(".")[0] + ".1-8"
+        around = str(IPv4Network(f"{network.theirs}/30", strict=False))
         (by_unicast,) = await found_by(session, ranges=[around], ports=[80, 8080], rate=1000)
         assert (by_unicast.host, by_unicast.port) == (network.theirs, 8080)
         assert (by_unicast.how, by_unicast.endpoint) == ("probe", by_multicast.endpoint)
