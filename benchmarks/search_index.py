@@ -38,6 +38,7 @@ from benchmarks.measure import percentile, report
 from gateway.database.engine import create_reader_engine, create_writer_engine
 from gateway.database.migrate import upgrade
 from gateway.settings import Settings
+from search.index.likeness import OwnVectors
 from search.index.query import Line, PassageQuery, search_passages, similar
 from search.index.vectors import VectorReader, VectorWriter
 from search.objects import ObjectClass
@@ -195,7 +196,7 @@ async def measure_likeness(
             query = PassageQuery(start_us, end_us, cameras, **more)  # type: ignore[arg-type]
             began = time.perf_counter()
             async with reader.connect() as connection:
-                await similar(connection, vectors, query, KIND, vector, PAGE)
+                await similar(connection, OwnVectors(vectors), query, KIND, vector, PAGE)
             if turn:
                 took.append((time.perf_counter() - began) * 1000)
             began = time.perf_counter()

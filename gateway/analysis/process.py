@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from gateway.analysis.asked_vectors import AskedVectors
 from gateway.analysis.backlog import Backlog
 from gateway.analysis.boxes import Boxes
 from gateway.analysis.clean_stop import note_clean, take_back_unless_clean
@@ -152,6 +153,7 @@ class AnalysisProcess:
             "analysis.boxes": boxes,
             "analysis.look": self._looks.look,
             "analysis.photo": self._looks.photo,
+            **AskedVectors(self._search_directory / "vectors").handlers(),
             "process.status": figures,
         }
 

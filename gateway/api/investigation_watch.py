@@ -7,7 +7,7 @@ import asyncio
 import sqlalchemy as sa
 import structlog
 
-from gateway.api.search_likeness import vector_reader
+from gateway.api.search_vectors import vectors_of_all
 from gateway.api.services import Services
 from gateway.control.channel import ControlError
 from gateway.investigations.standing import AT_ONCE, StandingSearches
@@ -23,7 +23,7 @@ _FAULTS = (ConnectionError, TimeoutError, ControlError, RowError, OSError, sa.ex
 async def compare_for_ever(services: Services) -> None:
     """Hold what was indexed against the standing searches; a failure is logged and tried again."""
     standing = StandingSearches(
-        services.reader, services.rows, services.secret, lambda: vector_reader(services)
+        services.reader, services.rows, services.secret, lambda: vectors_of_all(services)
     )
     while True:
         count = 0

@@ -26,7 +26,7 @@ _LIVES_S = 1.0
 # which answer when they like; analysis may have to load its models first.
 _PATIENCE_S = 10.0
 _LONG_PATIENCE_S = 45.0
-_ASKED_PATIENTLY = frozenset({"signalling", "analysis"})
+_ASKED_PATIENTLY = ("signalling", "analysis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,9 @@ class Processes:
                 self._secret,
                 self._reader,
                 name,
-                call_timeout_s=_LONG_PATIENCE_S if name in _ASKED_PATIENTLY else _PATIENCE_S,
+                call_timeout_s=_LONG_PATIENCE_S
+                if name.startswith(_ASKED_PATIENTLY)
+                else _PATIENCE_S,
                 connect_timeout_s=_CONNECT_S,
             )
         return self._clients[name]
@@ -94,6 +96,10 @@ class Processes:
         """
         here, _ = await self._split(kind)
         return here or await self.living(kind)
+
+    async def elsewhere(self, kind: str) -> list[str]:
+        """The processes of a kind on other machines, whether they answer or not."""
+        return (await self._split(kind))[1]
 
     async def http_place(
         self, name: str, kinds: Collection[str] = ("shard", "footage")
@@ -207,3 +213,7 @@ class Processes:
                 self._known = {row.name: self._read_row(row) for row in rows}
             self._known_until = now + _CACHE_S
         return self._known
+
+
+def _patience_s(name: str) -> float:
+    return _LONG_PATIENCE_S if name.startswith(_ASKED_PATIENTLY) else _PATIENCE_S

@@ -32,10 +32,11 @@ from gateway.api.query_purpose import QueryPurpose, Said
 from gateway.api.search_answers import Hit
 from gateway.api.search_coverage import Compared, uncovered_line
 from gateway.api.search_hits import Eyes, passage_hit
-from gateway.api.search_likeness import Sought, permitted_passage, vector_of, vector_reader
+from gateway.api.search_likeness import Sought, permitted_passage, vector_of
 from gateway.api.search_scope import Scope, search_scope
 from gateway.api.search_sources import PassageSource, SightingSource
-from gateway.api.search_turns import safely_told, search_turn
+from gateway.api.search_turns import not_all_compared, safely_told, search_turn
+from gateway.api.search_vectors import vectors_of_all
 from gateway.api.search_watch import usable_still, watched
 from gateway.api.services import Services, ServicesDep
 from gateway.audit import ReasonGiven, append
@@ -282,7 +283,7 @@ async def _told(
     living = [one for one in scope.cameras.values() if one.deleted_us is None]
     yield {"type": "search", "look": asked.look, "total_cameras": len(living)}
     eyes = Eyes(asked.caller, LookSigner(services.secret), asked.reason)
-    vectors = None if asked.sought is None else await vector_reader(services)
+    vectors = None if asked.sought is None else await vectors_of_all(services)
     passages_from, sightings_from = _resume(cursor)
     sources: list[PassageSource | SightingSource] = []
     if "passage" in body.sources and passages_from != _DONE:
@@ -317,6 +318,8 @@ async def _told(
             _compared(eyes, asked), described_for=eyes if body.asks_for_looks() else None,
         )
     )  # fmt: skip
+    if vectors is not None and vectors.unanswered:
+        yield not_all_compared(vectors)
     yield {"type": "end", "next_cursor": _following(sources)}
 
 

@@ -20,11 +20,12 @@ from gateway.api.json_lines import json_lines
 from gateway.api.search import passage_number
 from gateway.api.search_coverage import uncovered_line
 from gateway.api.search_hits import Eyes, as_told, hides, passage_hit
-from gateway.api.search_likeness import permitted_passage, vector_reader
+from gateway.api.search_likeness import permitted_passage
 from gateway.api.search_scope import Scope, search_scope
-from gateway.api.search_turns import safely_told, search_turn
+from gateway.api.search_turns import not_all_compared, safely_told, search_turn
+from gateway.api.search_vectors import EveryMachinesVectors, vectors_of_all
 from gateway.api.search_watch import usable_still, watched
-from gateway.api.services import Services, ServicesDep
+from gateway.api.services import ServicesDep
 from gateway.audit import ReasonGiven, append
 from gateway.identifiers import US_PER_S, now_us
 from gateway.investigations.filters import Form, Id
@@ -81,13 +82,16 @@ async def also_seen(
             living = [one for one in scope.cameras.values() if one.deleted_us is None]
             look = LookSigner(services.secret).sign(caller.user_id, eyes.reason, {})
             yield {"type": "search", "look": look, "total_cameras": len(living)}
-            found = await _candidates(services, watch.read, eyes, scope, passage, body)
+            vectors = await vectors_of_all(services) if passage.vector_kind else None
+            found = await _candidates(watch.read, eyes, scope, passage, body, vectors)
             for line in found:
                 await watch.going_on()
                 yield line
             yield await watch.read(
                 lambda connection: uncovered_line(connection, scope.cameras, *span)
             )
+            if vectors is not None and vectors.unanswered:
+                yield not_all_compared(vectors)
             yield {"type": "end", "next_cursor": None}
 
     with contextlib.ExitStack() as turn:
@@ -104,21 +108,20 @@ async def also_seen(
 
 
 async def _candidates(
-    services: Services,
     read: Any,
     eyes: Eyes,
     scope: Scope,
     passage: StoredPassage,
     body: AlsoSeenForm,
+    vectors: EveryMachinesVectors | None,
 ) -> list[dict[str, Any]]:
     places = [
         neighbours.CameraPlace(one.id, one.area_path, one.longitude, one.latitude)
         for one in scope.cameras.values()
     ]
-    vectors = vector = None
-    if passage.vector_kind:
-        vectors = await vector_reader(services)
-        vector = await asyncio.to_thread(vectors.find, passage.vector_kind, passage.id)
+    vector = None
+    if vectors is not None:
+        vector = await vectors.find(passage.vector_kind, passage.id)
     found: list[Any] = []
     for way in ("after", "before") if body.both_ways else ("after",):
         reaches = await asyncio.to_thread(

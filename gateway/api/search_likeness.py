@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from gateway.api.access import check, not_there
 from gateway.api.errors import ApiError, invalid
 from gateway.api.search_hits import Eyes, as_told, hides
 from gateway.api.search_scope import read_search_cameras
+from gateway.api.search_vectors import vectors_of_all
 from gateway.api.services import Services
 from gateway.audit import ReasonGiven
 from gateway.database.tables import cameras
@@ -29,8 +29,6 @@ from search.index.reading import find_passage
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from search.index.vectors import VectorReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +67,6 @@ async def vector_of(
     return sought
 
 
-async def vector_reader(services: Services) -> VectorReader:
-    """Asks the vectors. It takes a second to load, once."""
-    if services.vectors is None:
-        services.vectors = await asyncio.to_thread(_open_reader, services)
-    return services.vectors
-
-
-def _open_reader(services: Services) -> VectorReader:
-    from search.index.vectors import VectorReader
-
-    return VectorReader(services.settings.search_directory / "vectors")
-
-
 async def permitted_passage(
     services: Services, caller: Principal, passage_id: int, right: Right = Right.SEARCH
 ) -> tuple[StoredPassage, Any, Eyes]:
@@ -112,8 +97,8 @@ async def _of_passage(services: Services, caller: Principal, passage_id: int) ->
     passage, _, _ = await permitted_passage(services, caller, passage_id)
     if not passage.vector_kind:
         raise _nothing_to_compare()
-    reader = await vector_reader(services)
-    vector = await asyncio.to_thread(reader.find, passage.vector_kind, passage_id)
+    vectors = await vectors_of_all(services)
+    vector = await vectors.find(passage.vector_kind, passage_id)
     if vector is None:
         raise _nothing_to_compare()
     return Sought(passage.vector_kind, vector, passage_id, camera_id=passage.camera_id)

@@ -11,6 +11,7 @@ import structlog
 
 from gateway.api.errors import ApiError
 from gateway.api.json_lines import json_line
+from gateway.api.search_vectors import EveryMachinesVectors
 from gateway.api.search_watch import SearchStopped
 from gateway.api.services import Services
 from gateway.control.channel import ControlError
@@ -74,6 +75,11 @@ async def safely_told(
         yield json_line({"type": "error", "code": "failed", "message": message})
     finally:
         turn.__exit__(None, None, None)
+
+
+def not_all_compared(vectors: EveryMachinesVectors) -> dict[str, Any]:
+    """The line that says so, before the last one."""
+    return {"type": "error", "code": "not_all_compared", "message": vectors.told()}
 
 
 def _too_many(message: str) -> ApiError:

@@ -37,7 +37,7 @@ from recorder.rows import RowWriter
 if TYPE_CHECKING:
     # Cost a gateway without them half a second at its start.
     from gateway.people.oidc import Provider
-    from search.index.vectors import VectorReader
+    from search.index.likeness import OwnVectors
 
 
 class Listener(Protocol):
@@ -98,8 +98,8 @@ class Services:
     # How often a wrong one is tried for each meeting: ten times what one address may, so that
     # nobody alone keeps its guests out, and next to nothing against 50 bits.
     codes_wrong: SharedPerMinute = field(init=False)
-    # The vectors of search, once they were asked.
-    vectors: VectorReader | None = None
+    # The vectors of search on this machine's disk, once they were asked.
+    vectors: OwnVectors | None = None
     # The identity provider, once it was asked.
     identity_provider: Provider | None = None
     # Whether this process does what is done once for all API processes.

@@ -59,7 +59,12 @@ async def check_footage(
         derived = (
             check_sightings(engine, store),
             check_meetings(engine, store),
-            check_index(engine, store, VectorReader(settings.search_directory / "vectors")),
+            check_index(
+                engine,
+                store,
+                VectorReader(settings.search_directory / "vectors"),
+                has_all=settings.cluster.listen_address is None,
+            ),
         )
         for others in derived:
             async for difference in others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,11 +39,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from search.index.vectors import VectorReader
+    from search.index.likeness import Vectors
 
 _log = structlog.get_logger(__name__)
 
 AT_ONCE = 300
+# So long new passages wait for the machine that has their vectors; then they are told as missed,
+# and everybody else's are compared.
+PATIENCE_S = 20.0
 # Where nothing is said: as alike as the same clothes are mostly from one camera to another.
 LEAST_LIKENESS = 0.85
 
@@ -78,12 +82,16 @@ class StandingSearches:
         reader: AsyncEngine,
         rows: RowWriter,
         secret: bytes,
-        vectors: Callable[[], Awaitable[VectorReader]],
+        vectors: Callable[[], Awaitable[Vectors]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reader = reader
         self._rows = rows
         self._secret = secret
         self._vectors = vectors
+        self._clock = clock
+        # Since when vectors are waited for that another machine has.
+        self._away_since_s: float | None = None
 
     async def look(self) -> tuple[int, list[str]]:
         """Compare what waits, up to :data:`AT_ONCE`; gives how many that were, and the alarms.
@@ -104,12 +112,15 @@ class StandingSearches:
             seen_at = {one.camera_id for one in passages.values()}
             places = await read_places(connection, cameras.c.id.in_(seen_at))
             versions = await mask_histories(connection, seen_at)
-        vectors = await self._read_vectors(standing, passages)
+        vectors, dropped = await self._read_vectors(standing, passages)
         matches = await asyncio.to_thread(
             compare, standing, list(passages.values()), places, versions, vectors, now_us()
         )
         told: list[str] = await self._rows.write(
-            "investigations.compared", matches=matches, through=waiting[-1].number
+            "investigations.compared",
+            matches=matches,
+            through=waiting[-1].number,
+            dropped=dropped,
         )
         return len(waiting), told
 
@@ -178,15 +189,27 @@ class StandingSearches:
 
     async def _read_vectors(
         self, standing: Sequence[Standing], passages: dict[int, StoredPassage]
-    ) -> dict[int, NDArray[np.float32]]:
+    ) -> tuple[dict[int, NDArray[np.float32]], list[int]]:
+        """And the passages whose vectors nobody could be asked for, for too long."""
         kinds = {one.kind for one in standing if one.vector is not None and one.kind}
         found: dict[int, NDArray[np.float32]] = {}
+        away: list[int] = []
         for kind in kinds:
             ids = [one.id for one in passages.values() if one.vector_kind == kind]
             if ids:
-                reader = await self._vectors()
-                found |= await asyncio.to_thread(reader.find_many, kind, ids)
-        return found
+                vectors = await self._vectors()
+                found |= await vectors.find_many(kind, ids)
+                if vectors.unanswered:
+                    away += [one for one in ids if one not in found]
+        if not away:
+            self._away_since_s = None
+            return found, away
+        now_s = self._clock()
+        if self._away_since_s is None:
+            self._away_since_s = now_s
+        if now_s < self._away_since_s + PATIENCE_S:
+            raise ConnectionError("who has the vectors of new passages does not answer")
+        return found, away
 
 
 def compare(

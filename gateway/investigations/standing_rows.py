@@ -47,12 +47,11 @@ def queue(connection: sa.Connection, arguments: dict[str, Any], _: object) -> No
         return
     connection.execute(sa.insert(standing_queue), [{"passage_id": one} for one in ids])
     newest = connection.scalar(sa.select(sa.func.max(standing_queue.c.number))) or 0
-    _cut(connection, newest - _QUEUE_LIMIT)
+    _cut(connection, standing_queue.c.number <= newest - _QUEUE_LIMIT)
 
 
-def _cut(connection: sa.Connection, through: int) -> None:
-    """What waits up to this number goes uncompared, which coverage of its searches tells."""
-    gone = standing_queue.c.number <= through
+def _cut(connection: sa.Connection, gone: sa.ColumnElement[bool]) -> None:
+    """This goes uncompared, which coverage of its searches tells."""
     rows = connection.execute(
         sa.select(standing_queue.c.passage_id, passage_cameras.c.camera_id)
         .join(passages, passages.c.id == standing_queue.c.passage_id)
@@ -69,13 +68,16 @@ def _cut(connection: sa.Connection, through: int) -> None:
 
 @row_operation("investigations.compared")
 def compared(
-    connection: sa.Connection, matches: Sequence[dict[str, Any]], through: int
+    connection: sa.Connection,
+    matches: Sequence[dict[str, Any]],
+    through: int,
+    dropped: Sequence[int] = (),
 ) -> list[str]:
     """What was waiting up to number ``through`` was compared; these fit: ``request_id``,
     ``passage_id``, ``camera_id``, ``at_us``, ``likeness``, ``object_class``, ``masked`` (for who
     may not lift masks there is no match). Each becomes an alarm (or is
-    counted in one) and a record, once. Gives the
-    alarms' ids. May be repeated.
+    counted in one) and a record, once. Passages that are ``dropped`` could not be compared, and
+    never will be. Gives the alarms' ids. May be repeated.
     """
     at_us = now_us()
     told: list[str] = []
@@ -134,7 +136,10 @@ def compared(
         records.append(_record(request, camera.path, one))
     if records:
         append_rows(connection, records)
-    connection.execute(sa.delete(standing_queue).where(standing_queue.c.number <= through))
+    waiting = standing_queue.c.number <= through
+    if dropped:
+        _cut(connection, sa.and_(waiting, standing_queue.c.passage_id.in_(dropped)))
+    connection.execute(sa.delete(standing_queue).where(waiting))
     return list(dict.fromkeys(told))
 
 

@@ -8,7 +8,7 @@ import functools
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,9 +32,53 @@ _FEW = 20_000
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="likeness")
 
 
+class Vectors(Protocol):
+    """Where vectors are asked for, whoever keeps them. ``unanswered``: who was asked in vain, so
+    that what they keep is not among what was found.
+    """
+
+    unanswered: Collection[str]
+
+    async def nearest(
+        self,
+        kind: str,
+        vector: Vector,
+        *,
+        start_us: int,
+        end_us: int,
+        limit: int,
+        camera_ids: Collection[str] | None = None,
+        classes: Collection[ObjectClass] | None = None,
+        ids: Collection[int] | None = None,
+    ) -> list[Near]:
+        """See :meth:`search.index.vectors.VectorReader.nearest`."""
+        ...
+
+    async def find_many(self, kind: str, ids: Collection[int]) -> dict[int, Vector]:
+        """See :meth:`search.index.vectors.VectorReader.find_many`."""
+        ...
+
+
+class OwnVectors:
+    """Vectors on this machine's disk, asked in threads."""
+
+    unanswered: Collection[str] = ()
+
+    def __init__(self, reader: VectorReader) -> None:
+        self._reader = reader
+
+    async def nearest(self, kind: str, vector: Vector, **among: Any) -> list[Near]:
+        """See :class:`Vectors`."""
+        return await _stoppably(functools.partial(self._reader.nearest, kind, vector, **among))
+
+    async def find_many(self, kind: str, ids: Collection[int]) -> dict[int, Vector]:
+        """See :class:`Vectors`."""
+        return await asyncio.to_thread(self._reader.find_many, kind, ids)
+
+
 async def similar(
     connection: AsyncConnection,
-    vectors: VectorReader,
+    vectors: Vectors,
     query: PassageQuery,
     kind: str,
     vector: Vector,
@@ -54,18 +98,15 @@ async def similar(
     classes = _stored_classes(query)
     ids = await _few(connection, query)
     while True:
-        near = await _stoppably(
-            functools.partial(
-                vectors.nearest,
-                kind,
-                vector,
-                start_us=query.start_us - _REACH_US,
-                end_us=query.end_us,
-                limit=wanted,
-                camera_ids=query.camera_ids,
-                classes=classes,
-                ids=ids,
-            )
+        near = await vectors.nearest(
+            kind,
+            vector,
+            start_us=query.start_us - _REACH_US,
+            end_us=query.end_us,
+            limit=wanted,
+            camera_ids=query.camera_ids,
+            classes=classes,
+            ids=ids,
         )
         rest = [one for one in near if one.passage_id not in without]
         if after is not None:

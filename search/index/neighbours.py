@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from search.index.likeness import similar
+from search.index.likeness import Vectors, similar
 from search.index.matching import compatible_classes
 from search.index.messages import StoredPassage
 from search.index.query import PassageQuery, search_passages
@@ -25,7 +25,7 @@ from search.passages import Color, ColorFound
 from search.plates import PlatePattern, fold
 
 if TYPE_CHECKING:
-    from search.index.vectors import Vector, VectorReader
+    from search.index.vectors import Vector
 
 _EARTH_M = 6_371_000.0
 # Ways are longer than the crow's.
@@ -150,7 +150,7 @@ def reachable(
 
 async def also_seen(
     connection: AsyncConnection,
-    vectors: VectorReader | None,
+    vectors: Vectors | None,
     passage: StoredPassage,
     reaches: Sequence[Reach],
     *,

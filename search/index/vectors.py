@@ -228,6 +228,8 @@ class VectorReader:
                     .limit(_IDS_AT_ONCE)
                     .to_arrow()
                 )
+                if not len(rows):
+                    continue
                 vectors = rows["vector"].combine_chunks()
                 numbers = vectors.values.to_numpy().reshape(len(rows), -1).astype(np.float32)
                 found |= dict(zip(rows["id"].to_pylist(), numbers, strict=True))

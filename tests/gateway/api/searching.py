@@ -82,7 +82,9 @@ def plate(text: str) -> dict[str, Any]:
     return {"plate": Judged(text, 0.9), "color": ColorFound(Color.WHITE, 0.9)}
 
 
-async def index(county: County, *passages: Passage, crops: bool = True) -> list[str]:
+async def index(
+    county: County, *passages: Passage, crops: bool = True, vectors: Path | None = None
+) -> list[str]:
     """Crops into the store, vectors into their tables, then the rows: as analysis does. Gives the
     ids as the API tells them.
     """
@@ -98,7 +100,7 @@ async def index(county: County, *passages: Passage, crops: bool = True) -> list[
         messages.append(to_message(one, key, 0, len(data)))
     compared = [one for one in passages if one.vector is not None]
     if compared:
-        directory = county.services.settings.search_directory / "vectors"
+        directory = vectors or county.services.settings.search_directory / "vectors"
         await asyncio.to_thread(_add_vectors, directory, compared)
     await county.write("passages.add", items=messages)
     return [str(one.id) for one in passages]

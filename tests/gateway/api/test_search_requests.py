@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from gateway.api.search_likeness import vector_reader
+from gateway.analysis.asked_vectors import VectorsElsewhere
+from gateway.api.search_vectors import EveryMachinesVectors, vectors_of_all
+from gateway.control.channel import ControlClient
 from gateway.database.investigation_tables import (
     search_looks,
     search_photos,
@@ -23,7 +26,8 @@ from gateway.database.investigation_tables import (
 from gateway.database.operating_tables import alarms
 from gateway.identifiers import now_us
 from gateway.investigations.sealed import seal_bytes, unseal_bytes
-from gateway.investigations.standing import StandingSearches
+from gateway.investigations.standing import PATIENCE_S, StandingSearches
+from search.index.likeness import Vectors
 from search.index.tables import passage_cameras
 from search.passages import Color, ColorFound
 from tests.gateway.api.conftest import County
@@ -471,7 +475,7 @@ async def test_where_else_something_was_seen(people: County) -> None:
 def watch(county: County) -> StandingSearches:
     services = county.services
     return StandingSearches(
-        services.reader, services.rows, services.secret, lambda: vector_reader(services)
+        services.reader, services.rows, services.secret, lambda: vectors_of_all(services)
     )
 
 
@@ -609,6 +613,41 @@ async def test_a_standing_search_says_what_it_did_not_see(people: County) -> Non
     assert people.other_camera not in {one["camera_id"] for one in told["items"]}
     assert told["seconds_asked"] == 3600 * len({one["camera_id"] for one in told["items"]})
     assert told["seconds_indexed"] == 1800
+
+
+async def test_a_standing_search_waits_a_little_for_a_machine_that_is_away(
+    people: County, tmp_path: Path
+) -> None:
+    case_id = await a_case(people)
+    (sought,) = await index(people, passage(people.camera, 5, vector=[1, 0, 0]))
+    await approved(
+        people, case_id, "standing", query={"like": {"passage_id": sought, "least": 0.95}}
+    )
+    await watch(people).look()
+    await index(people, passage(people.camera, LATER_S, vector=[1, 0, 0]), vectors=tmp_path / "far")
+    services = people.services
+    clock = iter([0.0, PATIENCE_S - 1, PATIENCE_S])
+
+    async def vectors() -> Vectors:
+        path = tmp_path / "nobody.sock"
+        client = ControlClient(path, services.secret, connect_timeout_s=0.05)
+        own = (await vectors_of_all(services))._own
+        return EveryMachinesVectors(own, {"analysis.far": VectorsElsewhere(client)})
+
+    standing = StandingSearches(
+        services.reader, services.rows, services.secret, vectors, lambda: next(clock)
+    )
+    for _ in range(2):
+        with pytest.raises(ConnectionError, match="does not answer"):
+            await standing.look()
+    assert len(await rows(people, standing_queue)) == 1
+    # Everybody else's searches do not wait for ever; that this was not compared is told.
+    await index(people, passage(people.camera, LATER_S + 1, vector=[1, 0, 0]))
+    count, told = await standing.look()
+    assert (count, len(told)) == (2, 1)
+    assert await rows(people, standing_queue) == []
+    (dropped,) = await rows(people, standing_dropped)
+    assert dropped.start_us <= BEGIN_US + LATER_S * S < dropped.end_us
 
 
 async def test_what_waited_too_long_to_be_compared_is_told(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from search.index.keys import day_of
+from search.index.likeness import OwnVectors
 from search.index.query import PassageQuery, similar
 from search.index.vectors import VectorItem, VectorReader, VectorStoreBusy, VectorWriter
 from search.objects import ObjectClass
@@ -143,7 +144,7 @@ async def test_what_is_alike_fits_the_words_as_well(
     async def found(limit: int = 10, **more: object) -> list[tuple[int, bool]]:
         query = PassageQuery(T, T + DAY, **more)  # type: ignore[arg-type]
         async with index.reader.connect() as connection:
-            answer = await similar(connection, reader, query, KIND, unit(1), limit)
+            answer = await similar(connection, OwnVectors(reader), query, KIND, unit(1), limit)
         return [(one.passage.id, one.possible) for one in answer]
 
     assert await found(upper_colors=[Color.RED], camera_ids=["cam_a"]) == [
@@ -165,7 +166,7 @@ async def test_pages_of_likeness_follow_each_other(
     after = None
     async with index.reader.connect() as connection:
         while found := await similar(
-            connection, reader, PassageQuery(T, T + DAY), KIND, unit(1), 4, after,
+            connection, OwnVectors(reader), PassageQuery(T, T + DAY), KIND, unit(1), 4, after,
             without={passages[3].id},
         ):  # fmt: skip
             told += [one.passage.id for one in found]
@@ -193,9 +194,10 @@ class Endless:
 
 async def test_what_nobody_waits_for_has_stopped_when_its_turn_is_given_on(index: Index) -> None:
     vectors: Any = Endless()
+    own = OwnVectors(vectors)
     query = PassageQuery(T, T + DAY)
     async with index.reader.connect() as connection:
-        asked = asyncio.ensure_future(similar(connection, vectors, query, KIND, unit(1), 5))
+        asked = asyncio.ensure_future(similar(connection, own, query, KIND, unit(1), 5))
         await asyncio.to_thread(vectors.begun.wait)
         asked.cancel()
         await asyncio.wait([asked], timeout=10)

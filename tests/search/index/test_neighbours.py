@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from search.index.likeness import OwnVectors
 from search.index.messages import StoredPassage
 from search.index.neighbours import (
     WALKING,
@@ -158,7 +159,7 @@ async def test_candidates_are_the_alike_ones_that_can_be_the_same(
         [VectorItem(one.id, one.camera_id, one.object_class, like) for one, like in likes],
     )
     writer.close()
-    reader = VectorReader(tmp_path / "vectors")
+    reader = OwnVectors(VectorReader(tmp_path / "vectors"))
     reaches = reachable(walker, PLACES, within_us=7200 * S)
 
     async def candidates(vector: np.ndarray | None) -> list[Candidate]:
