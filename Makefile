@@ -29,7 +29,8 @@ test-thorough: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## the tests o
 	tests/environment/run_tests.sh $(BIN)/pytest thorough
 
 test-postgresql: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## the gateway's tests with their rows in PostgreSQL
-	TEST_DATABASE=postgresql $(BIN)/pytest --numprocesses 2 --dist loadfile tests/gateway
+	TEST_DATABASE=postgresql $(BIN)/pytest --numprocesses 2 --dist loadfile \
+		$$(sed -n 's/^tests/--ignore=&/p' tests/environment/thorough_tests.txt) tests/gateway
 
 test-extras: $(EXTRAS)/.installed ## install gridsight[ultralytics] apart and test it
 	$(EXTRAS)/bin/pytest -m extras tests/search/detectors

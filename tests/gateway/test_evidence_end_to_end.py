@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
-import sqlite3
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 
 from gateway.identifiers import now_us
 from tests.gateway.footage.media import decode_everything
+from tests.peers.rows_on_postgresql import asked
 from tests.peers.running_gateway import Gateway, command, gridsight, running_gateway
 
 SECOND = 1_000_000
@@ -133,12 +132,9 @@ async def test_a_package_survives_a_kill_and_is_verified_elsewhere(tmp_path: Pat
 def _held(data: Path, camera_id: str, minutes: dict[str, int], meets: bool) -> list[int]:
     """Whether the segments are held that meet the range, or that began after it."""
     where = "start_us < :end_us AND end_us > :start_us" if meets else "start_us >= :end_us"
-    with contextlib.closing(sqlite3.connect(data / "gridsight.db")) as database:
-        rows = database.execute(
-            f"SELECT held FROM segments WHERE source_id = :source_id AND {where}",
-            {**minutes, "source_id": f"{camera_id}/main"},
-        )
-        return [row[0] for row in rows]
+    query = f"SELECT held FROM segments WHERE source_id = :source_id AND {where}"
+    rows = asked(data, query, **minutes, source_id=f"{camera_id}/main")
+    return [row["held"] for row in rows]
 
 
 def _look_inside(package: Path, folder: Path) -> None:

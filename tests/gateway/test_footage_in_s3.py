@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.peers.ceph_rgw import S3Server
+from tests.peers.rows_on_postgresql import asked
 from tests.peers.running_gateway import Gateway, command, running_gateway
 
 
@@ -37,22 +37,22 @@ async def gateway(tmp_path: Path, settings: dict[str, str]) -> AsyncIterator[Gat
 
 async def stored_segment(gateway: Gateway, data: Path) -> dict[str, Any]:
     """The first segment of a camera that is in the store, and not in the spool any more."""
-    found: list[sqlite3.Row] = []
+    found: list[dict[str, Any]] = []
 
     def in_spool(segment_id: str) -> bool:
         return any(data.glob(f"**/{segment_id}.mp4"))
 
     async def is_stored() -> bool:
-        with sqlite3.connect(data / "gridsight.db") as connection:
-            connection.row_factory = sqlite3.Row
-            found[:] = connection.execute(
-                "SELECT segments.* FROM segments WHERE source_id LIKE '%/main' "
-                "AND effective_start_us IS NOT NULL ORDER BY start_us LIMIT 1"
-            ).fetchall()
+        found[:] = await asyncio.to_thread(
+            asked,
+            data,
+            "SELECT segments.* FROM segments WHERE source_id LIKE '%/main' "
+            "AND effective_start_us IS NOT NULL ORDER BY start_us LIMIT 1",
+        )
         return bool(found) and not await asyncio.to_thread(in_spool, found[0]["id"])
 
     await gateway.until(is_stored)
-    return dict(found[0])
+    return found[0]
 
 
 async def decoded_pictures(movie: Path) -> int:

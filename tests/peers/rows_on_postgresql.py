@@ -11,8 +11,10 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from gateway.settings import Settings
@@ -59,6 +61,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def url_for(data_directory: Path) -> str | None:
     """What to tell a process that is to work on this data directory; None: SQLite."""
     return _used.url(data_directory) if _used is not None else None
+
+
+def asked(data_directory: Path, query: str, **parameters: Any) -> list[dict[str, Any]]:
+    """The rows of a query in SQL that both databases speak."""
+    url = url_for(data_directory) or f"sqlite:///{data_directory / 'gridsight.db'}"
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(sa.text(query), parameters)
+            return [dict(row) for row in found.mappings()]
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture(scope="session", autouse=True)

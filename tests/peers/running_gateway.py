@@ -126,11 +126,12 @@ async def stop(process: asyncio.subprocess.Process) -> int:
         raise
 
 
-async def gridsight(*arguments: str) -> tuple[int, str]:
-    """``gridsight ARGUMENTS``: its exit status and what it said."""
+async def gridsight(*arguments: str, **variables: str) -> tuple[int, str]:
+    """``gridsight ARGUMENTS``: its exit status and what it said. ``variables``: settings."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway.cli", *arguments),
         cwd=REPOSITORY,
+        env=os.environ | {f"GRIDSIGHT_{name}": value for name, value in variables.items()},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -141,7 +142,9 @@ async def gridsight(*arguments: str) -> tuple[int, str]:
 
 async def command(data: Path, *arguments: str) -> tuple[int, str]:
     """As :func:`gridsight`, for the data directory ``data``."""
-    return await gridsight(*arguments, "--data", str(data))
+    url = url_for(data)
+    rows = {} if url is None else {"DATABASE_URL": url}
+    return await gridsight(*arguments, "--data", str(data), **rows)
 
 
 @contextlib.asynccontextmanager

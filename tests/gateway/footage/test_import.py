@@ -238,13 +238,15 @@ async def test_killed_in_the_middle_it_goes_on_and_nothing_is_doubled(
         "from gateway.footage.import_footage import import_files\n"
         "from gateway.settings import Settings\n"
         "from recorder.rows import LocalRowWriter\n"
-        "settings = Settings(data_directory=Path(sys.argv[1]), recording={'segment_s': 10})\n"
+        "settings = Settings.from_json(sys.argv[1])\n"
         "load_operations()\n"
         "rows = LocalRowWriter(create_writer_engine(settings))\n"
         "asyncio.run(import_files(settings, rows, [Path(sys.argv[2])], camera_id=sys.argv[3],\n"
         "    start_us=int(sys.argv[4]), hold=True, say=lambda line: print(line, flush=True)))\n"
     )
-    arguments = [str(world.settings.data_directory), str(long), CAMERA, str(START_US)]
+    recording = world.settings.recording.model_copy(update={"segment_s": 10})
+    told = world.settings.model_copy(update={"recording": recording}).to_json()
+    arguments = [told, str(long), CAMERA, str(START_US)]
     for turn in range(4):
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, *arguments, stdout=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from camera_adapters.stream import Stream, Variant
 from gateway.control.channel import ControlClient, ControlError
-from gateway.database.engine import create_reader_engine, create_writer_engine
+from gateway.database.engine import create_reader_engine
 from gateway.database.platform_tables import platforms
 from gateway.database.tables import areas
 from gateway.platforms.operations import DeviceRecording
@@ -22,6 +22,7 @@ from gateway.sources.gb28181 import media_place
 from gateway.sources.recordings import RecordingRequest, play_recording
 from gateway.sources.registry import SourceContext
 from tests.camera_adapters.gb28181.test_recording import START_US, Kept, packed
+from tests.gateway.kept import new_database
 from tests.gateway.sources.test_gb28181 import SECRET, Signalling
 
 HOST = "127.0.0.1"
@@ -48,10 +49,8 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def rows(settings: Settings) -> Iterator[sa.Engine]:
     settings.data_directory.mkdir(parents=True)
-    engine = create_writer_engine(settings)
+    engine = new_database(settings)
     with engine.begin() as connection:
-        areas.create(connection)
-        platforms.create(connection)
         connection.execute(sa.insert(areas).values(**AREA))
         connection.execute(sa.insert(platforms).values(**PLATFORM))
     yield engine

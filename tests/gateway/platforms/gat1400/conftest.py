@@ -105,6 +105,14 @@ async def until(what: Callable[[], Awaitable[bool] | bool], limit_s: float = 20.
             await asyncio.sleep(0.02)
 
 
+def insert_missing(connection: sa.Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
+    """Insert those whose id is not there yet."""
+    known = set(connection.scalars(sa.select(table.c.id)))
+    for row in rows:
+        if row["id"] not in known:
+            connection.execute(sa.insert(table), row)
+
+
 @asynccontextmanager
 async def open_side(folder: Path, code: str = OWN_CODE, **options: Any) -> AsyncIterator[Side]:
     """A side of its own."""
@@ -115,12 +123,11 @@ async def open_side(folder: Path, code: str = OWN_CODE, **options: Any) -> Async
     known = database_file(settings).exists()
     engine = create_writer_engine(settings) if known else new_database(settings)
     with engine.begin() as connection:
-        connection.execute(
-            sa.insert(areas).prefix_with("OR IGNORE"),
-            [
-                {"id": "town", "name": "石牌镇", "path": "town/", "position": 0, "created_us": 1},
-                {"id": "other", "name": "他镇", "path": "other/", "position": 0, "created_us": 1},
-            ],
+        insert_missing(
+            connection,
+            areas,
+            {"id": "town", "name": "石牌镇", "path": "town/", "position": 0, "created_us": 1},
+            {"id": "other", "name": "他镇", "path": "other/", "position": 0, "created_us": 1},
         )
     async with AsyncExitStack() as stack:
         stack.callback(engine.dispose)

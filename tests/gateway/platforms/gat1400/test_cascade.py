@@ -21,7 +21,7 @@ from gateway.database.sighting_tables import sighting_subscriptions, sightings
 from gateway.database.tables import cameras, users
 from gateway.platforms.operations import DesiredPlatform
 from gateway.sightings.keys import store_key
-from tests.gateway.platforms.gat1400.conftest import Side, open_side, until
+from tests.gateway.platforms.gat1400.conftest import Side, insert_missing, open_side, until
 from tests.peers.gat1400_device import (
     CHECKPOINT,
     PASSED_US,
@@ -39,8 +39,9 @@ SECRET = "cascade 9"
 
 def share(side: Side, platform: DesiredPlatform, area_id: str = "town") -> None:
     with side.engine.begin() as connection:
-        connection.execute(
-            sa.insert(users).prefix_with("OR IGNORE"),
+        insert_missing(
+            connection,
+            users,
             {"id": "u", "name": "u", "name_key": "u", "display_name": "u", "password_hash": "",
              "must_change_password": False, "enabled": True, "created_us": 1,
              "password_changed_us": 1},
