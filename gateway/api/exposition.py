@@ -62,6 +62,9 @@ def _process_families(statuses: dict[str, Any]) -> list[Metric]:
         "gridsight_spool_bytes", "Footage that waits on the local disk", labels=["name"]
     )
     held = GaugeMetricFamily("gridsight_shard_cameras", "Cameras held", labels=["name"])
+    speaks = GaugeMetricFamily(
+        "gridsight_signalling_speaks", "1 on the machine that speaks with devices", labels=["name"]
+    )
     for name, status in sorted(statuses.items()):
         up.add_metric([name], 0 if status is None else 1)
         found = status or {}
@@ -72,7 +75,9 @@ def _process_families(statuses: dict[str, Any]) -> list[Metric]:
             spool.add_metric([name], found["spool_bytes"])
         if isinstance(found.get("cameras"), int):
             held.add_metric([name], found["cameras"])
-    return [info, up, lag, spool, held]
+        if "signalling_speaks" in found:
+            speaks.add_metric([name], found["signalling_speaks"])
+    return [info, up, lag, spool, held, speaks]
 
 
 def _camera_families(services: Services) -> list[Metric]:

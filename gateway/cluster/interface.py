@@ -7,6 +7,9 @@ from typing import Literal, Protocol
 
 # The name of the supervisor's control channel.
 SUPERVISOR = "supervisor"
+# Of several machines' processes of this kind one speaks: its lease, and the name by which it is
+# found wherever it is.
+SIGNALLING = "signalling"
 
 ProcessState = Literal["starting", "running", "waiting", "stopped"]
 

@@ -58,7 +58,11 @@ class FencedRows:
 
 
 class Leadership:
-    """One process of those of which one leads. ``holder`` must be nobody else's, ever."""
+    """One process of those of which one leads. ``holder`` must be nobody else's, ever.
+
+    ``outlasts_silence``: for work whose end would harm more than two that do it for a while. It
+    goes on while the database does not answer, until that tells that another leads by now.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class Leadership:
         lasts_s: float = LASTS_S,
         every_s: float = EVERY_S,
         margin_s: float = MARGIN_S,
+        outlasts_silence: bool = False,
     ) -> None:
         self._reader = reader
         self._rows = rows
@@ -78,6 +83,7 @@ class Leadership:
         self._lasts_s = lasts_s
         self._every_s = every_s
         self._margin_s = margin_s
+        self._outlasts_silence = outlasts_silence
         self._seen: object = None
         self._seen_at_s = 0.0
         # The number of this leader; None while another leads.
@@ -94,7 +100,9 @@ class Leadership:
             except _FAULTS as error:
                 _log.warning("a lease cannot be asked for", lease=self._name, why=str(error))
                 epoch = None
-            if epoch is None:
+            # Heard of too late, as beside a disk or an event loop that stood still, it may be
+            # another's by now.
+            if epoch is None or time.monotonic() >= asked_s + self._lasts_s - self._margin_s:
                 await asyncio.sleep(_LOOK_S)
                 continue
             _log.info("leads now", lease=self._name, epoch=epoch)
@@ -147,6 +155,8 @@ class Leadership:
             if done:
                 return
             asked_s = time.monotonic()
+            if self._outlasts_silence:
+                until_s = asked_s + self._lasts_s
             if asked_s >= until_s:
                 _log.warning("a lease could not be renewed in time", lease=self._name)
                 return

@@ -22,7 +22,8 @@ READY_TIMEOUT_S = 60.0
 def local_processes(settings: Settings) -> list[ProcessSpec]:
     """What runs on one machine. The writer first and last: everybody else may still write.
 
-    Signalling and analysis are one each in a cluster: the machines' settings say on which.
+    Of signalling one speaks and the others stand by; analysis is one in a cluster: the machines'
+    settings say on which.
     """
 
     def each(kind: str, name: str, stage: int) -> ProcessSpec:
@@ -33,7 +34,7 @@ def local_processes(settings: Settings) -> list[ProcessSpec]:
         specs.append(each("demo", "demo", 1))
     specs += [ProcessSpec("transcoder", name, 1) for name in settings.transcoder_names]
     if settings.cluster.signalling:
-        specs.append(ProcessSpec("signalling", "signalling", 1))
+        specs.append(each("signalling", "signalling", 1))
     specs += [
         each("footage", f"footage-{number}", 2) for number in range(1, settings.footage.count + 1)
     ]

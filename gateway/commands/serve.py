@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from gateway.cluster.interface import SUPERVISOR, Cluster, StartError
+from gateway.cluster.interface import SIGNALLING, SUPERVISOR, Cluster, StartError
 from gateway.cluster.leading import Leadership
 from gateway.cluster.peers import peer_client
 from gateway.cluster.ray_cluster import RayCluster
@@ -89,7 +89,9 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
         for former in await asyncio.to_thread(former_names, settings, name)
     }
     await rows.write("shards.rename", names=renamed)
-    await rows.write("processes.keep_only", names=names, node=node)
+    # Whoever speaks writes that row, and may have outlived the last `gridsight serve` here.
+    kept = [*names, SIGNALLING] if settings.cluster.signalling else names
+    await rows.write("processes.keep_only", names=kept, node=node)
     reader = create_reader_engine(settings)
 
     def connect(shard: str) -> ControlClient:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.cluster.interface import SIGNALLING
 from gateway.cluster.lifetime import LoopLag, run, run_until_stopped
 from gateway.control.serving import control_server
 from gateway.database.engine import create_reader_engine
@@ -24,10 +26,12 @@ from gateway.platforms.kinds import KINDS
 from gateway.platforms.operations import DeviceOperations, PlatformKind
 from gateway.platforms.patrolling import Patrolling
 from gateway.platforms.reporting import Reporting
+from gateway.platforms.standby import standing_by
 from gateway.platforms.steering import CameraSteering
 from gateway.platforms.steering_calls import steering_calls
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
+from recorder.rows import RowWriter
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +45,43 @@ async def serve(settings: Settings, name: str) -> None:
         stack.push_async_callback(rows.close)
         reader = create_reader_engine(settings)
         stack.push_async_callback(reader.dispose)
+        port = await stack.enter_async_context(standing(settings, name, secret, reader, rows, lag))
+        await run_until_stopped(lag, control_port=port)
+
+
+@contextlib.asynccontextmanager
+async def standing(
+    settings: Settings,
+    name: str,
+    secret: bytes,
+    reader: AsyncEngine,
+    rows: RowWriter,
+    lag: LoopLag,
+) -> AsyncIterator[int | None]:
+    """Speak, or on several machines wait for the lease and then speak; gives the port at which
+    other machines reach this process. Raises ConfigurationError.
+    """
+    if settings.cluster.listen_address is None:
+        async with speaking(settings, secret, reader, rows, lag) as port:
+            yield port
+        return
+
+    def speak(fenced: RowWriter) -> contextlib.AbstractAsyncContextManager[int | None]:
+        return speaking(settings, secret, reader, fenced, lag)
+
+    async with standing_by(settings, name, secret, reader, rows, speak, lag) as port:
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def speaking(
+    settings: Settings, secret: bytes, reader: AsyncEngine, rows: RowWriter, lag: LoopLag
+) -> AsyncIterator[int | None]:
+    """Hold all conversations, and answer on the control channel ``signalling``; gives its port for
+    other machines. Raises ConfigurationError.
+    """
+    name = SIGNALLING
+    async with contextlib.AsyncExitStack() as stack:
         reporting = Reporting(rows, name)
         events = EventStoring(rows, reader, default_days=settings.retention.days)
 
@@ -106,7 +147,7 @@ async def serve(settings: Settings, name: str) -> None:
         stack.push_async_callback(steering.close)
         for work in (steering.run(), patrolling.run()):
             stack.callback(asyncio.create_task(work).cancel)
-        await run_until_stopped(lag, control_port=server.port)
+        yield server.port
 
 
 def _figures(kinds: list[PlatformKind]) -> dict[str, float]:

@@ -19,9 +19,9 @@ class ClusterSettings(Section):
     """How this machine takes part. Without ``listen_address`` it stands alone.
 
     ``advertise_address`` is where the other machines reach it, ``control_ports`` (``7400-7499``)
-    the TCP ports at which its processes answer them, two for each; empty: any that are free. Of
-    ``signalling`` and ``analysis`` there is one in a cluster: switch them off on all machines but
-    one.
+    the TCP ports at which its processes answer them, two for each; empty: any that are free.
+    Of several machines with ``signalling`` one speaks and the others stand by. Of ``analysis``
+    there is one in a cluster: switch it off on all machines but one.
 
     ``shard_mbps`` is what one media shard takes in, in Mbit/s. ``networks`` (``10.1.0.0/16``) are
     those in which this machine reaches cameras; empty: all.

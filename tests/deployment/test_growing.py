@@ -222,12 +222,10 @@ async def test_one_machine_becomes_three_and_each_gets_a_new_version(
             "CLUSTER__SHARD_MBPS": "10",
         }
         for machine in machines:
-            once = str(machine is first).lower()
             machine.variables = {
                 **common,
                 "CLUSTER__NODE": machine.node,
-                "CLUSTER__SIGNALLING": once,
-                "CLUSTER__ANALYSIS": once,
+                "CLUSTER__ANALYSIS": str(machine is first).lower(),
             }
         await first.start()
         rows = Rows(url)

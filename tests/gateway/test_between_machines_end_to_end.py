@@ -32,7 +32,7 @@ async def test_a_machine_of_a_cluster_works_and_answers_the_others(
 
     await gateway.until(all_record)
     names = set(await gateway.processes())
-    assert {"writer.node-a", "shard-1.node-a", "footage-1.node-a", "signalling"} <= names
+    assert {"writer.node-a", "shard-1.node-a", "footage-1.node-a", "signalling.node-a"} <= names
 
     camera = (await gateway.get("/api/cameras"))["items"][0]
     opened = await gateway.post("/api/live", {"camera_id": camera["id"], "quality": "main"})

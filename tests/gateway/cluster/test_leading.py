@@ -23,16 +23,19 @@ from tests.gateway.kept import new_database
 
 
 class Line:
-    """The way of one process to the writer, which can be cut."""
+    """The way of one process to the writer, which can be cut, and on which answers may be late."""
 
     def __init__(self, rows: RowWriter) -> None:
         self._rows = rows
         self.cut = False
+        self.late_s = 0.0
 
     async def write(self, operation: str, /, **arguments: Any) -> Any:
         if self.cut:
             raise ConnectionError("the way to the writer is cut")
-        return await self._rows.write(operation, **arguments)
+        answer = await self._rows.write(operation, **arguments)
+        await asyncio.sleep(self.late_s)
+        return answer
 
 
 class Cluster:
@@ -48,10 +51,17 @@ class Cluster:
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
 
-    def stand(self, name: str) -> None:
+    def stand(self, name: str, *, outlasts_silence: bool = False) -> None:
         line = self.lines[name] = Line(self.rows)
         leadership = Leadership(
-            self.reader, line, "api", name, lasts_s=0.6, every_s=0.1, margin_s=0.2
+            self.reader,
+            line,
+            "api",
+            name,
+            lasts_s=0.6,
+            every_s=0.1,
+            margin_s=0.2,
+            outlasts_silence=outlasts_silence,
         )
 
         async def work(rows: RowWriter) -> None:
@@ -121,6 +131,36 @@ async def test_who_cannot_renew_stops_before_another_begins(cluster: Cluster) ->
     cluster.lines["b"].cut = True
     await cluster.until(lambda working: working == ["a"])
     assert cluster.most == 1
+
+
+async def test_who_may_outlast_silence_goes_on_until_it_hears_of_another(cluster: Cluster) -> None:
+    cluster.stand("a", outlasts_silence=True)
+    await cluster.until(lambda working: working == ["a"])
+    former = cluster.writers["a"]
+    cluster.lines["a"].cut = True
+    cluster.stand("b", outlasts_silence=True)
+    # Long after its lease has ended, when only the other could take it.
+    await cluster.until(lambda working: working == ["a", "b"])
+    cluster.lines["a"].cut = False
+    await cluster.until(lambda working: working == ["b"])
+    with pytest.raises(RowError) as refused:
+        await former.write("areas.create", parent_id=None, name="钟祥县")
+    assert refused.value.code == lease_rows.LOST
+    # Nobody else has come meanwhile: the same one goes on, and was never interrupted.
+    cluster.lines["a"].cut = cluster.lines["b"].cut = True
+    present = cluster.writers["b"]
+    await asyncio.sleep(1)
+    cluster.lines["a"].cut = cluster.lines["b"].cut = False
+    assert await present.write("areas.create", parent_id=None, name="京山县")
+    assert cluster.working == ["b"]
+
+
+async def test_who_hears_too_late_that_it_leads_does_not_begin(cluster: Cluster) -> None:
+    cluster.stand("a")
+    cluster.lines["a"].late_s = 0.5
+    cluster.stand("b")
+    await cluster.until(lambda working: bool(working))
+    assert cluster.writers.keys() == {"b"}
 
 
 async def test_what_a_former_leader_still_writes_is_refused(cluster: Cluster) -> None:
