@@ -34,7 +34,8 @@ class Ticket:
     ``variant`` is the rendering that was decided ("main", "sub", "h264", "masked"), ``made_from``
     the stream that "masked" is made from. ``package`` is what an export opens: a package by its id,
     or one file of it (``{id}/{path}``). ``priority`` is a talker's, as in steering.
-    ``relay`` is the shard that shows the camera though another owns it; no other shard may.
+    ``relay`` is the shard that shows the camera though another owns it, or at which the seat in a
+    meeting is; no other shard may.
     ``meeting_id`` and ``participant_id`` say whose seat in which meeting it is for; ``user_id`` is
     "" of a guest.
     """

@@ -74,6 +74,11 @@ class MeetingClock:
                 )
             ).all()
             rings_on = (await connection.execute(unanswered.limit(1))).first() is not None
+            seated = (
+                await connection.execute(
+                    sa.select(own.meeting_id, own.shard).where(own.shard.is_not(None)).distinct()
+                )
+            ).all()
         if rings_on:
             await self.services.rows.write("meetings.stop_ringing", before_us=ringing_us)
             self.services.meetings.look()
@@ -84,6 +89,9 @@ class MeetingClock:
                     await self._before(row, at_us)
                 else:
                     await self._during(row, at_us, names)
+                    await self._unseat(
+                        row, {one.shard for one in seated if one.meeting_id == row.id}, names
+                    )
             except RowError as error:
                 # Somebody was quicker.
                 _log.info("a meeting was not as it was found", meeting=row.id, why=str(error))
@@ -111,16 +119,27 @@ class MeetingClock:
         if row.empty_since_us is not None and row.empty_since_us + patience_us < at_us:
             await self._act(row, "end", "meetings.end", reason="abandoned")
             return
-        if row.shard in shards:
-            self._gone_since.pop(row.shard, None)
-            return
-        since = self._gone_since.setdefault(row.shard, time.monotonic())
-        if time.monotonic() - since < GONE_S:
+        if not self._is_gone(row.shard, shards):
             return
         shard = await living_shard(self.services, but=row.shard)
         if shard is not None:
             await self.services.rows.write("meetings.lost", meeting_id=row.id)
             await self._act(row, "move", "meetings.move", shard=shard, gone=row.shard)
+
+    async def _unseat(
+        self, row: sa.Row[tuple[object, ...]], seated_at: set[str], shards: list[str]
+    ) -> None:
+        """Who sat at another shard that is gone is seated anew when they come again."""
+        for shard in sorted(seated_at):
+            if self._is_gone(shard, shards):
+                await self._act(row, "unseat", "meetings.unseat", shard=shard)
+
+    def _is_gone(self, shard: str, shards: list[str]) -> bool:
+        if shard in shards:
+            self._gone_since.pop(shard, None)
+            return False
+        since = self._gone_since.setdefault(shard, time.monotonic())
+        return time.monotonic() - since >= GONE_S
 
     async def _act(
         self, row: sa.Row[tuple[object, ...]], action: str, operation: str, **arguments: str

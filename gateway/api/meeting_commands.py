@@ -13,7 +13,7 @@ from gateway.api.access import act
 from gateway.api.meeting_access import Seat
 from gateway.api.services import Services
 from gateway.control.channel import ControlError
-from gateway.database.meeting_tables import meetings
+from gateway.database.meeting_tables import meeting_participants, meetings
 from gateway.people.authorize import Principal
 
 _log = structlog.get_logger(__name__)
@@ -49,14 +49,16 @@ async def command(
 
 
 async def changed(services: Services, meeting_id: str) -> None:
-    """Have the shard of a running meeting look at its rows, and tell pages that it is another."""
+    """Have the shards of a running meeting look at its rows, and tell pages that it is another."""
     services.meetings.look()
+    own = meeting_participants.c
+    elsewhere = sa.select(own.shard).where(own.meeting_id == meeting_id).distinct()
     async with services.reader.connect() as connection:
-        shard = await connection.scalar(
-            sa.select(meetings.c.shard).where(meetings.c.id == meeting_id)
+        shards = await connection.scalars(
+            sa.select(meetings.c.shard).where(meetings.c.id == meeting_id).union(elsewhere)
         )
-    if shard is not None:
-        await tell_shard(services, shard, "meetings.reconcile")
+    told = [tell_shard(services, one, "meetings.reconcile") for one in shards if one is not None]
+    await asyncio.gather(*told)
 
 
 async def tell_shard(services: Services, shard: str, call: str, **arguments: Any) -> None:

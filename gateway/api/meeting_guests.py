@@ -20,7 +20,7 @@ from gateway.api.meeting_answers import GuestAnswer, JoinAnswer
 from gateway.api.meeting_chat import MessageAnswer, MessageForm, limit_saying, messages_for
 from gateway.api.meeting_codes import meeting_of_code
 from gateway.api.meeting_commands import changed
-from gateway.api.meeting_joining import join_answer, running_shard, seat_ticket
+from gateway.api.meeting_joining import join_answer, running_shard, seat_ticket, seats
 from gateway.api.services import Services, ServicesDep
 from gateway.audit import AuditRecord
 from gateway.audit import act as act_and_append
@@ -106,13 +106,14 @@ async def join_as_guest(
     async with services.reader.connect() as connection:
         participant = await find_participant(connection, meeting_id, guest.participant_id)
     session_id = new_id("ses")
-    state = await services.rows.write(
+    seated = await services.rows.write(
         "meetings.join", meeting_id=meeting_id, participant_id=participant.id,
         session_id=session_id, viewing=None,
         records=[_record(request, guest, "join", session_id=session_id).to_message()],
+        **await seats(services, shard),
     )  # fmt: skip
     ticket = seat_ticket(session_id, meeting_id, participant.id, user_id="", name=participant.name)
-    return await join_answer(services, shard, participant, ticket, state)
+    return await join_answer(services, participant, ticket, seated)
 
 
 @router.post("/{meeting_id}/guests/hand", status_code=204)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -78,7 +79,7 @@ async def join(
         "meeting": meeting_id, "title": seat.meeting.title, "participant": participant.id,
         "name": participant.name, "session_id": session_id,
     }  # fmt: skip
-    state = await services.rows.write(
+    seated = await services.rows.write(
         "meetings.join",
         meeting_id=meeting_id,
         participant_id=participant.id,
@@ -86,7 +87,6 @@ async def join(
         viewing={
             "user_id": caller.user_id,
             "token_hash": caller.token_hash,
-            "process": shard,
             "action": "meeting",
             "camera_ids": [],
         },
@@ -96,11 +96,12 @@ async def join(
                 request, caller, "meeting.join", area=seat.place.area_path or None, detail=detail
             )
         ],
+        **await seats(services, shard),
     )
     ticket = seat_ticket(
         session_id, meeting_id, participant.id, user_id=caller.user_id, name=caller.name
     )
-    return await join_answer(services, shard, participant, ticket, state)
+    return await join_answer(services, participant, ticket, seated)
 
 
 async def _come_by_code(
@@ -151,6 +152,17 @@ async def running_shard(services: Services, meeting: sa.Row[tuple[Any, ...]]) ->
     return shard
 
 
+async def seats(services: Services, home: str) -> dict[str, Any]:
+    """Where somebody may be seated, as ``meetings.join`` takes it: at all shards that live."""
+    processes = services.processes
+    living = [name for name in await processes.living("shard") if await processes.http_place(name)]
+    return {
+        # Whether that lives was looked at a moment ago.
+        "shards": sorted({*living, home}),
+        "sites_per_shard": services.settings.meetings.sites_per_shard,
+    }
+
+
 def seat_ticket(
     session_id: str, meeting_id: str, participant_id: str, *, user_id: str, name: str
 ) -> Ticket:
@@ -173,12 +185,15 @@ def seat_ticket(
 
 async def join_answer(
     services: Services,
-    shard: str,
     participant: sa.Row[tuple[Any, ...]],
     ticket: Ticket,
-    state: str,
+    seated: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Where to connect, of JoinAnswer."""
+    """Where to connect, of JoinAnswer; ``seated`` as ``meetings.join`` gives it. The ticket is for
+    the shard where the seat is, and no other.
+    """
+    shard = seated["shard"]
+    ticket = replace(ticket, relay=shard)
     # The shard's door looks at the rows when it does not know the session: hundreds who join at
     # once shall not have it look hundreds of times.
     services.meetings.look()
@@ -189,7 +204,7 @@ async def join_answer(
         "session_id": ticket.session_id,
         "participant_id": participant.id,
         "role": participant.role,
-        "state": state,
+        "state": seated["state"],
         "ice_servers": ice_servers(services, ticket.session_id),
     }
 

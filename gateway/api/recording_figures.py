@@ -25,6 +25,8 @@ _SHARD_GAUGES = {
     "live_sessions": ("live_sessions", "Open live sessions of all kinds"),
     "meetings": ("meetings", "Meetings with a room here"),
     "meeting_members": ("meeting_members", "Who is connected to them"),
+    "meetings_seated_here": ("meetings_seated_here", "Rooms here of which the home is elsewhere"),
+    "meetings_cut_off": ("meetings_cut_off", "Those of them whose home cannot be heard"),
 }
 _SHARD_COUNTERS = {
     "uploaded_segments": ("uploaded_segments", "Segments brought into the store"),

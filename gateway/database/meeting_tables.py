@@ -109,6 +109,8 @@ meeting_participants = sa.Table(
     sa.Column("hand_us", sa.BigInteger, nullable=True),
     # SHA-256 of a guest's or a WHIP sender's token.
     sa.Column("token_hash", sa.String(64), nullable=True, unique=True),
+    # The process at which it sits; null: the one that runs the meeting.
+    sa.Column("shard", sa.String(40), nullable=True),
     sa.CheckConstraint(
         "kind IN ('site', 'person', 'guest', 'camera', 'recording', 'sip', 'whip')", name="kind"
     ),
@@ -120,6 +122,7 @@ meeting_participants = sa.Table(
     sa.UniqueConstraint("meeting_id", "kind", "subject"),
     sa.Index("ix_meeting_participants_user_id", "user_id", "meeting_id"),
     sa.Index("ix_meeting_participants_area_id", "area_id", "meeting_id"),
+    sa.Index("ix_meeting_participants_shard", "shard"),
 )
 
 meeting_attendance = sa.Table(

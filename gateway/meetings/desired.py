@@ -62,6 +62,8 @@ class Invited:
     playback: Playback | None = None
     # Of the areas from the root down to its own.
     area_names: tuple[str, ...] = ()
+    # Where it sits; None: at the meeting's home.
+    shard: str | None = None
 
     @property
     def leads(self) -> bool:
@@ -110,6 +112,18 @@ class MeetingState:
     program_us: int = 0
     # What is dealt with now, by the agenda.
     agenda_item: str | None = None
+    # The shard that runs the meeting, and the one that has read this.
+    home: str = ""
+    here: str = ""
+
+    @property
+    def leads(self) -> bool:
+        """Whether what must be done once for a meeting is done here."""
+        return self.home == self.here
+
+    def sits_here(self, invited: Invited) -> bool:
+        """Whether this participant's seat is at the shard that has read this."""
+        return (invited.shard or self.home) == self.here
 
 
 class AreaNames:
@@ -133,8 +147,9 @@ class AreaNames:
 
 
 class MeetingReader:
-    """Reads the meetings that ``shard`` runs. Asked every second or two, it looks at one small
-    row for each, and reads participants only where something has changed.
+    """Reads the meetings that ``shard`` runs, and those of which some sit at it. Asked every second
+    or two, it looks at one small row for each, and reads participants only where something has
+    changed.
     """
 
     def __init__(self, reader: AsyncEngine, shard: str) -> None:
@@ -147,10 +162,13 @@ class MeetingReader:
         """The running meetings by id. The same object again where nothing has changed. Raises
         DBAPIError.
         """
+        own = meeting_participants.c
+        seated_here = sa.select(own.meeting_id).where(own.shard == self._shard)
         async with self._reader.connect() as connection:
             found = await connection.execute(
                 sa.select(meetings.c.id, meetings.c.version).where(
-                    meetings.c.state == "running", meetings.c.shard == self._shard
+                    meetings.c.state == "running",
+                    sa.or_(meetings.c.shard == self._shard, meetings.c.id.in_(seated_here)),
                 )
             )
             now: dict[str, MeetingState] = {}
@@ -159,7 +177,7 @@ class MeetingReader:
                 if known is not None and known.version == version:
                     now[meeting_id] = known
                 else:
-                    state = await _read_meeting(connection, meeting_id, self._names)
+                    state = await _read_meeting(connection, meeting_id, self._names, self._shard)
                     if state is not None:
                         now[meeting_id] = state
             self._known = now
@@ -211,7 +229,7 @@ class MeetingReader:
 
 
 async def _read_meeting(
-    connection: AsyncConnection, meeting_id: str, names: AreaNames
+    connection: AsyncConnection, meeting_id: str, names: AreaNames, here: str
 ) -> MeetingState | None:
     messages = meeting_messages.c
     said = sa.select(sa.func.max(messages.id)).where(messages.meeting_id == meeting_id)
@@ -285,6 +303,8 @@ async def _read_meeting(
         },
         program_us=row.program_us or 0,
         agenda_item=row.agenda_item,
+        home=row.shard or "",
+        here=here,
     )
 
 
@@ -333,4 +353,5 @@ def _invited(row: Any, playback: Playback | None, area: tuple[str, ...]) -> Invi
         token_hash=row.token_hash,
         playback=playback,
         area_names=area,
+        shard=row.shard,
     )

@@ -70,6 +70,8 @@ class Door:
             raise Refused(403, "removed", "you are not in this meeting any more")
         if invited.session_id != ticket.session_id:
             raise Refused(409, "replaced", "you have joined again since: use the newer ticket")
+        if not room.state.sits_here(invited):
+            raise Refused(410, "moved", "your seat is at another media process: join again")
         return room, invited, ticket
 
     def by_token(self, token: str, address: str | None) -> tuple[Room, Invited]:
@@ -82,7 +84,7 @@ class Door:
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
         for room in self._rooms.rooms.values():
             participant_id = room.state.devices.get(digest)
-            if participant_id is not None:
+            if participant_id is not None and room.state.leads:
                 invited = room.state.invited[participant_id]
                 self._wrong_tokens.give_back(address)
                 if not invited.may_enter:
@@ -109,6 +111,9 @@ class Door:
             raise Refused(401, "ticket_refused", str(error)) from None
         if ticket.action != "meeting":
             raise Refused(403, "not_allowed", "the ticket is not for meetings")
+        if ticket.relay not in (None, self._rooms.shard):
+            # It would not be told here that the right was withdrawn.
+            raise Refused(403, "not_allowed", "the ticket is for a seat at another media process")
         return ticket
 
     def _find(self, ticket: Ticket) -> tuple[Room | None, Invited | None]:

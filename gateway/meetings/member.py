@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -43,7 +43,8 @@ class Member:
 
     ``inside`` is False in the lobby: nothing is forwarded, either way. ``connected`` says that the
     media handshake is done. ``listens_only`` is a second connection that only receives (WHEP).
-    Without ``session_id`` it came by no ticket: a camera, a device.
+    Without ``session_id`` it came by no ticket: a camera, a device. ``elsewhere`` is the shard at
+    which the connection really is; that is told by ``ask_media`` which layers are wanted.
     """
 
     invited: Invited
@@ -56,6 +57,8 @@ class Member:
     listens_only: bool = False
     gone: bool = False
     arrived_us: int | None = None
+    elsewhere: str | None = None
+    ask_media: Callable[[Mapping[What, Sequence[str]]], None] | None = None
     device: Device = field(default_factory=Device)
     tiles: tuple[Tile, ...] = ()
     # What the page says of itself, as it comes: others pay for each that is taken.

@@ -17,6 +17,7 @@ from gateway.database.tables import areas
 from gateway.identifiers import new_id, now_us
 from gateway.meetings import lobby
 from gateway.meetings.kinds import BROUGHT, BY_LINK, LEADING, RUNG
+from gateway.meetings.placing import people_at, seat_at
 from gateway.meetings.rows import OPEN, find_meeting, touch
 from gateway.meetings.tree_order import AreaRow, tree_order
 from gateway.people.account_rows import open_viewing
@@ -162,12 +163,17 @@ def join(
     session_id: str,
     viewing: dict[str, Any] | None,
     records: list[dict[str, Any]],
-) -> str:
-    """Give a seat to a session, and take it from the one before; gives the state: ``lobby`` for who
-    has to wait to be let in, else ``admitted``. Whoever refused the call may come after all.
+    shards: Sequence[str] = (),
+    sites_per_shard: int = 0,
+) -> dict[str, str]:
+    """Give a seat to a session, and take it from the one before; gives ``{state, shard}``:
+    ``lobby`` for who has to wait to be let in, else ``admitted``, and where they sit. Whoever
+    refused the call may come after all.
 
-    ``viewing``: the row of ``viewing_sessions``; None of a guest. Refused with ``meeting_locked``,
-    ``meeting_not_running``, ``meeting_over``, ``removed``.
+    ``viewing``: the row of ``viewing_sessions`` but for its process; None of a guest. ``shards``:
+    those that live, ``sites_per_shard``: how many may sit at each; who has no page of their own
+    sits where the meeting is run. Refused with ``meeting_locked``, ``meeting_not_running``,
+    ``meeting_over``, ``removed``.
     """
     meeting = find_meeting(connection, meeting_id, "running")
     row = find_participant(connection, meeting_id, participant_id)
@@ -177,7 +183,15 @@ def join(
         _refuse_locked(meeting)
     waits = lobby.has_to_wait(row, meeting)
     at_us = now_us()
-    values: dict[str, Any] = {"session_id": session_id, "answered_us": at_us, "refusal": None}
+    home = shard = str(meeting.shard)
+    if len(shards) > 1:
+        filled = people_at(connection, participant_id, at_us)
+        living = {name: filled.get(name, 0) for name in shards}
+        shard = seat_at(home, row.shard or home, living, sites_per_shard)
+    values: dict[str, Any] = {
+        "session_id": session_id, "answered_us": at_us, "refusal": None,
+        "shard": None if shard == home else shard,
+    }  # fmt: skip
     if waits:
         values |= lobby.waiting(row, at_us)
     elif row.admitted_us is None:
@@ -187,11 +201,11 @@ def join(
         values["state"] = "invited"
     if viewing is not None:
         values["user_id"] = viewing["user_id"]
-        open_viewing(connection, records, id=session_id, **viewing)
+        open_viewing(connection, records, id=session_id, **{**viewing, "process": shard})
     else:
         append_rows(connection, records)
     set_participants(connection, meeting_id, [participant_id], **values)
-    return "lobby" if waits else "admitted"
+    return {"state": "lobby" if waits else "admitted", "shard": shard}
 
 
 @row_operation("meetings.ring")

@@ -12,6 +12,7 @@ from camera_adapters.webrtc.distribution import VIDEO
 from camera_adapters.webrtc.fan_out import FanOut
 from gateway.meetings.member import Member, Shown
 from gateway.meetings.tiles import Placed, Sight, layer_for
+from gateway.meetings.wire import What
 
 _SMALL, _LARGE = "l", "h"
 """A camera's sub-stream and its main, named as simulcast layers are."""
@@ -99,6 +100,7 @@ def blank(member: Member, gone: Member) -> None:
 def ask(member: Member, wanted: Mapping[Sight, frozenset[str]]) -> None:
     """Tell the member which of its layers are wanted, and let nothing else through."""
     layers: dict[str, list[str]] = {}
+    asked_for: dict[What, list[str]] = {}
     for what, publication in member.publications.items():
         rids = rids_of(publication)
         if what == "microphone":
@@ -107,7 +109,10 @@ def ask(member: Member, wanted: Mapping[Sight, frozenset[str]]) -> None:
             asked = wanted.get(Sight(member.participant_id, what), frozenset())
             let = [rid for rid in rids if rid in asked] if member.may_be_seen else []
         publication.accepted = bool(let)
-        layers[publication.mid] = let
+        layers[publication.mid] = asked_for[what] = let
+    if member.ask_media is not None:
+        member.ask_media(asked_for)
+        return
     member.tell("send", {"type": "send", "layers": layers})
 
 

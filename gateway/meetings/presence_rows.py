@@ -16,17 +16,16 @@ from gateway.database.meeting_tables import (
     meeting_participants,
     meetings,
 )
-from gateway.identifiers import US_PER_S, new_id, now_us
+from gateway.identifiers import new_id, now_us
 from gateway.meetings import lobby
 from gateway.meetings.kinds import UNATTENDED
+from gateway.meetings.placing import COMING_US
 from gateway.meetings.rows import touch
 from recorder.rows import row_operation
 
 _own = meeting_participants.c
 _spans = meeting_attendance.c
 _LOST = "its media process was lost"
-# Who has taken a seat comes within its ticket's life, or not at all.
-_COMING_US = 30 * US_PER_S
 
 
 @row_operation("meetings.arrived")
@@ -149,7 +148,8 @@ def seen(connection: sa.Connection, shard: str, session_ids: list[str], at_us: i
         sa.select(_spans.id, _spans.session_id, _spans.participant_id, _spans.meeting_id,
                   _spans.seen_us)
         .join(meetings, meetings.c.id == _spans.meeting_id)
-        .where(_spans.left_us.is_(None), meetings.c.shard == shard)
+        .join(meeting_participants, _own.id == _spans.participant_id)
+        .where(_spans.left_us.is_(None), _sits_at(shard))
     ).all()  # fmt: skip
     held = set(session_ids)
     living = [row.id for row in rows if (row.session_id or row.participant_id) in held]
@@ -163,13 +163,25 @@ def seen(connection: sa.Connection, shard: str, session_ids: list[str], at_us: i
 
 @row_operation("meetings.lost")
 def lost(connection: sa.Connection, meeting_id: str) -> list[str]:
-    """The shard of a meeting is gone: nobody is connected until they come again."""
-    rows = connection.execute(
-        sa.select(_spans.id, _spans.session_id, _spans.participant_id, _spans.meeting_id,
-                  _spans.seen_us)
-        .where(_spans.left_us.is_(None), _spans.meeting_id == meeting_id)
-    ).all()  # fmt: skip
-    return _lose(connection, rows)
+    """The shard of a meeting is gone: nobody who sat at it is connected until they come again. Who
+    sits at others goes on sitting there.
+    """
+    return _lose_seats(connection, meeting_id, _own.shard.is_(None))
+
+
+@row_operation("meetings.unseat")
+def unseat(connection: sa.Connection, meeting_id: str, shard: str) -> list[str]:
+    """Another shard at which some of a meeting sat is gone: they are seated anew when they come
+    again. Gives the participants whose presence this ended. May be repeated.
+    """
+    ended = _lose_seats(connection, meeting_id, _own.shard == shard)
+    connection.execute(
+        sa.update(meeting_participants)
+        .where(_own.meeting_id == meeting_id, _own.shard == shard)
+        .values(shard=None)
+    )
+    touch(connection, meeting_id)
+    return ended
 
 
 @row_operation("meetings.program")
@@ -224,15 +236,33 @@ def _clear_lobbies(connection: sa.Connection, shard: str, held: set[str], at_us:
         sa.select(_own.id, _own.meeting_id, _own.session_id)
         .join(meetings, meetings.c.id == _own.meeting_id)
         .where(
-            meetings.c.shard == shard,
+            _sits_at(shard),
             meetings.c.state == "running",
             _own.state == "lobby",
-            sa.or_(_own.answered_us.is_(None), _own.answered_us < at_us - _COMING_US),
+            sa.or_(_own.answered_us.is_(None), _own.answered_us < at_us - COMING_US),
         )
     )
     for row in waiting.all():
         if (row.session_id or row.id) not in held:
             _leave(connection, row.meeting_id, row.id, at_us)
+
+
+def _sits_at(shard: str) -> sa.ColumnElement[bool]:
+    """Of a participant joined to their meeting: it runs there, or their own seat is there."""
+    own_seat = _own.shard == shard
+    return sa.or_(own_seat, sa.and_(_own.shard.is_(None), meetings.c.shard == shard))
+
+
+def _lose_seats(
+    connection: sa.Connection, meeting_id: str, seats: sa.ColumnElement[bool]
+) -> list[str]:
+    rows = connection.execute(
+        sa.select(_spans.id, _spans.session_id, _spans.participant_id, _spans.meeting_id,
+                  _spans.seen_us)
+        .join(meeting_participants, _own.id == _spans.participant_id)
+        .where(_spans.left_us.is_(None), _spans.meeting_id == meeting_id, seats)
+    ).all()  # fmt: skip
+    return _lose(connection, rows)
 
 
 def _lose(connection: sa.Connection, rows: Any) -> list[str]:

@@ -23,7 +23,7 @@ from gateway.meetings.floor import FloorHistory, OnAir, Poll
 from gateway.meetings.journal import Journal
 from gateway.meetings.member import Member, keys_of
 from gateway.meetings.notices import Notices
-from gateway.meetings.stage import Stage
+from gateway.meetings.stage import Decided, Stage
 from gateway.meetings.tiles import Sight, Tile
 from gateway.meetings.wire import Device, What
 
@@ -64,6 +64,8 @@ class Room:
         self._journal = journal
         self._history = FloorHistory(state.program_us)
         self._watchers: list[RoomWatcher] = []
+        # Counts up with whatever is said of connections to other shards.
+        self.connections_version = 0
         self._notices = Notices(state, self.members)
         self._clock_us = clock_us
         # Whose pages have said more than was taken yet.
@@ -76,9 +78,30 @@ class Room:
         return self.state.meeting_id
 
     @property
+    def leads(self) -> bool:
+        """Whether this shard is the meeting's home: what must be done once is done here."""
+        return self.state.leads
+
+    @property
     def held(self) -> list[str]:
         """The sessions of all who are here, and the participants of those without one."""
-        return [one.session_id or one.participant_id for one in self.members.values()]
+        return [
+            one.session_id or one.participant_id
+            for one in self.members.values()
+            if self._is_ours(one)
+        ]
+
+    @property
+    def decided(self) -> Decided:
+        """What everybody sees and hears."""
+        return self._stage.decided
+
+    def lead(self, decided: Decided | None) -> None:
+        """The meeting's home has decided this; None: it cannot be heard, and it is decided here for
+        those who are here.
+        """
+        if not self.closed:
+            self._stage.lead(decided)
 
     def apply(self, state: MeetingState) -> None:
         """The rows have changed. What the chair has taken away is gone when this returns."""
@@ -89,6 +112,8 @@ class Room:
             invited = state.invited.get(member.participant_id)
             if invited is None or not invited.may_enter:
                 self.leave(member, "removed" if invited is None else invited.state)
+            elif self._sits_elsewhere(member, invited):
+                self.leave(member, "replaced")
             elif invited != member.invited:
                 self._take_row(member, invited)
         self._stage.take(state)
@@ -120,6 +145,10 @@ class Room:
         if earlier is not None:
             self.leave(earlier, "replaced")
         self.members[member.key] = member
+        self.connections_version += 1
+        if member.elsewhere is not None:
+            self.refresh(member)
+            return
         member.inside = member.invited.admitted
         if not member.inside:
             self._note("meetings.waits", member)
@@ -127,11 +156,19 @@ class Room:
         if self.state.called_id == member.participant_id:
             self._call(member.participant_id)
 
+    def refresh(self, member: Member) -> None:
+        """What its shard says of a member who is elsewhere is different."""
+        self.connections_version += 1
+        self._notices.changed(member.participant_id)
+        self._stage.permit(member)
+        self._stage.refresh_soon()
+
     def leave(self, member: Member, reason: str) -> None:
         """The connection ends, whoever ends it. May be called twice."""
         if member.gone:
             return
         member.gone = True
+        self.connections_version += 1
         if self.members.get(member.key) is member:
             del self.members[member.key]
         # First nobody is shown what has gone, then it goes.
@@ -150,6 +187,7 @@ class Room:
         """The member's media handshake is done."""
         if not member.gone and not member.connected:
             member.connected = True
+            self.connections_version += 1
             self._settle(member)
 
     def on_source(self, member: Member, publication: Publication, source: Source) -> None:
@@ -271,7 +309,7 @@ class Room:
 
     def status(self) -> dict[str, Any]:
         """``{members, connected, waiting, heard, program}``, for people who look after it."""
-        members = self.members.values()
+        members = [one for one in self.members.values() if one.elsewhere is None]
         on_air = self._stage.on_air
         return {
             "members": len(members),
@@ -304,7 +342,7 @@ class Room:
         before = self._history.current
         ended = self._history.put(on_air, at_us)
         now = self._history.current
-        if now is not before:
+        if now is not before and self.leads:
             # By the history's time: a clock that was set back must not lose what follows.
             at_us = now.start_us if now is not None else (ended.end_us if ended else None) or at_us
             self._journal.note(
@@ -343,6 +381,7 @@ class Room:
         device = member.devices.due(now_s)
         if device is not None and device != member.device and not member.gone:
             member.device = device
+            self.connections_version += 1
             self._notices.changed(member.participant_id)
             self._stage.refresh_soon()
         if not member.gone and (member.views.waits or member.devices.waits):
@@ -353,10 +392,13 @@ class Room:
     def _take_row(self, member: Member, invited: Invited) -> None:
         before, member.invited = member.invited, invited
         self._stage.permit(member)
+        if member.elsewhere is not None:
+            return
         if invited.muted != before.muted:
             member.tell("muted", {"type": "muted", "by": "chair" if invited.muted else None})
         if invited.admitted and not member.inside:
             member.inside = True
+            self.connections_version += 1
             self._notices.welcome(member)
             self._settle(member)
 
@@ -378,7 +420,20 @@ class Room:
         both = (self.members.get(key) for key in keys_of(member.participant_id))
         return sum(one is not None and one.session_id == member.session_id for one in both)
 
+    def _is_ours(self, member: Member) -> bool:
+        """Whether it is for this shard to write down that they are here: each writes of those who
+        sit at it, cameras sit at the meeting's home.
+        """
+        return member.elsewhere is None and (self.leads or member.session_id is not None)
+
+    def _sits_elsewhere(self, member: Member, invited: Invited) -> bool:
+        """Whether a connection to this shard has lost its seat to one that is at another."""
+        ours = member.elsewhere is None and member.session_id is not None
+        return ours and not self.state.sits_here(invited)
+
     def _note(self, operation: str, member: Member, **more: Any) -> None:
+        if not self._is_ours(member):
+            return
         self._journal.note(
             operation,
             participant_id=member.participant_id,

@@ -34,7 +34,7 @@ class Rooms:
         self.rooms: dict[str, Room] = {}
         self._reader = reader
         self._journal = journal
-        self._shard = shard
+        self.shard = shard
         self._clock_us = clock_us
         self._callbacks: list[Callable[[Room], None]] = []
         self._after: list[Callable[[], None]] = []
@@ -47,6 +47,15 @@ class Rooms:
         self._callbacks.append(callback)
         for room in self.rooms.values():
             callback(room)
+
+    def on_led_room(self, callback: Callable[[Room], None]) -> None:
+        """As :meth:`on_room`, with those alone whose home is this shard: for what is done once."""
+
+        def led(room: Room) -> None:
+            if room.leads:
+                callback(room)
+
+        self.on_room(led)
 
     def on_reconciled(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` whenever the rooms have been made what the rows say."""
@@ -89,6 +98,11 @@ class Rooms:
             failure: sa.exc.DBAPIError | None = None
             for meeting_id, state in states.items():
                 held = self.rooms.get(meeting_id)
+                if held is not None and held.leads != state.leads:
+                    # What is done once for a meeting is done from the room's beginning or never.
+                    del self.rooms[meeting_id]
+                    self._guarded(meeting_id, held.close, "moved")
+                    held = None
                 if held is None:
                     held = self.rooms[meeting_id] = Room(state, self._journal, self._clock_us)
                     for callback in self._callbacks:
@@ -157,7 +171,7 @@ class Rooms:
     def _say_who_is_here(self) -> None:
         self._journal.note(
             "meetings.seen",
-            shard=self._shard,
+            shard=self.shard,
             session_ids=[one for room in self.rooms.values() for one in room.held],
             at_us=now_us(),
         )

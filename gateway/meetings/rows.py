@@ -160,6 +160,11 @@ def move(connection: sa.Connection, meeting_id: str, shard: str, gone: str) -> b
     row = find_meeting(connection, meeting_id)
     if row.state != "running" or row.shard != gone:
         return False
+    connection.execute(
+        sa.update(meeting_participants)
+        .where(_participants.meeting_id == meeting_id, _participants.shard == shard)
+        .values(shard=None)
+    )
     touch(connection, meeting_id, shard=shard)
     return True
 
@@ -261,5 +266,5 @@ def _finish(
         sa.update(meeting_participants)
         .where(here)
         # Who comes by a token comes no more.
-        .values(floor_us=None, hand_us=None, session_id=None, token_hash=None)
+        .values(floor_us=None, hand_us=None, session_id=None, token_hash=None, shard=None)
     )

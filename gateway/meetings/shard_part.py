@@ -18,6 +18,9 @@ from gateway.control.channel import ControlClient
 from gateway.footage.reader import FootageReader
 from gateway.footage.shard_channels import ShardChannels
 from gateway.masks import MaskReader
+from gateway.meetings.across.far import FarMedia
+from gateway.meetings.across.links import Links
+from gateway.meetings.across.sending import MediaSending
 from gateway.meetings.camera_site import CameraSites
 from gateway.meetings.desired import MeetingReader
 from gateway.meetings.door import Door
@@ -58,6 +61,7 @@ class MeetingsPart:
         on_refused: Callable[[str], None],
         store: Store,
         transcoder: TranscoderClient,
+        media_peer: Callable[[str], ControlClient],
     ) -> None:
         self._settings = settings
         self._name = name
@@ -78,11 +82,14 @@ class MeetingsPart:
             self._door, self._conference, rows, settings.webrtc.ice_servers
         )
         self._recording = MeetingRecording(recorder, rows, name, clock_us)
-        self.rooms.on_room(self._recording.room_opened)
+        self.rooms.on_led_room(self._recording.room_opened)
         self._subtitles: Subtitles | None = None
         if settings.meetings.subtitles.recogniser:
             self._subtitles = Subtitles(settings.meetings.subtitles, journal)
-            self.rooms.on_room(self._subtitles.room_opened)
+            self.rooms.on_led_room(self._subtitles.room_opened)
+        self._media = FarMedia(name, media_peer, output.wheel, clock_us)
+        self._sending = MediaSending(self.rooms)
+        self._links = Links(name, self.rooms, self._media, self._neighbour)
         self._telephones = TelephoneLines(self.rooms, output.wheel, clock_us)
         self._cameras = CameraSites(self.rooms, shard, output, self._open_owner)
         self._footage = ShardChannels(settings, self._secret, reader)
@@ -122,6 +129,8 @@ class MeetingsPart:
             "meetings.status": status,
             "meetings.revoke": revoke,
             **self._telephones.calls(),
+            **self._links.calls(),
+            **self._sending.calls(),
             **snapshot_calls(self.rooms, self._clock_us),
         }
 
@@ -141,12 +150,21 @@ class MeetingsPart:
         rooms = self.rooms.rooms.values()
         return {
             "meetings": len(rooms),
-            "meeting_members": sum(len(room.members) for room in rooms),
+            "meeting_members": sum(room.status()["members"] for room in rooms),
             "meeting_cameras": len(self._cameras),
             "meeting_recordings_played": len(self._played),
             "meeting_telephones": len(self._telephones),
+            **self._links.figures(),
             **self._recording.figures(),
         }
+
+    def media_sent(self) -> dict[str, dict[str, int]]:
+        """What other shards are sent of who sits here, as relays count it, by receiver."""
+        return self._sending.figures()
+
+    def media_received(self) -> dict[str, dict[str, int]]:
+        """What comes of who sits at other shards, as relays count it, by sender."""
+        return self._media.figures()
 
     async def run(self) -> None:
         """Keep all rooms true for ever."""
@@ -159,6 +177,7 @@ class MeetingsPart:
         """End all meetings' connections here: the shard stops."""
         # Recordings before rooms: what ends them is the gateway, not the meeting.
         await self._recording.close()
+        await self._links.close()
         await self._cameras.close()
         await self._played.close()
         await self.rooms.close()
@@ -182,8 +201,11 @@ class MeetingsPart:
             raise ConnectionError(f"assignments cannot be read: {error}") from None
         if owner is None or owner == self._name:
             return None
-        client = self._neighbours.get(owner)
+        return self._neighbour(owner)
+
+    def _neighbour(self, name: str) -> ControlClient:
+        client = self._neighbours.get(name)
         if client is None:
-            client = peer_client(self._settings, self._secret, self._reader, owner)
-            self._neighbours[owner] = client
+            client = peer_client(self._settings, self._secret, self._reader, name)
+            self._neighbours[name] = client
         return client

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from camera_adapters.webrtc.conference.publication import Publication
@@ -20,7 +21,7 @@ from gateway.meetings.desired import MeetingState
 from gateway.meetings.floor import Claims, OnAir, Poll, next_in_turn, poll, program_order
 from gateway.meetings.kinds import POLLED, WITHOUT_PAGE
 from gateway.meetings.member import Member
-from gateway.meetings.speakers import Speakers
+from gateway.meetings.speakers import Hearing, Speakers
 from gateway.meetings.tiles import Sight, Uplinks, arrange
 from gateway.meetings.wire import What
 
@@ -46,6 +47,18 @@ class StageEvents(Protocol):
 
     def on_polled(self, turn: Poll, next_id: str | None) -> None:
         """Sites are shown in turn: whose turn it is, and who comes next as it stands now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a meeting's home has decided for all shards: the program, the strongest claim first;
+    whose sound is forwarded; who speaks; whose turn it is where sites are shown in turn.
+    """
+
+    program: tuple[OnAir, ...] = ()
+    heard: tuple[str, ...] = ()
+    speaking: tuple[str, ...] = ()
+    polled: tuple[Poll, str | None] | None = None
 
 
 class Stage:
@@ -86,6 +99,21 @@ class Stage:
         self._arranging: asyncio.Handle | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         self._ticks = 0
+        # What another shard decides; None: it is decided here.
+        self._led: Decided | None = None
+
+    @property
+    def decided(self) -> Decided:
+        """What is so now."""
+        hearing = self._speakers.hearing if self._led is None else self._led
+        return Decided(self._program, hearing.heard, self._speaking, self._polled)
+
+    def lead(self, decided: Decided | None) -> None:
+        """Another shard decides what everybody sees and hears; None: it is decided here."""
+        if decided != self._led:
+            self._led = decided
+            self._hear()
+            self._decide()
 
     def take(self, state: MeetingState) -> None:
         """The rows have changed: who may be heard, what the chair has decided."""
@@ -179,14 +207,11 @@ class Stage:
         self._put_on(())
 
     def _hear(self) -> None:
-        hearing = self._speakers.hear(
-            sound.levels_of(self._members),
-            [*self._floor, *self._leading()],
-            int(self._loop.time() * 1000),
-        )
+        hearing = self._hearing()
         heard: dict[str, Source | FanOut] = {}
         for participant_id in hearing.heard:
-            feed = self._members[participant_id].sound()
+            member = self._members.get(participant_id)
+            feed = None if member is None else member.sound()
             if feed is not None:
                 heard[participant_id] = feed
         before, self.heard = self.heard, heard
@@ -198,6 +223,15 @@ class Stage:
         if hearing.speaking != self._speaking:
             self._speaking = hearing.speaking
             self._events.on_speaking(hearing.speaking)
+
+    def _hearing(self) -> Hearing:
+        if self._led is not None:
+            return Hearing(self._led.heard, self._led.speaking)
+        return self._speakers.hear(
+            sound.levels_of(self._members),
+            [*self._floor, *self._leading()],
+            int(self._loop.time() * 1000),
+        )
 
     def _leading(self) -> list[str]:
         """The chair who is here; without one, the co-chairs."""
@@ -224,6 +258,12 @@ class Stage:
         return entitled[-1] if entitled else None
 
     def _decide(self) -> None:
+        if self._led is not None:
+            if self._led.polled is not None and self._led.polled != self._polled:
+                self._events.on_polled(*self._led.polled)
+            self._polled = self._led.polled
+            self._put_on(self._led.program)
+            return
         state, leading = self._state, self._leading()
         present = {
             member.participant_id

@@ -73,10 +73,12 @@ class MeetingSettings(Section):
     """A running meeting in which nobody was connected for ``empty_minutes`` is over. Who is invited
     is reminded ``remind_minutes`` before it begins; a site rings for ``ring_seconds``. A file that
     is handed out has at most ``file_bytes_limit``, all of a meeting ``files_bytes_limit`` in all.
-    What was recorded of a meeting is kept for ``recording_days``, its chat, files and pictures of
+    Of those who join, ``sites_per_shard`` sit at one shard, the others at further ones. What was
+    recorded of a meeting is kept for ``recording_days``, its chat, files and pictures of
     roll calls for ``papers_days``.
     """
 
+    sites_per_shard: int = Field(default=800, ge=1, le=2000)
     empty_minutes: float = Field(default=15.0, gt=0, le=24 * 60)
     remind_minutes: float = Field(default=10.0, ge=0, le=24 * 60)
     ring_seconds: float = Field(default=90.0, ge=5, le=3600)

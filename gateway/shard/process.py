@@ -43,6 +43,7 @@ from gateway.live.whip import WhipEndpoint
 from gateway.masks import Polygons
 from gateway.meetings.shard_part import MeetingsPart
 from gateway.refused_tickets import RefusedTickets
+from gateway.relay.figures import summed
 from gateway.relay.owners import read_owners
 from gateway.relay.receiving import Relays
 from gateway.relay.sending import RelaySending
@@ -230,7 +231,7 @@ class ShardProcess:
         )
         self._meetings = MeetingsPart(
             settings, self._name, self._reader, rows, self._recorder, self._shard, output,
-            clock.now_us, self._refused.note, self._store, transcoder,
+            clock.now_us, self._refused.note, self._store, transcoder, self._relays.peer,
         )  # fmt: skip
         stack.push_async_callback(self._meetings.close)
         await self._start_restreams(stack)
@@ -513,8 +514,8 @@ class ShardProcess:
             "rtmp_publishers": len(self._push_listener.connections) if self._push_listener else 0,
             "talks": len(self._talks),
             "cascade_sessions": len(self._cascade),
-            "relays_sent": self._relay_sending.figures(),
-            "relays_received": self._relays.figures(),
+            "relays_sent": summed(self._relay_sending.figures(), self._meetings.media_sent()),
+            "relays_received": summed(self._relays.figures(), self._meetings.media_received()),
             "restream_readers": self._restreams.session_count if self._restreams else 0,
             **self._fetching.figures(),
             **self._meetings.figures(),

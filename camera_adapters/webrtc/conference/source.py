@@ -188,6 +188,10 @@ class Source:
         self.bitrate_bps = 0
         self.distribution.log.end_gop()
 
+    def take(self, group: Group) -> None:
+        """A group that somebody else's receiver has made, stamped with our own clock."""
+        self._on_group(group)
+
     def close(self, reason: str) -> None:
         """Nothing more comes; whoever shows it shows nothing. May be called twice."""
         self.closed = True

@@ -84,6 +84,7 @@ class RecordingSites:
         wanted = {
             (room.meeting_id, invited.participant_id): (room, invited)
             for room in self._rooms.rooms.values()
+            if room.leads
             for invited in room.state.invited.values()
             if invited.may_enter and invited.playback is not None
         }

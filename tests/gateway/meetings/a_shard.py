@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,7 +23,11 @@ from camera_adapters.rtp.clocks import SteadyClock
 from camera_adapters.webrtc.advertised import NetworkAddresses
 from camera_adapters.webrtc.conference.conference import Conference
 from camera_adapters.webrtc.output import WebRtcOutput
+from gateway.control.channel import ControlClient, ControlServer
 from gateway.identifiers import US_PER_S, now_us
+from gateway.meetings.across.far import FarMedia
+from gateway.meetings.across.links import Links
+from gateway.meetings.across.sending import MediaSending
 from gateway.meetings.desired import MeetingReader
 from gateway.meetings.door import Door
 from gateway.meetings.endpoint import MeetingEndpoint
@@ -228,6 +233,11 @@ class Shard:
     http: aiohttp.ClientSession
     base: str
     refused: list[str]
+    name: str = NAME
+    sending: MediaSending | None = None
+    media: FarMedia | None = None
+    links: Links | None = None
+    server: ControlServer | None = None
     pages: list[Page] = field(default_factory=list)
 
     def write(self, operation: str, meeting_id: str, **arguments: Any) -> Any:
@@ -247,7 +257,11 @@ class Shard:
         return meeting_id, ids
 
     def ticket(
-        self, meeting_id: str, participant_id: str, changed: dict[str, Any] | None = None
+        self,
+        meeting_id: str,
+        participant_id: str,
+        changed: dict[str, Any] | None = None,
+        **seats: Any,
     ) -> str:
         """Join, as the API does it, and get a ticket."""
         session_id = f"ses_{next(_numbers)}"
@@ -256,9 +270,9 @@ class Shard:
             "meetings.join", meeting_id=meeting_id, participant_id=participant_id,
             session_id=session_id, records=[],
             viewing={
-                "user_id": user_id, "token_hash": None, "process": NAME, "action": "meeting",
-                "camera_ids": [],
+                "user_id": user_id, "token_hash": None, "action": "meeting", "camera_ids": [],
             },
+            **seats,
         )  # fmt: skip
         given = {
             "session_id": session_id, "user_id": user_id, "user_name": "clerk", "camera_ids": (),
@@ -297,24 +311,62 @@ class Shard:
                 await asyncio.sleep(0.01)
 
 
+async def _reach_others(
+    shard: Shard, sockets: Path, clock_us: Callable[[], int]
+) -> Callable[[], Awaitable[None]]:
+    """Answer the other shards of this folder, and link to them where meetings want it; gives what
+    closes the channels to them.
+    """
+    clients: dict[tuple[str, str], ControlClient] = {}
+
+    def peer(kind: str) -> Callable[[str], ControlClient]:
+        def to(name: str) -> ControlClient:
+            path = sockets / f"{name}.sock"
+            return clients.setdefault(
+                (kind, name), ControlClient(path, bytes(32), connect_timeout_s=0.5)
+            )
+
+        return to
+
+    shard.sending = MediaSending(shard.rooms)
+    shard.media = FarMedia(shard.name, peer("media"), shard.output.wheel, clock_us)
+    shard.links = Links(shard.name, shard.rooms, shard.media, peer("links"))
+    calls = {**shard.sending.calls(), **shard.links.calls()}
+    shard.server = ControlServer(sockets / f"{shard.name}.sock", bytes(32), calls)
+    await shard.server.start()
+
+    async def close() -> None:
+        await asyncio.gather(*(one.close() for one in clients.values()))
+
+    return close
+
+
 @contextlib.asynccontextmanager
-async def a_shard(rows: Rows, networks: Sequence[NetworkAddresses] = ()) -> AsyncIterator[Shard]:
-    """A shard for the meetings of these rows."""
+async def a_shard(
+    rows: Rows,
+    networks: Sequence[NetworkAddresses] = (),
+    name: str = NAME,
+    sockets: Path | None = None,
+) -> AsyncIterator[Shard]:
+    """A shard for the meetings of these rows; with ``sockets``, where others of them answer."""
     reader = reader_beside(rows.engine)
     writer = LocalRowWriter(rows.engine)
     output = WebRtcOutput.open(networks=networks)
     clock = SteadyClock()
     conference = Conference(output.mux, output.identity, output.wheel, output.scratch, clock.now_us)
-    meetings = MeetingReader(reader, NAME)
-    rooms = Rooms(meetings, Journal(writer), NAME, clock.now_us)
+    meetings = MeetingReader(reader, name)
+    rooms = Rooms(meetings, Journal(writer), name, clock.now_us)
     signer, refused = TicketSigner(bytes(32)), list[str]()
     door = Door(signer, rooms, meetings, refused.append)
     routes = [*MeetingEndpoint(door, conference).routes()]
     routes += DeviceEndpoint(door, conference, writer, ICE_SERVERS).routes()
     task = asyncio.create_task(rooms.run())
-    async with serve_http(NAME, routes) as port, aiohttp.ClientSession() as http:
-        base = f"http://127.0.0.1:{port}/s/{NAME}"
-        shard = Shard(rows, rooms, output, conference, signer, http, base, refused)
+    async with serve_http(name, routes) as port, aiohttp.ClientSession() as http:
+        base = f"http://127.0.0.1:{port}/s/{name}"
+        shard = Shard(rows, rooms, output, conference, signer, http, base, refused, name)
+        close_clients: Callable[[], Awaitable[None]] | None = None
+        if sockets is not None:
+            close_clients = await _reach_others(shard, sockets, clock.now_us)
         try:
             yield shard
         finally:
@@ -322,7 +374,13 @@ async def a_shard(rows: Rows, networks: Sequence[NetworkAddresses] = ()) -> Asyn
                 await page.close()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            if shard.links is not None:
+                await shard.links.close()
             await rooms.close()
+            if close_clients is not None:
+                await close_clients()
+            if shard.server is not None:
+                await shard.server.close()
             conference.close()
             output.close()
             await reader.dispose()
