@@ -35,8 +35,8 @@ test-postgresql: $(VENV)/.test tests/environment/.debian $(CONSOLE) ## the gatew
 test-extras: $(EXTRAS)/.installed ## install gridsight[ultralytics] apart and test it
 	$(EXTRAS)/bin/pytest -m extras tests/search/detectors
 
-test-ray: $(RAY)/.installed ## install gridsight[ray] apart and test it
-	$(RAY)/bin/pytest -m extras tests/gateway
+test-ray: $(RAY)/.installed tests/environment/.debian $(CONSOLE) ## install gridsight[ray] apart and test it
+	$(RAY)/bin/pytest -m extras tests/gateway tests/chaos
 
 check: $(VENV)/.test web/node_modules/.installed ## types, format and lint, Python and console
 	$(BIN)/ruff format --check .

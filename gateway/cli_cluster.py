@@ -52,6 +52,13 @@ def ray(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Join this head.", show_default=False),
     ] = None,
+    head_only: Annotated[
+        bool,
+        typer.Option(
+            "--head-only",
+            help="Run none of the gateway's processes in this Ray: if the head ends, none does.",
+        ),
+    ] = False,
     state: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +71,7 @@ def ray(
     data: DataOption = None,
 ) -> None:
     """Run Ray on this machine until it is told to stop, for 'gridsight serve --cluster'."""
-    from gateway.cluster.ray_settings import ray_environment, start_arguments
+    from gateway.cluster.ray_settings import forget_lost_head, ray_environment, start_arguments
     from gateway.secrets import cluster_secret
 
     settings = settings_of(config, data)
@@ -75,9 +82,14 @@ def ray(
         fail("say either --head-port, on the machine of the head, or --join HOST:PORT")
     if state is not None and join is not None:
         fail("--state belongs to the head: leave it away with --join")
+    if head_only and join is not None:
+        fail("--head-only belongs to the head: leave it away with --join")
+    address = settings.cluster.reached_at or "127.0.0.1"
+    if head_port is not None:
+        forget_lost_head(address, head_port)
     arguments = start_arguments(
-        settings.cluster.node_name,
-        settings.cluster.reached_at or "127.0.0.1",
+        None if head_only else settings.cluster.node_name,
+        address,
         head_port=head_port,
         head=join,
     )

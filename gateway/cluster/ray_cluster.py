@@ -136,6 +136,9 @@ class RayCluster:
             log_to_driver=False,
             configure_logging=False,
             ignore_reinit_error=True,
+            # Without it Ray asks the system's routes, which on a machine with several addresses may
+            # name another than `gridsight ray` was started with, and then joins the head's machine.
+            _node_ip_address=self._settings.cluster.reached_at or "127.0.0.1",
         )
 
     def _make(self, spec: ProcessSpec) -> Any:

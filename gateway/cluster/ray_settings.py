@@ -9,6 +9,9 @@ dead was only slow.
 from __future__ import annotations
 
 import json
+import os
+import socket
+from pathlib import Path
 from typing import Any
 
 from gateway.secrets import derive_key
@@ -16,6 +19,8 @@ from gateway.secrets import derive_key
 NAMESPACE = "gridsight"
 # How much of its machine's resource an actor takes: it has to be there, that is all.
 _PRESENCE = 0.001
+# How long a head that lives may take to accept a connection.
+_ANSWER_S = 2.0
 
 # A machine is dead after three health checks of one second that fail; Ray's own default is five
 # of ten seconds.
@@ -49,13 +54,18 @@ def ray_environment(secret: bytes, state_address: str | None = None) -> dict[str
 
 
 def start_arguments(
-    machine: str, address: str, *, head_port: int | None = None, head: str | None = None
+    machine: str | None, address: str, *, head_port: int | None = None, head: str | None = None
 ) -> list[str]:
     """The arguments of ``ray start`` on ``machine`` (its ``cluster.node``), reached at ``address``:
-    as the head on ``head_port``, or joining the head at ``head``.
+    as the head on ``head_port``, or joining the head at ``head``. Without ``machine`` none of the
+    gateway's processes run there.
     """
-    resources = {_resource(machine): 1}
-    first = ["--head", "--port", str(head_port)] if head is None else ["--address", head]
+    resources = {} if machine is None else {_resource(machine): 1}
+    if head is None:
+        # Only a head may be asked not to show its dashboard: one that joins refuses to start.
+        first = ["--head", "--port", str(head_port), "--include-dashboard", "false"]
+    else:
+        first = ["--address", head]
     return [
         "start",
         *first,
@@ -63,9 +73,10 @@ def start_arguments(
         address,
         "--resources",
         json.dumps(resources),
-        "--include-dashboard",
-        "false",
         "--disable-usage-stats",
+        # For each processor Ray would keep an idle worker ready; actors here take no processor.
+        "--num-cpus",
+        "0",
         # Nothing is kept in Ray's store of objects; this is the least that it takes.
         "--object-store-memory",
         "80000000",
@@ -92,3 +103,15 @@ def actor_options(name: str, machine: str) -> dict[str, Any]:
 
 def _resource(machine: str) -> str:
     return f"machine:{machine}"
+
+
+def forget_lost_head(address: str, port: int) -> None:
+    """Before a head is started where one was killed: Ray keeps its address in a file, and refuses
+    while any process of this machine has joined it, though nobody answers there.
+    """
+    with socket.socket() as probe:
+        probe.settimeout(_ANSWER_S)
+        if probe.connect_ex((address, port)) == 0:
+            return
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    Path(folder, "ray", "ray_current_cluster").unlink(missing_ok=True)

@@ -15,6 +15,10 @@ import psutil
 from tests.chaos.machines import County, Machine
 
 _MORE_BYTES = 1 << 20
+# How long a process that has lost its Ray may take to end.
+_UNIT_S = 5.0
+
+KINDS = ("shard", "writer", "api", "footage", "transcoder", "signalling")
 
 Fault = Callable[[County, Machine, random.Random], Awaitable[None]]
 
@@ -51,6 +55,37 @@ async def stopped_and_started(county: County, machine: Machine, chance: random.R
     """As for an upgrade, by somebody who did not drain it first."""
     await machine.stop()
     await machine.start()
+
+
+async def ray_node_killed(county: County, machine: Machine, chance: random.Random) -> None:
+    """Ray ends on one machine, and with it all that it runs there; `gridsight serve` may end too,
+    and is started again as by its unit.
+    """
+    assert machine.ray is not None and machine.process is not None
+    await machine.ray.kill()
+    await asyncio.sleep(chance.uniform(0, 8))
+    await machine.ray.start()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_UNIT_S):
+            await machine.process.wait()
+    if machine.process.returncode is not None:
+        await machine.start()
+
+
+async def ray_head_killed(county: County, machine: Machine, chance: random.Random) -> None:
+    assert county.ray is not None
+    await county.ray.head.kill()
+    await asyncio.sleep(chance.uniform(0, 10))
+    await county.ray.head.start()
+
+
+async def ray_actor_killed(county: County, machine: Machine, chance: random.Random) -> None:
+    """And the process that it keeps running, by the kernel's doing."""
+    child = machine.child(chance.choice(KINDS))
+    with contextlib.suppress(psutil.NoSuchProcess):
+        actor = None if child is None else child.parent()
+        if actor is not None:
+            actor.kill()
 
 
 async def database_crash(county: County, machine: Machine, chance: random.Random) -> None:
@@ -136,7 +171,7 @@ async def full_disk(county: County, machine: Machine, chance: random.Random) -> 
 
 
 FAULTS: dict[str, Fault] = {
-    **{f"{kind} killed": killed(kind) for kind in ("shard", "writer", "api", "footage")},
+    **{f"{kind} killed": killed(kind) for kind in KINDS},
     "shard frozen": frozen_shard,
     "power cut": power_cut,
     "stopped and started": stopped_and_started,
@@ -149,4 +184,10 @@ FAULTS: dict[str, Fault] = {
     "slow store link": slow_store_link,
     "cameras cut off": cameras_cut_off,
     "full disk": full_disk,
+}
+
+RAY_FAULTS: dict[str, Fault] = {
+    "ray node killed": ray_node_killed,
+    "ray head killed": ray_head_killed,
+    "ray actor killed": ray_actor_killed,
 }

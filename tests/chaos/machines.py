@@ -24,6 +24,7 @@ from gateway.identifiers import now_us
 from tests.peers.ceph_rgw import S3Server
 from tests.peers.fault_proxy import FaultProxy
 from tests.peers.postgresql import PostgresqlServer
+from tests.peers.ray_site import RayNode, RaySite
 from tests.peers.running_gateway import NEW_PASSWORD, REPOSITORY, start, stop
 
 _DISK_BYTES = 192 << 20
@@ -32,7 +33,7 @@ _DISK_BYTES = 192 << 20
 @dataclass
 class Machine:
     """``gridsight serve`` on a disk and with links of its own. ``disk``: None, where nothing can be
-    mounted.
+    mounted; ``ray``: the Ray of this machine, where that runs its processes.
     """
 
     node: str
@@ -42,6 +43,7 @@ class Machine:
     variables: dict[str, str]
     disk: Path | None
     port: int
+    ray: RayNode | None = None
     process: asyncio.subprocess.Process | None = None
     url: str = ""
     password: str = ""
@@ -51,6 +53,8 @@ class Machine:
         return self.folder / "data"
 
     async def start(self) -> None:
+        if self.ray is not None and not self.ray.running:
+            await self.ray.start()
         self.process, self.url, password = await start(
             self.data, demo=False, port=self.port, **self.variables
         )
@@ -60,6 +64,9 @@ class Machine:
         if self.process is not None:
             await stop(self.process)
             self.process = None
+        if self.ray is not None:
+            # Nothing runs in it any more; by itself Ray takes half a minute to end.
+            await self.ray.kill()
 
     async def gridsight(self, *arguments: str) -> None:
         """A command that is given on this machine. Raises AssertionError where it fails."""
@@ -80,18 +87,27 @@ class Machine:
         assert self.process is not None
         family = [psutil.Process(self.process.pid)]
         family += family[0].children(recursive=True)
+        if self.ray is not None:
+            family += self.ray.family()
         for one in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
         await self.process.wait()
         self.process = None
+        if self.ray is not None:
+            await self.ray.kill()
 
     def child(self, kind: str) -> psutil.Process | None:
         """The process of this kind that its supervisor has started; None between two of them."""
         assert self.process is not None
-        for one in psutil.Process(self.process.pid).children():
+        if self.ray is None:
+            below = psutil.Process(self.process.pid).children()
+        else:
+            below = self.ray.family()
+        for one in below:
             with contextlib.suppress(psutil.Error):
-                if kind in one.cmdline():
+                command = one.cmdline()
+                if "gateway.cluster.child" in command and kind in command:
                     return one
         return None
 
@@ -105,6 +121,7 @@ class County:
     postgresql: PostgresqlServer
     database_url: str
     client: aiohttp.ClientSession
+    ray: RaySite | None = None
     camera_ids: list[str] = field(default_factory=list)
 
     async def add_camera(self, area_id: str) -> None:
@@ -192,9 +209,11 @@ async def county(
     cameras: int = 6,
     picture_s: float = 0.2,
     segment_s: int = 4,
+    ray: RaySite | None = None,
 ) -> AsyncIterator[County]:
     """Both machines running, and all cameras registered; they send a picture each ``picture_s``,
-    every tenth of them a keyframe.
+    every tenth of them a keyframe. With ``ray``, whose secrets are ``folder / "secrets"``, it runs
+    the machines' processes.
     """
     bucket = f"chaos-{secrets.token_hex(4)}"
     async with contextlib.AsyncExitStack() as stack:
@@ -209,7 +228,7 @@ async def county(
             )
         )
         machines = []
-        for node in ("node-a", "node-b"):
+        for number, node in enumerate(("node-a", "node-b"), start=3):
             database = await stack.enter_async_context(FaultProxy(postgresql.port))
             store = await stack.enter_async_context(FaultProxy(s3.port))
             disk = folder / node / "data"
@@ -229,9 +248,14 @@ async def county(
                 "CLUSTER__LISTEN_ADDRESS": "127.0.0.1",
                 # So small that half of the cameras move to the other.
                 "CLUSTER__SHARD_MBPS": str(2.5 * cameras),
-                "CLUSTER__SIGNALLING": str(node == "node-a").lower(),
                 "CLUSTER__ANALYSIS": "false",
             }
+            place = None
+            if ray is not None:
+                # Ray tells machines on one computer apart by their addresses.
+                place = ray.node(node, f"127.0.0.{number}")
+                variables["CLUSTER__LISTEN_ADDRESS"] = place.address
+                variables["CLUSTER__RAY_ADDRESS"] = ray.address
             machine = Machine(
                 node,
                 folder / node,
@@ -240,10 +264,11 @@ async def county(
                 variables,
                 disk=disk if mounted else None,
                 port=_free_port(),
+                ray=place,
             )
             machines.append(machine)
             stack.push_async_callback(machine.stop)
-        made = County(machines, camera_link, postgresql, database_url, client)
+        made = County(machines, camera_link, postgresql, database_url, client, ray)
         first, second = machines
         await first.start()
         await made.post("/api/session", {"name": "admin", "password": first.password})

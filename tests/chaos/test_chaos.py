@@ -16,10 +16,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, RAY_FAULTS, Fault
 from tests.chaos.machines import County, county
 from tests.peers.ceph_rgw import S3Server
 from tests.peers.postgresql import PostgresqlServer
+from tests.peers.ray_site import ray_site
+from tests.peers.redis import running_redis
 from tests.peers.running_gateway import gridsight
 
 SEED = int(os.environ.get("CHAOS_SEED", "20261123"))
@@ -85,6 +87,32 @@ async def nothing_is_under_way(place: County) -> None:
         pytest.fail(f"these wait in the spool: {waiting()}")
 
 
+async def much_goes_wrong(
+    place: County, faults: dict[str, Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One fault after another, and every second is accounted for at the end."""
+    chance = random.Random(SEED)
+    names = ONLY or list(faults)
+    began_us = await place.until_recorded_now(PATIENCE_S)
+    for number in range(COUNT):
+        name, machine = chance.choice(names), chance.choice(place.machines)
+        print(f"{SEED}, {number + 1}: {name}, {machine.node}", flush=True)
+        await faults[name](place, machine, chance)
+        # The next one comes before or after all has healed.
+        if chance.random() < 0.5:
+            await asyncio.sleep(chance.uniform(0, 3))
+        else:
+            await place.until_all_record(PATIENCE_S)
+    await all_is_well(place, began_us)
+    await nothing_is_under_way(place)
+    for machine in place.machines:
+        for name, value in machine.variables.items():
+            monkeypatch.setenv(f"GRIDSIGHT_{name}", value)
+        for command in (["check", "--verify", "--settle", "0"], ["audit", "verify"]):
+            status, output = await gridsight(*command, "--data", str(machine.data))
+            assert status == 0, f"{machine.node}, {command}: {output}"
+
+
 async def test_every_second_is_accounted_for(
     tmp_path: Path,
     postgresql: PostgresqlServer,
@@ -92,24 +120,21 @@ async def test_every_second_is_accounted_for(
     ceph_rgw: S3Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    chance = random.Random(SEED)
-    names = ONLY or list(FAULTS)
     async with county(tmp_path, postgresql, postgresql_url, ceph_rgw) as place:
-        began_us = await place.until_recorded_now(PATIENCE_S)
-        for number in range(COUNT):
-            name, machine = chance.choice(names), chance.choice(place.machines)
-            print(f"{SEED}, {number + 1}: {name}, {machine.node}", flush=True)
-            await FAULTS[name](place, machine, chance)
-            # The next one comes before or after all has healed.
-            if chance.random() < 0.5:
-                await asyncio.sleep(chance.uniform(0, 3))
-            else:
-                await place.until_all_record(PATIENCE_S)
-        await all_is_well(place, began_us)
-        await nothing_is_under_way(place)
-        for machine in place.machines:
-            for name, value in machine.variables.items():
-                monkeypatch.setenv(f"GRIDSIGHT_{name}", value)
-            for command in (["check", "--verify", "--settle", "0"], ["audit", "verify"]):
-                status, output = await gridsight(*command, "--data", str(machine.data))
-                assert status == 0, f"{machine.node}, {command}: {output}"
+        await much_goes_wrong(place, FAULTS, monkeypatch)
+
+
+@pytest.mark.extras
+async def test_every_second_is_accounted_for_on_ray(
+    tmp_path: Path,
+    postgresql: PostgresqlServer,
+    postgresql_url: str,
+    ceph_rgw: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with running_redis(tmp_path / "redis") as state:
+        async with (
+            ray_site(tmp_path / "secrets", state=state) as ray,
+            county(tmp_path, postgresql, postgresql_url, ceph_rgw, ray=ray) as place,
+        ):
+            await much_goes_wrong(place, FAULTS | RAY_FAULTS, monkeypatch)

@@ -41,7 +41,7 @@ def ray_head(secret: bytes, machine: str) -> Iterator[str]:
     environment = {**os.environ, **ray_environment(secret), "PYTHONPATH": str(REPOSITORY)}
     with (Path(folder) / "head.log").open("wb") as log:
         head = subprocess.Popen(
-            [str(program), *arguments, "--temp-dir", folder, "--num-cpus", "2", "--block"],
+            [str(program), *arguments, "--temp-dir", folder, "--block"],
             env=environment,
             stdout=log,
             stderr=log,
