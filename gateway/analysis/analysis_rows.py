@@ -99,22 +99,26 @@ def undo(connection: sa.Connection, spans: Sequence[Sequence[Any]], cause: str) 
 
 
 @row_operation("analysis.undo_live")
-def undo_live(connection: sa.Connection, under_way_us: int, cause: str) -> None:
+def undo_live(
+    connection: sa.Connection,
+    under_way_us: int,
+    cause: str,
+    camera_ids: Sequence[str] | None = None,
+) -> None:
     """Whoever looked at live pictures was killed: what was under way at the end of each camera's is
-    lost. Once: a camera of which nothing new is noted has lost nothing more.
+    lost; of all, or of these. Once: a camera of which nothing new is noted has lost nothing more.
     """
     table = passage_cameras.c
-    ended = connection.execute(
-        sa.select(table.camera_id, table.live_us).where(table.live_us.is_not(None))
-    ).all()
+    which: sa.ColumnElement[bool] = table.live_us.is_not(None)
+    if camera_ids is not None:
+        which = sa.and_(which, table.camera_id.in_(camera_ids))
+    ended = connection.execute(sa.select(table.camera_id, table.live_us).where(which)).all()
     undo(
         connection,
         [[one.camera_id, one.live_us - under_way_us, one.live_us] for one in ended],
         cause,
     )
-    connection.execute(
-        sa.update(passage_cameras).where(table.live_us.is_not(None)).values(live_us=None)
-    )
+    connection.execute(sa.update(passage_cameras).where(which).values(live_us=None))
 
 
 @row_operation("analysis.ask")

@@ -18,13 +18,18 @@ from recorder.rows import RowWriter
 _NAME = "stopped-cleanly"
 
 
-async def take_back_unless_clean(folder: Path, rows: RowWriter) -> bool:
+async def take_back_unless_clean(folder: Path, rows: RowWriter, owner: str | None = None) -> bool:
     """Before the first picture: whether it stopped cleanly; from now on it did not. May be
-    repeated. Raises OSError, and what the writer raises.
+    repeated. ``owner``: the analyst whose cameras were looked at, where there are several: those
+    that it lost meanwhile were taken back then. Raises OSError, and what the writer raises.
     """
     clean = await asyncio.to_thread((folder / _NAME).exists)
     if not clean:
-        await rows.write("analysis.undo_live", under_way_us=UNDER_WAY_US, cause="failed")
+        lost = {"under_way_us": UNDER_WAY_US, "cause": "failed"}
+        if owner is None:
+            await rows.write("analysis.undo_live", **lost)
+        else:
+            await rows.write("analysis.undo_own", owner=owner, **lost)
     await asyncio.to_thread(_remove, folder)
     return clean
 

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.analysis.hours import hours_of
 from gateway.cameras import sum_of_times
+from gateway.database.analysis_tables import analysis_owners
 from gateway.database.tables import cameras
 from gateway.identifiers import now_us
 from recorder.tables import assignments
@@ -26,19 +27,31 @@ def is_analysed() -> sa.ColumnElement[bool]:
 
 
 class AnalysedCameras:
-    """Reads them. Asked every few seconds, it looks at sums, and at rows when those are others."""
+    """Reads them. Asked every few seconds, it looks at sums, and at rows when those are others.
 
-    def __init__(self, reader: AsyncEngine) -> None:
+    ``owner``: the analyst whose cameras these are, where there are several.
+    """
+
+    def __init__(self, reader: AsyncEngine, owner: str | None = None) -> None:
         self._reader = reader
+        self._owner = owner
+        # Of those that it has, since which change; nobody else's where it is alone.
+        self.epochs: dict[str, int] = {}
         self._stamp: object = None
         self._hours: dict[str, Schedule] = {}
         self.wanted: dict[str, str] = {}
         self.shards: dict[str, str] = {}
 
+    def has(self, camera_id: str) -> bool:
+        """Whether its pictures and its footage are this analyst's to look at."""
+        return self._owner is None or camera_id in self.epochs
+
     async def read(self) -> None:
         """``wanted``: camera id → shard of those that shall be looked at now, "" where none has it;
         ``shards``: of all cameras that one has. Raises DBAPIError.
         """
+        if self._owner is not None:
+            await self._read_own(self._owner)
         async with self._reader.connect() as connection:
             configured = await connection.execute(
                 sa.select(
@@ -78,5 +91,15 @@ class AnalysedCameras:
                 self._stamp = stamp
         at_us = now_us()
         self.wanted = {
-            one: self.shards[one] for one, hours in self._hours.items() if hours.holds(at_us)
+            one: self.shards[one]
+            for one, hours in self._hours.items()
+            if hours.holds(at_us) and self.has(one)
         }
+
+    async def _read_own(self, owner: str) -> None:
+        table = analysis_owners.c
+        async with self._reader.connect() as connection:
+            rows = await connection.execute(
+                sa.select(table.camera_id, table.epoch).where(table.owner == owner)
+            )
+            self.epochs = {row.camera_id: row.epoch for row in rows}

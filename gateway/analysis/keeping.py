@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.analysis.mailboxes import UNDESCRIBED
@@ -23,6 +24,8 @@ from recorder.stores import Store
 from recorder.stores.staging import take_back, unlink_all, write_pieces
 from search.index.keys import crop_key
 from search.index.tables import passage_crops
+
+_log = structlog.get_logger(__name__)
 
 _OBJECTS_AT_ONCE = 8
 _PARTS = 3
@@ -48,16 +51,29 @@ class Batch:
     replaced: Sequence[int] = ()
     anew: Sequence[Sequence[Any]] = ()
     _packs: list[_Pack] | None = field(default=None, repr=False)
+    # As they were when it was first kept.
+    _epochs: dict[str, int] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
 class _Pack:
     """One camera's crops in one object."""
 
+    camera_id: str
     key: str
     staged: Path
     pieces: list[bytes]
     stored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One analyst of several: what it keeps of a camera that it has no more is refused. ``epochs``
+    gives the cameras that it has now.
+    """
+
+    name: str
+    epochs: Callable[[], Mapping[str, int]]
 
 
 class Keeper:
@@ -70,6 +86,7 @@ class Keeper:
         store: Store,
         staging: Path,
         add_vectors: AddVectors,
+        owner: Owner | None = None,
     ) -> None:
         self.kept = 0
         # Held while vectors are written whose rows follow: what deletes vectors must not see them.
@@ -79,6 +96,7 @@ class Keeper:
         self._store = store
         self._staging = staging
         self._add_vectors = add_vectors
+        self._owner = owner
         self._slots = asyncio.Semaphore(_OBJECTS_AT_ONCE)
 
     async def open(self) -> None:
@@ -91,7 +109,8 @@ class Keeper:
         await take_back(self._staging, self._store, key_without_row)
 
     async def keep(self, batch: Batch) -> bool:
-        """Keep it; durable when this returns. False: its stretch has been cancelled.
+        """Keep it; durable when this returns. False: its stretch has been cancelled, or its camera
+        is another analyst's by now.
 
         Raises StoreError, OSError, RowError, ConnectionError, TimeoutError, ControlError: the same
         batch may be kept again then.
@@ -103,18 +122,45 @@ class Keeper:
         async with self.writing:
             for kind, vectors in _vectors(batch.passages):
                 await self._add_vectors(kind, vectors)
-            goes_on: bool = await self._rows.write(
-                "analysis.keep",
-                items=[passage["row"] for passage in batch.passages],
-                indexed=batch.indexed,
-                missed=[*batch.missed, *undescribed(batch.passages)],
-                progress=batch.progress,
-                replaced=batch.replaced,
-                anew=batch.anew,
-            )
+            goes_on, refused = await self._write(batch)
+        if refused:
+            keys = [pack.key for pack in packs if pack.camera_id in refused]
+            _log.warning("found of cameras that another analyst has by now", cameras=len(refused))
+            await self._store.delete(keys)
         await asyncio.to_thread(unlink_all, [pack.staged for pack in packs])
         self.kept += len(batch.passages)
         return goes_on
+
+    async def _write(self, batch: Batch) -> tuple[bool, set[str]]:
+        """Gives whether its stretch goes on, and of which cameras nothing was kept."""
+        found: dict[str, Any] = {
+            "items": [passage["row"] for passage in batch.passages],
+            "indexed": batch.indexed,
+            "missed": [*batch.missed, *undescribed(batch.passages)],
+            "progress": batch.progress,
+            "replaced": batch.replaced,
+            "anew": batch.anew,
+        }
+        if self._owner is None:
+            goes_on: bool = await self._rows.write("analysis.keep", **found)
+            return goes_on, set()
+        if batch._epochs is None:
+            batch._epochs = dict(self._owner.epochs())
+        vectors: dict[str, list[int]] = {}
+        for passage in batch.passages:
+            if passage["vector"] is not None:
+                vectors.setdefault(passage["camera_id"], []).append(passage["row"]["id"])
+        asked = {passage["camera_id"] for passage in batch.passages} | {
+            one[0] for some in (batch.indexed, found["missed"], batch.anew) for one in some
+        }
+        told = await self._rows.write(
+            "analysis.keep_own",
+            owner=self._owner.name,
+            epochs={one: epoch for one, epoch in batch._epochs.items() if one in asked},
+            vectors=vectors,
+            **found,
+        )
+        return told["goes_on"], set(told["refused"])
 
     def _packed(self, passages: Iterable[Mapping[str, Any]]) -> list[_Pack]:
         """Fills in where each crop will lie."""
@@ -130,7 +176,9 @@ class Keeper:
                 first_us = (row["id"] >> 20) * 1000
                 name = f"{first_us}-{secrets.token_hex(4)}"
                 staged = self._staging / f"{camera_id}~{first_us}~{name}"
-                pack = packs[camera_id] = _Pack(crop_key(camera_id, first_us, name), staged, [])
+                pack = packs[camera_id] = _Pack(
+                    camera_id, crop_key(camera_id, first_us, name), staged, []
+                )
                 sizes[camera_id] = 0
             row["crop_key"], row["crop_offset"] = pack.key, sizes[camera_id]
             row["crop_bytes"] = len(jpeg)

@@ -16,13 +16,14 @@ from gateway.analysis.backlog import Backlog
 from gateway.analysis.boxes import Boxes
 from gateway.analysis.clean_stop import note_clean, take_back_unless_clean
 from gateway.analysis.desired import AnalysedCameras
-from gateway.analysis.keeping import Keeper
+from gateway.analysis.keeping import Keeper, Owner
 from gateway.analysis.live import LiveFeeds
 from gateway.analysis.looks import Looks
 from gateway.analysis.mailboxes import FAILED, Mailboxes, Missed
 from gateway.analysis.recorded import RecordedFootage
 from gateway.analysis.report import Report
 from gateway.analysis.results import KEEP_FAULTS, Results
+from gateway.analysis.share import Share
 from gateway.analysis.turns import Turns
 from gateway.analysis.vectors import VectorThread
 from gateway.analysis.worker_process import WorkerFailed, WorkerProcess
@@ -64,7 +65,9 @@ class AnalysisProcess:
         self._store = open_configured_store(settings)
         self._vectors = VectorThread(settings.search_directory / "vectors")
         self._boxes = Boxes()
-        self._desired = AnalysedCameras(self._reader)
+        # Where there may be others it is one of several, and has the cameras that it is given.
+        self._owner = name if settings.cluster.listen_address is not None else None
+        self._desired = AnalysedCameras(self._reader, self._owner)
         self._mailboxes = Mailboxes(
             bytes_of_camera=self._search.waiting_bytes_of_camera,
             bytes_limit=self._search.waiting_bytes_limit,
@@ -76,6 +79,7 @@ class AnalysisProcess:
             self._store,
             settings.search_directory / "staging",
             self._vectors.add,
+            None if self._owner is None else Owner(self._owner, lambda: self._desired.epochs),
         )
         self._results = Results(self._keeper, self._rows, every_s=self._search.store_every_s)
         self._feeds = LiveFeeds(
@@ -85,11 +89,11 @@ class AnalysisProcess:
             on_missed=self._missed,
         )
         self._zones = ZonesOfCameras(self._reader)
-        self._zone_events = ZoneEvents(self._rows, self._zones.name)
+        self._zone_events = ZoneEvents(self._rows, self._zones.name, is_alone=self._owner is None)
         self._turns = [self._worker(number) for number in range(self._search.workers)]
         self._footage = FootageReader(self._reader, self._store, self)
         self._recorded = RecordedFootage(
-            self._reader, self._rows, self._footage, self._keeper, self._zones
+            self._reader, self._rows, self._footage, self._keeper, self._zones, self._owner
         )
         self._backlog = Backlog(
             self._reader,
@@ -111,6 +115,12 @@ class AnalysisProcess:
             self._results,
             self._recorded,
         )
+        self._share = (
+            None
+            if self._owner is None
+            else Share(settings, self._reader, self._rows, self._owner, self._client)
+        )
+        self._epochs: dict[str, int] = {}
         self._reconciling = asyncio.Lock()
         self._search_directory = settings.search_directory
         self._has_begun = False
@@ -129,6 +139,9 @@ class AnalysisProcess:
             if self._search.enabled:
                 looking = asyncio.create_task(self._prepare_and_look())
                 stack.push_async_callback(self._finish, looking)
+            elif self._share is not None:
+                deleting = asyncio.create_task(self._only_delete(self._share))
+                stack.push_async_callback(_ended, deleting)
             stack.push_async_callback(_ended, asyncio.create_task(self._know_shards()))
             await run_until_stopped(self._lag, control_port=server.port)
 
@@ -202,7 +215,11 @@ class AnalysisProcess:
         while True:
             try:
                 await self._keeper.open()
-                if not await take_back_unless_clean(self._search_directory, self._rows):
+                if self._share is not None:
+                    await self._share.claim(self._search.workers)
+                if not await take_back_unless_clean(
+                    self._search_directory, self._rows, self._owner
+                ):
                     _log.warning("the last minute is looked at again: it was not ended cleanly")
                 break
             except Exception:
@@ -211,7 +228,7 @@ class AnalysisProcess:
         self._has_begun = True
         loops: list[Coroutine[Any, Any, None]] = [
             self._results.run(),
-            self._backlog.run(),
+            self._backlog.run() if self._share is None else self._share.run(self._backlog.run),
             self._zone_events.run(),
             self._expire(),
         ]
@@ -222,15 +239,40 @@ class AnalysisProcess:
             for loop in loops:
                 group.create_task(loop)
 
+    async def _only_delete(self, share: Share) -> None:
+        """Switched off, with vectors of other days: those go when all others' do."""
+        while True:
+            try:
+                await share.claim(0)
+                break
+            except KEEP_FAULTS as error:
+                _log.warning("cannot say that vectors may be here", why=str(error))
+                await asyncio.sleep(RECONCILE_S)
+        await self._expire()
+
     async def _expire(self) -> None:
         """Vectors go after their rows; only this process may write them."""
         while True:
             await asyncio.sleep(EXPIRE_S)
             try:
                 async with self._keeper.writing:
-                    await expire_vectors(self._reader, self._rows, self._vectors.run, now_us())
+                    await self._expire_once()
             except Exception as error:
                 _log.warning("vectors cannot be deleted now; trying again", why=str(error))
+
+    async def _expire_once(self) -> None:
+        share = self._share
+        if share is None:
+            await expire_vectors(self._reader, self._rows, self._vectors.run, now_us())
+            return
+        await expire_vectors(
+            self._reader,
+            self._rows,
+            self._vectors.run,
+            now_us(),
+            after=await share.forgot(),
+            settle=share.forget,
+        )
 
     async def _look_through(self, turns: Turns) -> None:
         await self._recorded.run(
@@ -238,7 +280,10 @@ class AnalysisProcess:
             turns.when_idle,
             turns.worker.tell,
             lambda: turns.worker.ready.model if turns.worker.ready is not None else None,
-            lambda camera_id: self._number_of(camera_id) == self._turns.index(turns),
+            lambda camera_id: (
+                self._desired.has(camera_id)
+                and self._number_of(camera_id) == self._turns.index(turns)
+            ),
         )
 
     async def _know_shards(self) -> None:
@@ -257,6 +302,11 @@ class AnalysisProcess:
             await self._zones.read()
             if not self._search.enabled:
                 return
+            known, self._epochs = self._epochs, self._desired.epochs
+            # What the one before it left open in their zones.
+            self._zone_events.unwatched(
+                one for one, epoch in self._epochs.items() if known.get(one) != epoch
+            )
             for camera_id in self._feeds.want(self._desired.wanted):
                 self._turns[self._number_of(camera_id)].forget(camera_id)
 

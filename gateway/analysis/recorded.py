@@ -27,7 +27,7 @@ from gateway.analysis.mailboxes import FAILED
 from gateway.analysis.results import KEEP_FAULTS
 from gateway.analysis.turns import UNDER_WAY_US
 from gateway.analysis.worker_process import WorkerFailed
-from gateway.database.analysis_tables import analysis_jobs, analysis_stretches
+from gateway.database.analysis_tables import analysis_jobs, analysis_owners, analysis_stretches
 from gateway.footage.reader import FootageGone, FootageReader, FootageUnreadable, Located
 from gateway.identifiers import now_us
 from gateway.transcoder.wire import track_to_wire, units_to_wire
@@ -143,7 +143,9 @@ class RecordedFootage:
         footage: FootageReader,
         keeper: Keeper,
         zones: ZonesOfCameras,
+        owner: str | None = None,
     ) -> None:
+        """``owner``: the analyst whose cameras' footage it is, where there are several."""
         self.current: dict[str, Stretch] = {}
         self.pictures = 0
         self.passages = 0
@@ -153,6 +155,7 @@ class RecordedFootage:
         self._footage = footage
         self._keeper = keeper
         self._zones = zones
+        self._owner = owner
         self._wake = asyncio.Event()
         self._deadly: dict[tuple[str, int], int] = {}
 
@@ -200,6 +203,10 @@ class RecordedFootage:
             .order_by(table.rank, table.next_us, table.id)
             .limit(200)
         )
+        if self._owner is not None:
+            has = analysis_owners.c
+            own = sa.select(has.camera_id).where(has.owner == self._owner)
+            statement = statement.where(table.camera_id.in_(own))
         async with self._reader.connect() as connection:
             rows = (await connection.execute(statement)).all()
         for row in rows:

@@ -14,10 +14,9 @@ from gateway.analysis.desired import is_analysed
 from gateway.analysis.hours import hours_of
 from gateway.api.access import Caller, act, permitted_camera, visible_area
 from gateway.api.analysis_answers import AnalysisHealth, AnalysisMode, ChangedMode
-from gateway.api.analysis_watch import ANALYSIS
+from gateway.api.analysts import merged_status
 from gateway.api.errors import ApiError
 from gateway.api.services import Services, ServicesDep
-from gateway.control.channel import ControlError
 from gateway.database.analysis_tables import analysis_stretches
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import US_PER_S, now_us
@@ -141,11 +140,8 @@ async def change_mode(
 
 
 async def wake(services: Services) -> None:
-    """Have the analysis process look at the rows at once; it would anyway in a few seconds."""
-    try:
-        await services.processes.client(ANALYSIS).call("analysis.reconcile")
-    except (ControlError, ConnectionError, TimeoutError):
-        return
+    """Have analysis look at the rows at once; it would anyway in a few seconds."""
+    await services.analysts.all_told("analysis.reconcile")
 
 
 def seen_paths(caller: Principal) -> list[str]:
@@ -158,11 +154,7 @@ def seen_paths(caller: Principal) -> list[str]:
 
 
 async def _told(services: Services) -> dict[str, Any] | None:
-    try:
-        answer: dict[str, Any] = await services.processes.client(ANALYSIS).call("analysis.status")
-    except (ControlError, ConnectionError, TimeoutError):
-        return None
-    return answer
+    return merged_status(await services.analysts.all_told("analysis.status"))
 
 
 def _camera(row: sa.Row[Any], live: dict[str, Any] | None) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from starlette.responses import StreamingResponse
 
 from gateway.accountability import require_purpose
 from gateway.api.access import Caller, find_caller, permitted_camera, record
-from gateway.api.analysis_watch import ANALYSIS
 from gateway.api.errors import unavailable
 from gateway.api.services import Services, ServicesDep
 from gateway.cameras import find_cameras
@@ -47,7 +46,8 @@ async def watch_boxes(
     given = await require_purpose(services, caller, "live", None)
     await record(services, request, caller, "analysis.boxes", cameras=[camera], reason=given)
     try:
-        stream = services.processes.client(ANALYSIS).stream("analysis.boxes", camera_id=camera_id)
+        client = await services.analysts.of(camera_id)
+        stream = client.stream("analysis.boxes", camera_id=camera_id)
         await stream.__aenter__()
     except (ControlError, ConnectionError, TimeoutError):
         raise unavailable("analysis does not answer: try again") from None

@@ -1,10 +1,12 @@
-"""What the analysis process reports, for Prometheus."""
+"""What analysis reports, of all machines together, for Prometheus."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from gateway.api.analysts import merged_figures
 
 _GAUGES = {
     "cameras": "Cameras whose pictures shall be searched",
@@ -31,9 +33,8 @@ _COUNTERS = {
 
 def analysis_families(statuses: dict[str, Any]) -> list[Metric]:
     """Of the ``process.status`` of every process."""
-    found = next(
-        (status["analysis"] for status in statuses.values() if status and "analysis" in status),
-        None,
+    found = merged_figures(
+        status["analysis"] for status in statuses.values() if status and "analysis" in status
     )
     if found is None:
         return []

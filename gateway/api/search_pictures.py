@@ -46,7 +46,6 @@ from gateway.people.roles import Right
 
 router = APIRouter(prefix="/api/search", tags=["search"])
 
-ANALYSIS = "analysis"
 _NAME_LIMIT = 200
 _STATUS = {
     "no_picture": 409,
@@ -340,7 +339,8 @@ async def _act(
 
 async def _ask(services: Services, call: str, **arguments: Any) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = await services.processes.client(ANALYSIS).call(call, **arguments)
+        client = await services.analysts.any_one()
+        answer: dict[str, Any] = await client.call(call, **arguments)
     except ControlError as error:
         status = _STATUS.get(error.code)
         if status is None:

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from gateway.alarms.watch import AlarmWatch
 from gateway.api.alarm_documents import AlarmNews
 from gateway.api.analysis_watch import AnalysisWatch
+from gateway.api.analysts import Analysts
 from gateway.api.device_recordings import DeviceRecordingsCache
 from gateway.api.live_places import LivePlaces
 from gateway.api.meeting_news import MeetingWatch
@@ -70,6 +71,7 @@ class Services:
     imports: ImportJobs = field(init=False)
     steering: SteeringStates = field(init=False)
     alarm_watch: AlarmWatch = field(init=False)
+    analysts: Analysts = field(init=False)
     analysis: AnalysisWatch = field(init=False)
     alarms: AlarmNews = field(init=False)
     device_recordings: DeviceRecordingsCache = field(init=False)
@@ -126,8 +128,9 @@ class Services:
         self.codes_tried = SharedPerMinute(self.rows, "codes_tried", 60)
         self.codes_wrong = SharedPerMinute(self.rows, "codes_wrong", 600)
         self.steering = SteeringStates(self.processes)
+        self.analysts = Analysts(self.settings, self.processes, self.reader)
         self.alarm_watch = AlarmWatch(self.settings.alarms, self.reader, self.rows, self.states)
-        self.analysis = AnalysisWatch(self.settings, self.processes)
+        self.analysis = AnalysisWatch(self.settings, self.analysts)
         self.alarm_watch.tell_others = lambda ids: self.neighbours.tell("alarms", ids=list(ids))
         self.alarm_watch.further.append(self.analysis.conditions.all)
         self.alarm_watch.further.append(self.storage.conditions.all)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -16,7 +15,6 @@ from gateway.api.device_event_pages import event_page
 from gateway.api.errors import ApiError
 from gateway.api.services import Services, ServicesDep
 from gateway.api.zone_answers import CameraZones, ZoneEventPage
-from gateway.control.channel import ControlError
 from gateway.database.operating_tables import device_events
 from gateway.database.tables import cameras
 from gateway.database.zone_tables import ZONE_SOURCE
@@ -32,7 +30,6 @@ router = APIRouter(prefix="/api", tags=["zones"])
 
 CLIP_BEFORE_US = 10 * US_PER_S
 CLIP_AFTER_US = 20 * US_PER_S
-_ANALYSIS = "analysis"
 
 
 class ZonesForm(BaseModel):
@@ -81,9 +78,8 @@ async def put_zones(
             "removed": len(set(known) - {zone["id"] for zone in zones}),
         },
     )  # fmt: skip
-    with contextlib.suppress(ConnectionError, TimeoutError, ControlError):
-        # It would look within seconds.
-        await services.processes.client(_ANALYSIS).call("analysis.reconcile")
+    # They would look within seconds.
+    await services.analysts.all_told("analysis.reconcile")
     async with services.reader.connect() as connection:
         return await _document(services, connection, camera.id)
 

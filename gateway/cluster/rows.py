@@ -35,9 +35,7 @@ def keep_only(connection: sa.Connection, names: list[str], node: str | None = No
     shared: sa.ColumnElement[bool] = sa.true()
     if node is not None:
         # Of a machine of several every process is named after it, but for what there is once.
-        alone = processes.c.name.not_like("%.%") & processes.c.kind.not_in(
-            ["signalling", "analysis"]
-        )
+        alone = processes.c.name.not_like("%.%") & (processes.c.kind != "signalling")
         own = (processes.c.node == node) | alone
         shared = (shards.c.node == node) | shards.c.name.not_like("%.%")
     connection.execute(sa.delete(processes).where(processes.c.name.not_in(names), own))

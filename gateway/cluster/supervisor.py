@@ -22,8 +22,8 @@ READY_TIMEOUT_S = 60.0
 def local_processes(settings: Settings) -> list[ProcessSpec]:
     """What runs on one machine. The writer first and last: everybody else may still write.
 
-    Of signalling one speaks and the others stand by; analysis is one in a cluster: the machines'
-    settings say on which.
+    Of signalling one speaks and the others stand by; of several machines' analysis each has its
+    part of the cameras. The machines' settings say on which they are.
     """
 
     def each(kind: str, name: str, stage: int) -> ProcessSpec:
@@ -41,7 +41,7 @@ def local_processes(settings: Settings) -> list[ProcessSpec]:
     specs += [each("shard", f"shard-{number}", 2) for number in range(1, settings.shards.count + 1)]
     # After the shards, whose pictures it takes.
     if settings.cluster.analysis:
-        specs.append(ProcessSpec("analysis", "analysis", 3))
+        specs.append(each("analysis", "analysis", 3))
     specs += [ProcessSpec("api", name, 3) for name in settings.api_names]
     return specs
 

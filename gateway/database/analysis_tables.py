@@ -56,3 +56,28 @@ analysis_stretches = sa.Table(
     sa.Index("ix_analysis_stretches_camera_id", "camera_id", "start_us"),
     sa.Index("ix_analysis_stretches_job_id", "job_id"),
 )
+
+# The analysis processes of several machines. One machine alone has none of these rows.
+analysts = sa.Table(
+    "analysts",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("node", sa.String(100), nullable=False),
+    # Grows while it lives.
+    sa.Column("beat", sa.BigInteger, nullable=False),
+    # How much it can do, by which cameras are shared out.
+    sa.Column("workers", sa.Integer, nullable=False),
+    # Of what rows left behind it has deleted the vectors up to this number.
+    sa.Column("forgot", sa.BigInteger, nullable=False),
+)
+
+# Which of them has a camera: its live pictures and its footage. The epoch grows with each change.
+analysis_owners = sa.Table(
+    "analysis_owners",
+    metadata,
+    sa.Column("camera_id", sa.String(40), primary_key=True),
+    # "" for nobody.
+    sa.Column("owner", sa.String(40), nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+)

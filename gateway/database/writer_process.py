@@ -40,6 +40,7 @@ _OPERATION_MODULES = (
     "recorder.object_locks",
     "gateway.alarms.alarm_rows",
     "gateway.analysis.analysis_rows",
+    "gateway.analysis.analyst_rows",
     "gateway.audit.records",
     "gateway.audit.watched_rows",
     "gateway.camera_rows",

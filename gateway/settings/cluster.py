@@ -20,8 +20,8 @@ class ClusterSettings(Section):
 
     ``advertise_address`` is where the other machines reach it, ``control_ports`` (``7400-7499``)
     the TCP ports at which its processes answer them, two for each; empty: any that are free.
-    Of several machines with ``signalling`` one speaks and the others stand by. Of ``analysis``
-    there is one in a cluster: switch it off on all machines but one.
+    Of several machines with ``signalling`` one speaks and the others stand by; of those with
+    ``analysis`` each has its part of the cameras.
 
     ``shard_mbps`` is what one media shard takes in, in Mbit/s. ``networks`` (``10.1.0.0/16``) are
     those in which this machine reaches cameras; empty: all.

@@ -32,11 +32,16 @@ Item = Mapping[str, Any]
 class ZoneEvents:
     """``dropped`` counts what could not wait."""
 
-    def __init__(self, rows: RowWriter, name_of: Callable[[str], str]) -> None:
-        """``name_of``: a zone's name by its id."""
+    def __init__(
+        self, rows: RowWriter, name_of: Callable[[str], str], *, is_alone: bool = True
+    ) -> None:
+        """``name_of``: a zone's name by its id. ``is_alone``: nobody else watches zones, so that
+        what is open when it begins is nobody's.
+        """
         self.dropped = 0
         self._rows = rows
         self._name_of = name_of
+        self._is_alone = is_alone
         self._waiting: list[tuple[str, Any]] = []
         self._wake = asyncio.Event()
         # An end is not written before its begin.
@@ -59,8 +64,9 @@ class ZoneEvents:
             self._put("unwatched", (gone, now_us()))
 
     async def run(self) -> None:
-        """For ever. Begins with ending what an earlier process left open."""
-        self._waiting.insert(0, ("unwatched", (None, now_us())))
+        """For ever. Begins with ending what an earlier process left open, where it is alone."""
+        if self._is_alone:
+            self._waiting.insert(0, ("unwatched", (None, now_us())))
         while True:
             self._wake.clear()
             try:

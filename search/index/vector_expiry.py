@@ -25,6 +25,10 @@ RunWriter = Callable[[Callable[["VectorWriter"], Any]], Awaitable[Any]]
 """Has the writer do something, on its thread."""
 
 
+Settle = Callable[[int], Awaitable[int]]
+"""Gives how many leftovers are settled, since all have let go of them."""
+
+
 async def expire_vectors(
     reader: AsyncEngine,
     rows: RowWriter,
@@ -32,19 +36,30 @@ async def expire_vectors(
     now_us: int,
     *,
     patience_us: int = PATIENCE_US,
+    after: int = 0,
+    settle: Settle | None = None,
 ) -> int:
     """Delete the vectors that rows left behind; gives how many leftovers were settled. Tables of
-    days of which no row is left are dropped. Raises RowError, ConnectionError, DBAPIError, and what
-    LanceDB raises; what was begun is finished by a later pass.
+    days of which no row is left are dropped.
+
+    Of several processes that have vectors, each of its own, each does so: ``after`` is the number
+    of the leftover up to which this one has, and ``settle`` is told up to which it has now.
+
+    Raises RowError, ConnectionError, DBAPIError, and what LanceDB raises; what was begun is
+    finished by a later pass.
     """
     settled = 0
     async with reader.connect() as connection:
-        oldest = await connection.scalar(sa.select(sa.func.min(passage_leftovers.c.since_us)))
+        oldest = await connection.scalar(
+            sa.select(sa.func.min(passage_leftovers.c.since_us)).where(
+                passage_leftovers.c.number > after
+            )
+        )
     if oldest is None or oldest > now_us - patience_us:
         return 0
     while True:
         async with reader.connect() as connection:
-            leftovers = await _leftovers(connection)
+            leftovers = await _leftovers(connection, after)
             kept, empty = await _kept(connection, leftovers)
         if not leftovers:
             return settled
@@ -60,12 +75,15 @@ async def expire_vectors(
             writer.delete(ranges, kept)
 
         await run(delete)
-        settled += await rows.write(
-            "passages.forget_vectors", numbers=[row.number for row in leftovers]
-        )
+        numbers = [row.number for row in leftovers]
+        if settle is None:
+            settled += await rows.write("passages.forget_vectors", numbers=numbers)
+        else:
+            after = max(numbers)
+            settled += await settle(after)
 
 
-async def _leftovers(connection: AsyncConnection) -> Sequence[Any]:
+async def _leftovers(connection: AsyncConnection, after: int) -> Sequence[Any]:
     statement = (
         sa.select(
             passage_leftovers.c.number,
@@ -75,6 +93,7 @@ async def _leftovers(connection: AsyncConnection) -> Sequence[Any]:
             passage_cameras.c.camera_id,
         )
         .join(passage_cameras, passage_cameras.c.number == passage_leftovers.c.camera)
+        .where(passage_leftovers.c.number > after)
         .order_by(passage_leftovers.c.number)
         .limit(_AT_ONCE)
     )
