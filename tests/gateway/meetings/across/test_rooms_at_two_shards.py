@@ -199,3 +199,46 @@ async def test_a_shard_that_is_gone_loses_its_seats_and_nobody_elses(
     again = home.ticket(meeting_id, b, shards=[HOME, "shard-3"], sites_per_shard=1)
     assert rows.participant(b).shard == "shard-3"
     del again
+
+
+async def test_a_new_home_is_linked_to_and_who_sits_elsewhere_stays(
+    home: Shard, other: Shard, rows: Rows, tmp_path: Path
+) -> None:
+    meeting_id, (a, b, c) = await home.running("a", "b", "c")
+    first = await join([home, other], meeting_id, a, camera=True)
+    second = await join([home, other], meeting_id, b, camera=True)
+    room = other.rooms.rooms[meeting_id]
+    await until(lambda: a in room.members)
+    async with a_shard(rows, name="shard-3", sockets=tmp_path) as third:
+        # As when the home is gone.
+        rows.write("meetings.lost", meeting_id=meeting_id)
+        assert rows.participant(b).state == "connected"
+        await home.command("move", meeting_id, shard="shard-3", gone=HOME)
+        await first.hears("end", reason="moved")
+        for shard in (third, other):
+            await shard.rooms.reconcile()
+        new = await third.knock(third.ticket(meeting_id, c))
+        await new.hears("room")
+        await new.connect(camera=True)
+        await new.look(("v0", None))
+        await home.command("pin", meeting_id, participant_id=b, kind="camera")
+        for shard in (third, other):
+            await shard.rooms.reconcile()
+        await new.sees(second, "v0")
+        assert other.rooms.rooms[meeting_id] is room
+        assert second.newest("end") is None
+        assert figures(other)["meetings_cut_off"] == 0
+
+
+async def test_a_shard_that_becomes_the_home_begins_its_room_anew(
+    home: Shard, other: Shard, rows: Rows
+) -> None:
+    meeting_id, (a, b, _) = await home.running("a", "b", "c")
+    await join([home, other], meeting_id, a)
+    second = await join([home, other], meeting_id, b)
+    await home.command("move", meeting_id, shard=OTHER, gone=HOME)
+    await other.rooms.reconcile()
+    await second.hears("end", reason="moved")
+    assert rows.participant(b).shard is None
+    assert other.rooms.rooms[meeting_id].leads
+    await until(lambda: figures(other)["meetings_seated_here"] == 0)
