@@ -130,6 +130,22 @@ class Inside:
         """Change one camera's row, and tell nobody."""
         await self.rows.write("cameras.change", camera_id=camera_id, columns=columns)
 
+    async def lead_to(self, camera_ids: list[str], address: str) -> None:
+        """Have these cameras' pictures come from elsewhere."""
+        async with self.reader.connect() as connection:
+            rows = await connection.execute(
+                sa.select(cameras.c.id, cameras.c.changed_us).where(cameras.c.id.in_(camera_ids))
+            )
+            steps = [
+                {
+                    "camera_id": row.id,
+                    "changed_us": row.changed_us,
+                    "columns": {"main_url": f"{address}/{row.id}/main"},
+                }
+                for row in rows
+            ]
+        await self.rows.write("cameras.change_many", steps=steps)
+
     async def owner(self, camera_id: str) -> str:
         """The shard that has a camera; "" for nobody."""
         column = assignments.c.owner

@@ -31,6 +31,8 @@ _SECONDS = 3600.0
 def make_clip(folder: Path) -> Path:
     """Ten pictures of 64 x 64 pixels, the first a keyframe, one slice each."""
     path = folder / "tiny.h264"
+    if path.exists():
+        return path
     source = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "1"]
     x264 = f"keyint={KEYFRAME_EVERY}:scenecut=0:bframes=0:slices=1:threads=1:sliced-threads=0"
     codec = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from camera_adapters.event_wait import wait_for_event
 from gateway.cluster.placement import Camera, Host, Placement, Shard, place_cameras
 from gateway.cluster.pulse import BEAT_INTERVAL_S, Pulse
+from gateway.cluster.telling import Telling
 from gateway.control.channel import ControlClient, ControlError
 from gateway.database.tables import cameras, shards
 from recorder.rows import RowWriter
@@ -76,6 +77,7 @@ class Reconciler:
         self._awaited = awaited
         self._clock = clock
         self._clients: dict[str, ControlClient] = {}
+        self._telling = Telling(self._client)
         self._pulse = Pulse()
         self._living: set[str] = set()
         self._moves: dict[str, _Move] = {}
@@ -125,7 +127,7 @@ class Reconciler:
             self._reconciled_s = now_s
             placed = await self._reconcile(rows, [one for one in known if one.name in living])
             if woken and not placed:
-                await self._tell(living)
+                self._telling.tell(living)
         await self._advance(rows, living, now_s)
 
     async def _reconcile(self, rows: RowWriter, living: list[Shard]) -> bool:
@@ -141,8 +143,13 @@ class Reconciler:
         self._note_moves(wanted)
         return await self._write(rows, placement, wanted, {one.name for one in living})
 
+    async def told(self) -> None:
+        """Wait until the shards have looked at what was changed."""
+        await self._telling.told()
+
     async def close(self) -> None:
-        """Close the channels."""
+        """Tell nobody any more, and close the channels."""
+        await self._telling.close()
         for client in self._clients.values():
             await client.close()
 
@@ -212,7 +219,7 @@ class Reconciler:
             _log.info("cameras move", cameras=len(placement.moves))
         if not placement.owners and not placement.moves:
             return False
-        await self._tell(living)
+        self._telling.tell(living)
         return True
 
     def _note_moves(self, wanted: Iterable[Camera]) -> None:
@@ -273,19 +280,12 @@ class Reconciler:
         for camera_id in moves:
             del self._moves[camera_id]
         _log.info("cameras moved", cameras=len(moves), to=successor, succeeds=succeeds)
-        await self._tell(self._living)
+        self._telling.tell(self._living)
 
     def _client(self, name: str) -> ControlClient:
         if name not in self._clients:
             self._clients[name] = self._connect(name)
         return self._clients[name]
-
-    async def _tell(self, names: Collection[str]) -> None:
-        # A shard that is being restarted reads its assignments when it is up.
-        await asyncio.gather(
-            *(self._client(name).call("shard.reconcile") for name in names),
-            return_exceptions=True,
-        )
 
 
 def _sources_of(row: Any) -> list[str]:

@@ -147,6 +147,7 @@ async def _reconciling(settings: Settings, rows: RemoteRowWriter, cluster: Clust
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await reconciler.close()
         await server.close()
         await reconciler.close()
         await reader.dispose()
