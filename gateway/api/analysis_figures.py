@@ -41,8 +41,10 @@ def analysis_families(statuses: dict[str, Any]) -> list[Metric]:
     families: list[Metric] = []
     for name, text in _GAUGES.items():
         unit = name.replace("_s", "_seconds") if name.endswith("_s") else name
-        families.append(GaugeMetricFamily(f"gridsight_analysis_{unit}", text, value=found[name]))
+        families.append(
+            GaugeMetricFamily(f"gridsight_analysis_{unit}", text, value=found.get(name, 0))
+        )
     for name, text in _COUNTERS.items():
-        family = CounterMetricFamily(f"gridsight_analysis_{name}", text, value=found[name])
+        family = CounterMetricFamily(f"gridsight_analysis_{name}", text, value=found.get(name, 0))
         families.append(family)
     return families

@@ -68,13 +68,14 @@ class Analysts:
 
 
 def merged_figures(figures: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """``analysis`` of several ``process.status`` as one; None of none."""
+    """``analysis`` of several ``process.status`` as one; None of none. While machines are upgraded
+    one after another, some tell figures that others do not know.
+    """
     known = list(figures)
     if not known:
         return None
-    together: dict[str, Any] = {
-        name: sum(one[name] for one in known) for name in known[0] if name not in _NOT_ADDED
-    }
+    names = {name for one in known for name in one} - _NOT_ADDED
+    together: dict[str, Any] = {name: sum(one.get(name, 0) for one in known) for name in names}
     together["worst_lag_s"] = max(one["worst_lag_s"] for one in known)
     together["message"] = next((one["message"] for one in known if one["message"]), "")
     return together

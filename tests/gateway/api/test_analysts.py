@@ -113,3 +113,11 @@ def test_figures_are_added_up_and_the_worst_lag_counts() -> None:
     assert (together["cameras"], together["pictures"], together["worker_bytes"]) == (4, 14, 200)
     assert (together["worst_lag_s"], together["message"]) == (4.0, "no model")
     assert merged_figures([]) is None
+
+
+def test_figures_of_two_versions_become_one() -> None:
+    newer = {**FIGURES, "masked_pictures": 3}
+    for order in ([FIGURES, newer], [newer, FIGURES]):
+        together = merged_figures(order)
+        assert together is not None
+        assert (together["masked_pictures"], together["pictures"]) == (3, 14)
