@@ -20,6 +20,7 @@ from gateway.footage.shard_channels import ShardChannels
 from gateway.masks import MaskReader
 from gateway.meetings.across.far import FarMedia
 from gateway.meetings.across.links import Links
+from gateway.meetings.across.played import PlayedSending, PlayedSites
 from gateway.meetings.across.sending import MediaSending
 from gateway.meetings.camera_site import CameraSites
 from gateway.meetings.desired import MeetingReader
@@ -34,6 +35,7 @@ from gateway.meetings.snapshots import snapshot_calls
 from gateway.meetings.subtitles.subtitles import Subtitles
 from gateway.meetings.telephone.lines import TelephoneLines
 from gateway.meetings.whip_whep import DeviceEndpoint
+from gateway.relay.figures import summed
 from gateway.secrets import cluster_secret
 from gateway.settings import Settings
 from gateway.shard.shard import MediaShard
@@ -89,6 +91,8 @@ class MeetingsPart:
             self.rooms.on_led_room(self._subtitles.room_opened)
         self._media = FarMedia(name, media_peer, output.wheel, clock_us)
         self._sending = MediaSending(self.rooms)
+        self._playing = PlayedSending(self.rooms)
+        self._played_elsewhere = PlayedSites(self.rooms, self._media, output)
         self._links = Links(name, self.rooms, self._media, self._neighbour)
         self._telephones = TelephoneLines(self.rooms, output.wheel, clock_us)
         self._cameras = CameraSites(self.rooms, shard, output, self._open_owner)
@@ -131,6 +135,7 @@ class MeetingsPart:
             **self._telephones.calls(),
             **self._links.calls(),
             **self._sending.calls(),
+            **self._playing.calls(),
             **snapshot_calls(self.rooms, self._clock_us),
         }
 
@@ -159,8 +164,10 @@ class MeetingsPart:
         }
 
     def media_sent(self) -> dict[str, dict[str, int]]:
-        """What other shards are sent of who sits here, as relays count it, by receiver."""
-        return self._sending.figures()
+        """What other shards are sent of who sits here, and of what is played here, as relays count
+        it, by receiver.
+        """
+        return summed(self._sending.figures(), self._playing.figures())
 
     def media_received(self) -> dict[str, dict[str, int]]:
         """What comes of who sits at other shards, as relays count it, by sender."""
@@ -180,6 +187,7 @@ class MeetingsPart:
         await self._links.close()
         await self._cameras.close()
         await self._played.close()
+        await self._played_elsewhere.close()
         await self.rooms.close()
         self._telephones.close()
         self._conference.close()

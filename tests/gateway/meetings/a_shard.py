@@ -27,6 +27,7 @@ from gateway.control.channel import ControlClient, ControlServer
 from gateway.identifiers import US_PER_S, now_us
 from gateway.meetings.across.far import FarMedia
 from gateway.meetings.across.links import Links
+from gateway.meetings.across.played import PlayedSending, PlayedSites
 from gateway.meetings.across.sending import MediaSending
 from gateway.meetings.desired import MeetingReader
 from gateway.meetings.door import Door
@@ -237,6 +238,7 @@ class Shard:
     sending: MediaSending | None = None
     media: FarMedia | None = None
     links: Links | None = None
+    played: PlayedSites | None = None
     server: ControlServer | None = None
     pages: list[Page] = field(default_factory=list)
 
@@ -331,7 +333,9 @@ async def _reach_others(
     shard.sending = MediaSending(shard.rooms)
     shard.media = FarMedia(shard.name, peer("media"), shard.output.wheel, clock_us)
     shard.links = Links(shard.name, shard.rooms, shard.media, peer("links"))
-    calls = {**shard.sending.calls(), **shard.links.calls()}
+    shard.played = PlayedSites(shard.rooms, shard.media, shard.output)
+    playing = PlayedSending(shard.rooms)
+    calls = {**shard.sending.calls(), **shard.links.calls(), **playing.calls()}
     shard.server = ControlServer(sockets / f"{shard.name}.sock", bytes(32), calls)
     await shard.server.start()
 
@@ -376,6 +380,8 @@ async def a_shard(
             await asyncio.gather(task, return_exceptions=True)
             if shard.links is not None:
                 await shard.links.close()
+            if shard.played is not None:
+                await shard.played.close()
             await rooms.close()
             if close_clients is not None:
                 await close_clients()

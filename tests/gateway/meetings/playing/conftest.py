@@ -153,13 +153,17 @@ def county(tmp_path: Path) -> Iterator[Rows]:
 
 
 @pytest.fixture
-async def cinema(county: Rows, world: World) -> AsyncIterator[Cinema]:  # noqa: F811
+async def cinema(
+    county: Rows,
+    world: World,  # noqa: F811
+    tmp_path: Path,
+) -> AsyncIterator[Cinema]:
     reader = reader_beside(county.engine)
     writer = LocalRowWriter(county.engine)
     control = ControlClient(world.settings.data_directory / "transcoder.sock", SECRET)
     journal, drawn = Journal(writer), dict[str, Polygons]()
     writing = asyncio.create_task(journal.run())
-    async with a_shard(county) as shard:
+    async with a_shard(county, sockets=tmp_path) as shard:
         workings = Workings(
             engine=reader,
             store=world.store,
