@@ -23,3 +23,6 @@ export function errorText(error: unknown): string {
     message: error instanceof Error ? error.message : String(error),
   })
 }
+
+/** What a line of an answer says went wrong, as a sentence like any other failure's. */
+export const lineText = (line: { code: string; message: string }): string => errorText(new ApiError(line.code, line.message, 409))

@@ -4,7 +4,7 @@ import { computed, ref, shallowReactive, shallowRef, watch } from 'vue'
 
 import { isAbort } from '@/api/errors'
 import type { Point } from '@/api/privacy'
-import { errorText } from '@/errors'
+import { errorText, lineText } from '@/errors'
 import { openSession } from '@/playback/engine/footage_api'
 import { PurposeScope } from '@/purpose/scope'
 import { search as api, type ChangeGap, type ChangeLine, type Moment } from '@/search/api'
@@ -74,7 +74,7 @@ export const useChange = defineStore('change', () => {
         if (line.type === 'progress') done_us.value = Math.max(done_us.value ?? 0, line.done_us)
         else if (line.type === 'gap') missing.push(line)
         else if (line.type === 'moment') found.push(line)
-        else if (line.type === 'error') failure.value = line.message
+        else if (line.type === 'error') failure.value = lineText(line)
         else if (line.type === 'end') whole.value = true
       }
       if (missing.length > 0) gaps.value = [...gaps.value, ...missing]

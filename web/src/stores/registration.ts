@@ -5,7 +5,7 @@ import { computed, ref, watch } from 'vue'
 import { cameras as camerasApi } from '@/api'
 import { ApiError, isAbort } from '@/api/errors'
 import { platforms as api, type Platform, type ProbeLine } from '@/api/platforms'
-import { errorText } from '@/errors'
+import { errorText, lineText } from '@/errors'
 import { translate } from '@/locales'
 import { faultText } from '@/platforms/words'
 import { cameraName, keyOf, kept, targetOf, untried, withAnswer, withFound, type DeviceRow } from '@/wizard/rows'
@@ -128,7 +128,7 @@ export const useRegistration = defineStore('registration', () => {
     function answered(line: ProbeLine): void {
       if (own.signal.aborted) return
       if (line.type === 'stopped') left = line.left
-      else if (line.type === 'error') stopped.value = errorText(new ApiError(line.code, line.message, 409))
+      else if (line.type === 'error') stopped.value = lineText(line)
       else {
         const key = keyOf(line.host, line.port)
         const row = rowAt(key)

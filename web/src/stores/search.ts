@@ -7,7 +7,7 @@ import { defineStore } from 'pinia'
 import { ref, shallowReactive, shallowRef, watch } from 'vue'
 
 import { isAbort } from '@/api/errors'
-import { errorText } from '@/errors'
+import { errorText, lineText } from '@/errors'
 import { isPurposeWanted, PurposeScope } from '@/purpose/scope'
 import { search as api, type SearchBody, type SearchLine } from '@/search/api'
 import { Gathered, noResults, takeUp, type Results } from '@/search/results'
@@ -50,7 +50,7 @@ export const useSearch = defineStore('search', () => {
       }
       gathered.flush()
       if (abort !== own) return
-      if (results.value.fault !== null) failure.value = results.value.fault.message
+      if (results.value.fault !== null) failure.value = lineText(results.value.fault)
     } catch (error) {
       gathered.flush()
       if (abort !== own || isAbort(error)) return

@@ -38,6 +38,7 @@ export default {
   wrong_pin: 'The PIN is wrong.',
   full_sign_in_required: 'This needs your password: you have not signed in at this desk with it, it was too long ago, or the PIN was wrong too often.',
   no_desk: 'This browser is not registered as a duty desk.',
+  not_all_compared: '{message}. What the others saw is listed; search once more later.',
   oidc_refused: 'The identity provider did not let you in. Try again, or use your password.',
   oidc_unknown_account: 'No account is linked to this identity. Sign in with your password and link it under “My account”.',
   oidc_unavailable: 'The identity provider cannot be reached. Use your password.',

@@ -38,6 +38,7 @@ export default {
   wrong_pin: 'PIN 不正确。',
   full_sign_in_required: '此操作须用密码登录：在此值班台未用密码登录过、已超过期限，或 PIN 输错次数过多。',
   no_desk: '此浏览器没有登记为值班台。',
+  not_all_compared: '有机器没有应答，它看到的内容未参与相似度比对；其余结果已列出，请稍后再搜一次。（{message}）',
   oidc_refused: '统一身份认证没有通过，请重试或用密码登录。',
   oidc_unknown_account: '此身份没有关联账号，请先用密码登录，再到“我的账号”关联。',
   oidc_unavailable: '统一身份认证服务暂时不可用，请用密码登录。',
