@@ -1,0 +1,1 @@
+"""Cases: opened from what was seen or reported, given to who is responsible, closed in time."""
