@@ -1,7 +1,9 @@
 import { createRouter, createWebHistory } from 'vue-router'
 
 import type { Right } from '@/api/types'
+import { COMMAND } from '@/shell/command'
 import { MANAGING } from '@/shell/managing'
+import { type Section, sectionRoutes } from '@/shell/sections'
 import { useSession } from '@/stores/session'
 
 declare module 'vue-router' {
@@ -10,8 +12,8 @@ declare module 'vue-router' {
     open?: boolean
     /** Needs one of these rights somewhere. */
     rights?: readonly Right[]
-    /** One of the pages under "Manage", with its siblings in a row above it. */
-    managing?: boolean
+    /** The section whose pages stand in a row above it. */
+    section?: Section
   }
 }
 
@@ -29,10 +31,10 @@ export const router = createRouter({
     },
     { path: '/account', name: 'account', component: () => import('@/account/AccountPage.vue') },
     { path: '/shift', name: 'shift', component: () => import('@/shift/ShiftPage.vue') },
-    { path: '/users/:id', name: 'user', component: () => import('@/users/UserPage.vue'), meta: { rights: ['users', 'grant'], managing: true } },
-    { path: '/platforms/register', name: 'register', component: () => import('@/wizard/WizardPage.vue'), meta: { rights: ['configure'], managing: true } },
-    { path: '/platforms/by-address', name: 'by-address', component: () => import('@/wizard/ByAddressPage.vue'), meta: { rights: ['configure'], managing: true } },
-    { path: '/platforms/:id', name: 'platform', component: () => import('@/platforms/PlatformPage.vue'), meta: { rights: ['configure'], managing: true } },
+    { path: '/users/:id', name: 'user', component: () => import('@/users/UserPage.vue'), meta: { rights: ['users', 'grant'], section: 'manage' } },
+    { path: '/platforms/register', name: 'register', component: () => import('@/wizard/WizardPage.vue'), meta: { rights: ['configure'], section: 'manage' } },
+    { path: '/platforms/by-address', name: 'by-address', component: () => import('@/wizard/ByAddressPage.vue'), meta: { rights: ['configure'], section: 'manage' } },
+    { path: '/platforms/:id', name: 'platform', component: () => import('@/platforms/PlatformPage.vue'), meta: { rights: ['configure'], section: 'manage' } },
     { path: '/evidence/:view(cases|holds|exports)?', name: 'evidence', component: () => import('@/evidence/EvidencePage.vue') },
     { path: '/alarms/:view(open|events|switches)?', name: 'alarms', component: () => import('@/alarms/AlarmsPage.vue'), meta: { rights: ['live'] } },
     { path: '/meetings/site', name: 'meeting-site', component: () => import('@/meetings/SitePage.vue'), meta: { rights: ['meet', 'convene'] } },
@@ -55,14 +57,10 @@ export const router = createRouter({
     { path: '/meetings/room/:id', name: 'meeting', component: () => import('@/meetings/RoomPage.vue'), meta: { rights: ['meet', 'convene'] } },
     { path: '/m/:id', name: 'guest', component: () => import('@/meetings/GuestPage.vue'), meta: { open: true } },
     { path: '/cases/:id', name: 'case', component: () => import('@/evidence/CasePage.vue') },
-    { path: '/cameras/:id/masks', name: 'masks', component: () => import('@/privacy/MasksPage.vue'), meta: { managing: true } },
-    { path: '/cameras/:id/zones', name: 'zones', component: () => import('@/zones/ZonesPage.vue'), meta: { managing: true } },
-    ...MANAGING.map(({ name, rights, component }) => ({
-      path: `/${name}`,
-      name,
-      component,
-      meta: { managing: true, ...(rights === undefined ? {} : { rights }) },
-    })),
+    { path: '/cameras/:id/masks', name: 'masks', component: () => import('@/privacy/MasksPage.vue'), meta: { section: 'manage' } },
+    { path: '/cameras/:id/zones', name: 'zones', component: () => import('@/zones/ZonesPage.vue'), meta: { section: 'manage' } },
+    ...sectionRoutes('manage', MANAGING),
+    ...sectionRoutes('command', COMMAND),
     { path: '/:missing(.*)*', name: 'missing', component: () => import('@/shell/MissingPage.vue') },
   ],
 })

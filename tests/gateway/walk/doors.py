@@ -205,7 +205,9 @@ PEOPLE_AND_GRANTS: dict[tuple[str, str], Access] = {
         body=NOT_THEIRS,
         allowed=INVALID,
         # They know the area and look at nothing there.
-        answers=dict.fromkeys(("auditor", "site", "convener"), REFUSED),
+        answers=dict.fromkeys(
+            (role for role in LOCAL_ROLES if Right.LIVE not in ROLE_RIGHTS[role]), REFUSED
+        ),
     ),
     ("POST", "/api/handovers/{handover_id}/withdraw"): Access(
         "area", Right.SYSTEM, answers={"system_admin": REFUSED, "operator": ALLOWED}

@@ -316,6 +316,9 @@ export const ROLES = [
   'integrator',
   'site',
   'convener',
+  'agent',
+  'handler',
+  'field_worker',
   'system_admin',
 ] as const
 export type Role = (typeof ROLES)[number]

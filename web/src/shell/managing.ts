@@ -1,17 +1,7 @@
 /** The pages under "Manage": which there are, and what one needs to have them. */
-import type { Component } from 'vue'
+import { allowedPages, type SectionPage } from './sections'
 
-import type { Right } from '@/api/types'
-
-export interface ManagingPage {
-  /** Of the route, of its path, and of its word in `shell`. */
-  name: string
-  /** Any of these will do; everybody has the page without. */
-  rights?: readonly Right[]
-  component: () => Promise<Component>
-}
-
-export const MANAGING: readonly ManagingPage[] = [
+export const MANAGING: readonly SectionPage[] = [
   { name: 'cameras', rights: ['configure'], component: () => import('@/cameras/CamerasPage.vue') },
   { name: 'platforms', rights: ['configure'], component: () => import('@/platforms/PlatformsPage.vue') },
   { name: 'analysis', rights: ['search', 'configure'], component: () => import('@/analysis/AnalysisPage.vue') },
@@ -26,5 +16,4 @@ export const MANAGING: readonly ManagingPage[] = [
   { name: 'system', rights: ['system'], component: () => import('@/system/SystemPage.vue') },
 ]
 
-export const managingPages = (may: (right: Right) => boolean): ManagingPage[] =>
-  MANAGING.filter(({ rights }) => rights?.some(may) ?? true)
+export const managingPages = allowedPages(MANAGING)

@@ -5,6 +5,7 @@ export default {
   search: 'Search',
   sightings: 'Passes',
   cameras: 'Cameras',
+  command: 'Command',
   manage: 'Manage',
   platforms: 'Devices',
   analysis: 'Analysis',

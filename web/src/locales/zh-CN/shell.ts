@@ -5,6 +5,7 @@ export default {
   search: '目标检索',
   sightings: '过车记录',
   cameras: '摄像机',
+  command: '指挥',
   manage: '管理',
   platforms: '设备',
   analysis: '目标分析',
