@@ -9,11 +9,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.errors import ApiError, respond
+from gateway.settings.attachments import LARGEST_FILE_BYTES
 
 BODY_BYTES_LIMIT = 2 * 1024 * 1024
 # Of a sheet that is imported, a photo to search by, a file that is handed out in a meeting.
 FILE_BYTES_LIMIT = 16 * 1024 * 1024
-_FILES = re.compile(r"^/api/(sheets/[a-z]+/imports|search/photos|meetings/[a-z0-9_]+/files)$")
+_FILES = re.compile(
+    r"^/api/(sheets/[a-z]+/imports|search/photos|meetings/[a-z0-9_]+/files|field/uploads/[a-z0-9_]+)$"
+)
+# Videos of people's; never in memory as a whole.
+_LARGE_FILES = "/api/attachments"
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"^[A-Za-z0-9.\-\[\]:_]+$")
@@ -47,8 +52,11 @@ class Guard:
             await self._app(scope, receive, send_strict)
             return
         # Of a sheet its route looks at the size, so that who sent too much is on record.
-        is_file = _FILES.match(scope["path"]) is not None
+        is_large = scope["path"] == _LARGE_FILES
+        is_file = is_large or _FILES.match(scope["path"]) is not None
         limit = FILE_BYTES_LIMIT if is_file else BODY_BYTES_LIMIT
+        if is_large:
+            limit = LARGEST_FILE_BYTES
         refusal = _refusal(scope["method"], headers, None if is_file else limit)
         if refusal is not None:
             await respond(refusal)(scope, receive, send_strict)

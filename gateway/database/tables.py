@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from gateway.database.analysis_tables import analysis_jobs as analysis_jobs
 from gateway.database.analysis_tables import analysis_stretches as analysis_stretches
+from gateway.database.attachment_tables import attached_files as attached_files
+from gateway.database.attachment_tables import attachments as attachments
 from gateway.database.audit_tables import audit_log as audit_log
 from gateway.database.cascade_tables import platform_codes as platform_codes
 from gateway.database.cascade_tables import platform_shares as platform_shares

@@ -41,6 +41,7 @@ _OPERATION_MODULES = (
     "gateway.alarms.alarm_rows",
     "gateway.analysis.analysis_rows",
     "gateway.analysis.analyst_rows",
+    "gateway.attachments.rows",
     "gateway.audit.records",
     "gateway.audit.watched_rows",
     "gateway.camera_rows",

@@ -11,6 +11,7 @@ from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.settings.analysis import SearchSettings
+from gateway.settings.attachments import AttachmentSettings
 from gateway.settings.cluster import ClusterSettings
 from gateway.settings.devices import (
     AlarmSettings,
@@ -84,6 +85,7 @@ class Settings(BaseSettings):
     transcoder: TranscoderSettings = TranscoderSettings()
     search: SearchSettings = SearchSettings()
     meetings: MeetingSettings = MeetingSettings()
+    attachments: AttachmentSettings = AttachmentSettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
     audit: AuditSettings = AuditSettings()
@@ -162,6 +164,11 @@ class Settings(BaseSettings):
     def exports_directory(self) -> Path:
         """Packages of evidence; each job's files are in a folder of its id."""
         return self.data_directory / "exports"
+
+    @property
+    def uploads_directory(self) -> Path:
+        """What people send, until it is in the store."""
+        return self.data_directory / "uploads"
 
     @property
     def renders_directory(self) -> Path:

@@ -1,6 +1,6 @@
 """Deleting footage whose time is over, what search has of it, the bookmarks on it, and what others
-have seen; recordings of meetings. One shard does it for everybody: of several machines the one that
-holds a lease.
+have seen; recordings of meetings; files that people brought. One shard does it for everybody: of
+several machines the one that holds a lease.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.attachments.expiry import AttachmentExpiry
 from gateway.cluster.leading import Leadership
 from gateway.database.tables import bookmarks, cameras
 from gateway.identifiers import now_us
@@ -92,6 +93,7 @@ class Housekeeping:
         self._passages = PassageExpiry(reader, rows, store)
         self._recordings = RecordingExpiry(settings, reader, rows, store)
         self._papers = PaperExpiry(settings, reader, rows, store)
+        self._attachments = AttachmentExpiry(settings, rows, store)
         self._retention = Retention(
             reader,
             rows,
@@ -135,6 +137,7 @@ class Housekeeping:
         await self._sightings.run(now_us())
         await self._recordings.run(now_us())
         await self._papers.run(now_us())
+        await self._attachments.run(now_us())
         await self._delete_bookmarks()
         today = now_us() // DAY_US
         if today != self._recorded_day:

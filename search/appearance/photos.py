@@ -37,13 +37,13 @@ class PhotoRefused(Exception):
         self.code = code
 
 
-def read_photo(data: bytes) -> Picture:
+def read_photo(data: bytes, largest_bytes: int = LARGEST_FILE_BYTES) -> Picture:
     """The photo as pixels, upright, at most 2,048 wide and high, without its metadata.
 
-    Raises :class:`PhotoRefused`: more than 16 MiB or 50 megapixels, not one still JPEG, PNG, WebP
-    or HEIC picture, damaged or cut off. Takes at most some 1.2 GB of memory while it runs.
+    Raises :class:`PhotoRefused`: more than ``largest_bytes`` or 50 megapixels, not one still JPEG,
+    PNG, WebP or HEIC picture, damaged or cut off. Takes at most some 1.2 GB of memory.
     """
-    _judge_header(data)
+    _judge_header(data, largest_bytes)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -69,12 +69,11 @@ def photo_as_jpeg(picture: Picture) -> bytes:
     return held.getvalue()
 
 
-def _judge_header(data: bytes) -> None:
-    if len(data) > LARGEST_FILE_BYTES:
+def _judge_header(data: bytes, largest_bytes: int) -> None:
+    if len(data) > largest_bytes:
         raise PhotoRefused(
             "too_large",
-            f"this file has {len(data) / 2**20:.0f} MiB; a photo may have "
-            f"{LARGEST_FILE_BYTES // 2**20}",
+            f"this file has {len(data) / 2**20:.0f} MiB; a photo may have {largest_bytes // 2**20}",
         )
     try:
         header = read_header(data)

@@ -758,7 +758,24 @@ PAPERS: dict[tuple[str, str], Access] = {
     ("POST", "/api/site-checks/ask"): Access("area", Right.CONVENE, {"area_id": "{village}"}),
 }
 
+A_FILE = "/api/attachments/{attachment_id}"
+BROUGHT: dict[tuple[str, str], Access] = {
+    # Nothing was sent.
+    ("POST", "/api/attachments"): Access(
+        "somewhere",
+        (Right.REPORT, Right.HANDLE, Right.DISPATCH, Right.ANNOUNCE, Right.SEARCH),
+        query={"name": "x"},
+        allowed=INVALID,
+    ),
+    # It is attached to nothing yet.
+    ("GET", A_FILE): Access("own"),
+    ("GET", f"{A_FILE}/content"): Access("own"),
+    ("GET", f"{A_FILE}/thumbnail"): Access("own"),
+    ("DELETE", A_FILE): Access("own"),
+}
+
 CHAPTERS = {
+    "what people bring": BROUGHT,
     "papers of meetings": PAPERS,
     "recordings of meetings": RECORDINGS,
     "meeting": MEETING,

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from gateway.api import processes
 from gateway.api.access import SESSION_COOKIE
+from gateway.attachments.rows import object_key, thumbnail_key
 from gateway.identifiers import now_us
 from gateway.investigations.sealed import seal_bytes
 from gateway.meetings.kept import keep
@@ -205,6 +206,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
     )
     searched = await _what_is_searched_for(walk, case["id"], int(passage_id))
     met = await _a_meeting(county)
+    brought = await _a_file(county, county.users["investigator"])
     walk.names = {
         "camera": county.camera,
         "camera_id": county.camera,
@@ -241,7 +243,21 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         **searched,
         **operated,
         **met,
+        "attachment_id": brought,
     }
+
+
+async def _a_file(county: County, user_id: str) -> str:  # noqa: F811
+    """A document that somebody brought and attached to nothing."""
+    columns = {
+        "id": "att_walk", "kind": "photo", "media_type": "image/jpeg", "name": "路灯.jpg",
+        "sha256": "0" * 64, "size_bytes": 4, "has_thumbnail": True, "created_by": user_id,
+    }  # fmt: skip
+    await county.write("attachments.announce", columns=columns)
+    for key in (object_key("att_walk"), thumbnail_key("att_walk")):
+        await keep(county.services.storage.store, key, b"jpeg")
+    await county.write("attachments.keep", file_id="att_walk")
+    return "att_walk"
 
 
 async def _what_is_searched_for(walk: Walk, case_id: str, passage_id: int) -> dict[str, str]:
