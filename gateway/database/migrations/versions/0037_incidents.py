@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0036.0033"
-down_revision = "0035.0033"
+revision = "0037.0033"
+down_revision = "0036.0033"
 branch_labels = None
 depends_on = None
 
