@@ -100,6 +100,8 @@ class Services:
     # How often a wrong one is tried for each meeting: ten times what one address may, so that
     # nobody alone keeps its guests out, and next to nothing against 50 bits.
     codes_wrong: SharedPerMinute = field(init=False)
+    # How often each person reports from the field: a telephone that was away sends a day's at once.
+    field_reports: SharedPerMinute = field(init=False)
     # The vectors of search on this machine's disk, once they were asked.
     vectors: OwnVectors | None = None
     # The identity provider, once it was asked.
@@ -125,6 +127,7 @@ class Services:
         self.said = SharedPerMinute(self.rows, "said", 30)
         self.guests_joining = SharedPerMinute(self.rows, "guests_joining", 40)
         self.looks = SharedPerMinute(self.rows, "looks", 20)
+        self.field_reports = SharedPerMinute(self.rows, "field_reports", 30)
         self.codes_tried = SharedPerMinute(self.rows, "codes_tried", 60)
         self.codes_wrong = SharedPerMinute(self.rows, "codes_wrong", 600)
         self.steering = SteeringStates(self.processes)

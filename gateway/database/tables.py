@@ -18,6 +18,9 @@ from gateway.database.cascade_tables import platform_codes as platform_codes
 from gateway.database.cascade_tables import platform_shares as platform_shares
 from gateway.database.cluster_tables import shards as shards
 from gateway.database.fetch_tables import backfills as backfills
+from gateway.database.field_tables import field_pieces as field_pieces
+from gateway.database.field_tables import field_reports as field_reports
+from gateway.database.field_tables import field_uploads as field_uploads
 from gateway.database.gb28181_tables import gb28181_dialogs as gb28181_dialogs
 from gateway.database.grant_tables import camera_places as camera_places
 from gateway.database.grant_tables import grants as grants

@@ -54,6 +54,8 @@ _OPERATION_MODULES = (
     "gateway.evidence.export_rows",
     "gateway.evidence.hold_rows",
     "gateway.fetching.backfill_rows",
+    "gateway.field.report_rows",
+    "gateway.field.upload_rows",
     "gateway.incidents.categories",
     "gateway.incidents.dispatching",
     "gateway.incidents.handling",

@@ -23,6 +23,7 @@ from gateway.settings.devices import (
     PushSettings,
     SteeringSettings,
 )
+from gateway.settings.field import FieldSettings
 from gateway.settings.footage import (
     BackfillSettings,
     FootageSettings,
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     search: SearchSettings = SearchSettings()
     meetings: MeetingSettings = MeetingSettings()
     attachments: AttachmentSettings = AttachmentSettings()
+    field: FieldSettings = FieldSettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
     audit: AuditSettings = AuditSettings()

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.attachments.expiry import AttachmentExpiry
 from gateway.cluster.leading import Leadership
 from gateway.database.tables import bookmarks, cameras
+from gateway.field.expiry import UploadExpiry
 from gateway.identifiers import now_us
 from gateway.meetings.paper_expiry import PaperExpiry
 from gateway.meetings.recording.expiry import RecordingExpiry
@@ -94,6 +95,7 @@ class Housekeeping:
         self._recordings = RecordingExpiry(settings, reader, rows, store)
         self._papers = PaperExpiry(settings, reader, rows, store)
         self._attachments = AttachmentExpiry(settings, rows, store)
+        self._uploads = UploadExpiry(rows, store)
         self._retention = Retention(
             reader,
             rows,
@@ -138,6 +140,7 @@ class Housekeeping:
         await self._recordings.run(now_us())
         await self._papers.run(now_us())
         await self._attachments.run(now_us())
+        await self._uploads.run(now_us())
         await self._delete_bookmarks()
         today = now_us() // DAY_US
         if today != self._recorded_day:

@@ -774,7 +774,37 @@ BROUGHT: dict[tuple[str, str], Access] = {
     ("DELETE", A_FILE): Access("own"),
 }
 
+CLIENT_ID = "walk" * 5
+A_REPORT = {"id": CLIENT_ID, "words": "路灯不亮", "made_phone_us": 1, "sent_phone_us": 1}
+AN_UPLOAD = {"id": CLIENT_ID, "name": "x.jpg", "size_bytes": 100}
+REPORTS = Access("somewhere", Right.REPORT)
+UPLOAD = "/api/field/uploads/{upload_id}"
+FIELD: dict[tuple[str, str], Access] = {
+    # Known by its id from the second time on.
+    ("POST", "/api/field/reports"): Access(
+        "somewhere", Right.REPORT, A_REPORT, allowed=frozenset({200, 201})
+    ),
+    ("GET", "/api/field/reports"): Access("signed_in"),
+    ("GET", "/api/field/reports/{report_id}"): Access("area", Right.INCIDENTS, hidden=True),
+    # That it was begun opens nothing.
+    ("POST", "/api/field/uploads"): Access(
+        "somewhere", Right.REPORT, AN_UPLOAD, allowed=frozenset({201})
+    ),
+    ("GET", UPLOAD): Access("own", owner="field_worker"),
+    # It is no piece, and not all there.
+    ("PATCH", UPLOAD): Access("own", owner="field_worker", allowed=INVALID),
+    ("POST", f"{UPLOAD}/finish"): Access(
+        "own", owner="field_worker", body={}, allowed=frozenset({409})
+    ),
+    ("GET", "/api/field/grids"): REPORTS,
+    ("GET", "/api/field/grids/{code}"): Access("somewhere", Right.REPORT, allowed=NOT_FOUND),
+    ("GET", "/api/field/grids/sheet"): Access(
+        "area", Right.CONFIGURE, query={"area_id": "{village}"}
+    ),
+}
+
 CHAPTERS = {
+    "the field": FIELD,
     "what people bring": BROUGHT,
     "papers of meetings": PAPERS,
     "recordings of meetings": RECORDINGS,

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from gateway.api import processes
 from gateway.api.access import SESSION_COOKIE
 from gateway.attachments.rows import object_key, thumbnail_key
+from gateway.audit import AuditRecord
 from gateway.identifiers import now_us
 from gateway.investigations.sealed import seal_bytes
 from gateway.meetings.kept import keep
@@ -244,6 +245,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         **operated,
         **met,
         "attachment_id": brought,
+        **await _from_the_field(county),
     }
 
 
@@ -258,6 +260,25 @@ async def _a_file(county: County, user_id: str) -> str:  # noqa: F811
         await keep(county.services.storage.store, key, b"jpeg")
     await county.write("attachments.keep", file_id="att_walk")
     return "att_walk"
+
+
+async def _from_the_field(county: County) -> dict[str, str]:  # noqa: F811
+    """A report out of the village by somebody else, and an upload that was begun."""
+    columns = {
+        "client_id": "c" * 16, "area_id": county.village, "grid_id": None, "category": None,
+        "words": "路灯不亮", "place_words": "", "longitude": None, "latitude": None,
+        "accuracy_m": None, "flags": [], "made_phone_us": 1, "made_us": 1, "skew_ms": 0,
+        "received_us": 1, "files": 0, "user_id": await county.user("reporter", None),
+    }  # fmt: skip
+    record = AuditRecord("report.make").to_message()
+    report_id, _ = await county.write("field.report", columns=columns, record=record)
+    upload = {"client_id": "d" * 16, "name": "x", "size_bytes": 9}
+    upload_id = await county.write(
+        "field.begin_upload",
+        columns={**upload, "user_id": county.users["field_worker"]},
+        expires_us=2**60,
+    )
+    return {"report_id": report_id, "upload_id": upload_id}
 
 
 async def _what_is_searched_for(walk: Walk, case_id: str, passage_id: int) -> dict[str, str]:

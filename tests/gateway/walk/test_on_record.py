@@ -13,10 +13,10 @@ from tests.gateway.walk.test_api_walk import Walk, walk  # noqa: F401
 pytestmark = pytest.mark.sqlite
 
 # What people arrange for themselves is no business of the register's; what is counted to stop
-# guessing is no deed; a secret that is only begun opens nothing.
+# guessing is no deed; a secret, or a file, that is only begun opens nothing.
 NOT_ON_RECORD = frozenset(
     {"layouts", "tours", "walls", "sign_in_failures", "sign_in_sessions", "desk_people"}
-    | {"totp_secrets", "sign_in_states", "rate_takes"}
+    | {"totp_secrets", "sign_in_states", "rate_takes", "field_uploads"}
 )
 # These only say what would be done.
 DRY = ("/api/cameras/bulk", "/api/sheets/{kind}/imports")

@@ -94,10 +94,12 @@ export default {
     platform: 'Devices and platforms',
     talk: 'Talk',
     analysis: 'Analysis',
+    report: 'Field reports',
     attachment: 'Attachments',
     telephone: 'Telephones',
   },
   actions: {
+    report_make: 'Report from the field',
     attachment_add: 'File sent',
     attachment_view: 'Attachment seen',
     attachment_discard: 'Unused file taken back',

@@ -94,10 +94,12 @@ export default {
     platform: '设备与平台',
     talk: '对讲',
     analysis: '分析',
+    report: '现场上报',
     attachment: '附件',
     telephone: '电话',
   },
   actions: {
+    report_make: '现场上报',
     attachment_add: '上传文件',
     attachment_view: '查看附件',
     attachment_discard: '撤回未使用的文件',

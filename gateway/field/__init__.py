@@ -1,0 +1,1 @@
+"""Reports from the field: what grid workers see, sent from a telephone through dead spots."""

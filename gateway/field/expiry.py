@@ -1,0 +1,30 @@
+"""What was begun and never finished, and the pieces of what was: gone after some days."""
+
+from __future__ import annotations
+
+from gateway.field.upload_rows import STORE_PREFIX
+from recorder.rows import RowWriter
+from recorder.stores import Store
+
+
+class UploadExpiry:
+    """One pass a minute; what fails is tried again by the next."""
+
+    def __init__(self, rows: RowWriter, store: Store) -> None:
+        self._rows = rows
+        self._store = store
+
+    async def run(self, at_us: int) -> None:
+        """One pass. Raises StoreError, RowError, ConnectionError."""
+        over: list[str] = await self._rows.write("field.expired_uploads", at_us=at_us, gone=[])
+        for upload_id in over:
+            await delete_pieces(self._store, upload_id)
+        if over:
+            await self._rows.write("field.expired_uploads", at_us=at_us, gone=over)
+
+
+async def delete_pieces(store: Store, upload_id: str) -> None:
+    """Also those that no row names. Raises StoreError."""
+    keys = [one.key async for one in store.list(f"{STORE_PREFIX}{upload_id}/")]
+    if keys:
+        await store.delete(keys)

@@ -1,0 +1,36 @@
+"""What comes from the field."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from gateway.settings.section import Section
+
+
+class FieldSettings(Section):
+    """``county``: its westernmost and easternmost longitude, southernmost and northernmost
+    latitude, WGS-84; without it, the box around all cameras with some room. What was begun and not
+    finished is given up after ``upload_days``. ``address``: of the phone page, as telephones know
+    it: it stands in the codes of grid cells.
+    """
+
+    address: str = Field(default="", pattern=r"^(https?://[^\s\"'<>]+/)?$", max_length=200)
+
+    west: float | None = Field(default=None, ge=-180, le=180)
+    south: float | None = Field(default=None, ge=-90, le=90)
+    east: float | None = Field(default=None, ge=-180, le=180)
+    north: float | None = Field(default=None, ge=-90, le=90)
+    upload_days: float = Field(default=7, gt=0, le=90)
+
+    @model_validator(mode="after")
+    def _is_a_box(self) -> Self:
+        sides = (self.west, self.south, self.east, self.north)
+        if any(one is None for one in sides) and any(one is not None for one in sides):
+            raise ValueError("field: give west, south, east and north, or none of them")
+        if None not in (self.west, self.east) and self.west >= self.east:  # type: ignore[operator]
+            raise ValueError("field: west is not west of east")
+        if None not in (self.south, self.north) and self.south >= self.north:  # type: ignore[operator]
+            raise ValueError("field: south is not south of north")
+        return self
