@@ -11,6 +11,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from gateway.api.access import find_caller
 from gateway.api.alarm_audience import Audience
 from gateway.api.device_event_pages import EventNames
+from gateway.api.incident_news import IncidentNews
 from gateway.api.masked_alarms import may_lift
 from gateway.api.meeting_news import MeetingEar, MeetingNews
 from gateway.api.services import Services, ServicesDep
@@ -49,6 +50,7 @@ class _Outbox:
         # By meeting: what was heard since, of which a ring must not be lost.
         self._meetings: dict[str, dict[str, Any]] = {}
         self._ear = MeetingEar()
+        self._incidents: dict[str, dict[str, Any]] = {}
         self._is_to_test = False
         self.signed_out = False
         self._filled = asyncio.Event()
@@ -113,6 +115,12 @@ class _Outbox:
         self._meetings[message["meeting_id"]] = message
         self._filled.set()
 
+    def take_incident(self, news: IncidentNews) -> None:
+        """An incident is new or another one; kept if the caller may see it."""
+        if news.is_for(self.principal):
+            self._incidents[news.document["id"]] = news.document
+            self._filled.set()
+
     def take_asked(self, paths: frozenset[str]) -> None:
         """Sites are to test their devices; kept if the caller sits for one of them."""
         if paths.intersection(sites_of(self.principal)):
@@ -172,6 +180,8 @@ class _Outbox:
         messages += [{"type": "alarm", **document} for document in alarms.values()]
         heard, self._meetings = self._meetings, {}
         messages += heard.values()
+        told_of, self._incidents = self._incidents, {}
+        messages += [{"type": "incident", **document} for document in told_of.values()]
         if self._is_to_test:
             self._is_to_test = False
             messages.append({"type": "site_check"})
@@ -200,6 +210,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
             services.alarms.listening(outbox.take_alarm),
             services.meetings.listening(outbox.take_meeting),
             services.meetings.asked(outbox.take_asked),
+            services.incidents.listening(outbox.take_incident),
         ):
             outbox.take_all()
             await run_until_one_ends(

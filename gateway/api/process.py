@@ -87,6 +87,7 @@ async def open_services(settings: Settings, name: str = "") -> AsyncIterator[Ser
             services.alarm_watch.run(),
             services.alarms.run(),
             services.meetings.run(),
+            services.incidents.run(),
             prolong_for_ever(services),
             refresh_for_ever(services),
         ):

@@ -18,6 +18,7 @@ from gateway.api.alarm_documents import AlarmNews
 from gateway.api.analysis_watch import AnalysisWatch
 from gateway.api.analysts import Analysts
 from gateway.api.device_recordings import DeviceRecordingsCache
+from gateway.api.incident_news import IncidentWatch
 from gateway.api.live_places import LivePlaces
 from gateway.api.meeting_news import MeetingWatch
 from gateway.api.neighbours import Neighbours, ToldEvent
@@ -76,6 +77,7 @@ class Services:
     alarms: AlarmNews = field(init=False)
     device_recordings: DeviceRecordingsCache = field(init=False)
     meetings: MeetingWatch = field(init=False)
+    incidents: IncidentWatch = field(init=False)
     # How long requests took.
     request_times: RequestTimes = field(default_factory=RequestTimes)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
@@ -141,6 +143,7 @@ class Services:
         self.alarms = AlarmNews(self.reader, self.alarm_watch)
         self.device_recordings = DeviceRecordingsCache(self.processes)
         self.meetings = MeetingWatch(self.reader)
+        self.incidents = IncidentWatch(self.reader)
 
 
 def _services(connection: HTTPConnection) -> Services:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.attachments.rows import attach as attach_files
 from gateway.database.incident_tables import incident_attachments, incidents
 from gateway.database.tables import areas
 from gateway.incidents.categories import find_category
@@ -16,6 +17,12 @@ from gateway.incidents.steps import UNDER_WAY, Step, find_incident, step, write
 from gateway.incidents.timing import OVER, is_suspended
 from gateway.incidents.units import find_unit, responsible_unit
 from recorder.rows import RowError
+
+DISPATCHING = frozenset(
+    {"assign", "up", "urge", "extend", "suspend", "resume", "refuse", "send_back", "close",
+     "reopen", "merge", "split", "change", "rate"}
+)  # fmt: skip
+"""The steps of who gives out incidents of a place. They also note how the reporter rates it."""
 
 _NOT_ANSWERED = UNDER_WAY - {"answered"}
 _CHANGED = ("title", "words", "priority", "place", "longitude", "latitude", "happened_us",
@@ -156,11 +163,7 @@ def merge(taken: Step) -> None:
         .where(incidents.c.merged_into == taken.row["id"])
         .values(merged_into=into["id"])
     )
-    taken.connection.execute(
-        sa.update(incident_attachments)
-        .where(incident_attachments.c.incident_id == taken.row["id"])
-        .values(incident_id=into["id"])
-    )
+    _give_attachments(taken, into["id"])
     taken.detail["into"] = into["id"]
     detail = {"incident_id": taken.row["id"], "number": taken.row["number"]}
     write(taken.connection, into, max(taken.at_us, into["changed_us"] + 1))
@@ -226,6 +229,14 @@ def _move(taken: Step, area_id: str) -> None:
     taken.detail["area_id"] = [taken.row["area_id"], area_id]
     taken.row |= {"area_id": area_id, "area_path": place.path}
     lie_in(taken.connection, taken.row["id"], place.path, taken.row["opened_us"])
+
+
+def _give_attachments(taken: Step, into_id: str) -> None:
+    table = incident_attachments.c
+    own = table.incident_id == taken.row["id"]
+    files = taken.connection.scalars(sa.select(table.subject_id).where(own, table.kind == "file"))
+    attach_files(taken.connection, files.all(), "incident", into_id, None)
+    taken.connection.execute(sa.update(incident_attachments).where(own).values(incident_id=into_id))
 
 
 def _end_suspension(taken: Step) -> None:

@@ -7,6 +7,9 @@ from gateway.incidents.timing import OVER
 from gateway.incidents.units import find_unit
 from recorder.rows import RowError
 
+HANDLING = frozenset({"accept", "arrive", "reply", "answer", "return", "hand_over", "ask"})
+"""The steps that a unit takes with what it has."""
+
 _COMING = frozenset({"assigned", "accepted"})
 
 

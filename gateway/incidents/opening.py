@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from gateway.attachments.rows import attach as attach_files
 from gateway.database.incident_tables import (
     incident_areas,
     incident_attachments,
@@ -17,12 +18,16 @@ from gateway.database.incident_tables import (
     incidents,
 )
 from gateway.database.tables import areas
+from gateway.evidence.hold_rows import place_hold
 from gateway.identifiers import US_PER_S, new_id, now_us
 from gateway.incidents.categories import find_category
 from gateway.incidents.timing import worked_out
 from gateway.incidents.units import find_unit, responsible_unit
 from gateway.incidents.working_days import chinese_working_days
 from recorder.rows import RowError, row_operation
+
+FOOTAGE_HELD_US = 365 * 24 * 3600 * US_PER_S
+"""So long is footage that belongs to an incident held, if nobody lets it go before."""
 
 Origin = Literal["alarm", "search", "live", "call", "field", "external"]
 Priority = Literal["normal", "urgent", "emergency"]
@@ -196,7 +201,11 @@ def attach(
     attachments: Sequence[Attachment],
     by: tuple[str | None, str],
 ) -> list[str]:
-    """Add what belongs to it; gives the ids."""
+    """Add what belongs to it, and hold its footage; gives the ids.
+
+    Raises RowError ``not_found`` for a file that is not there, or is another's and attached to
+    nothing.
+    """
     rows = [
         {
             "id": new_id("iatt"),
@@ -210,6 +219,15 @@ def attach(
     ]
     if rows:
         connection.execute(sa.insert(incident_attachments), rows)
+    for one in attachments:
+        if one.kind == "footage" and one.start_us is not None and one.end_us is not None:
+            until_us = at_us + FOOTAGE_HELD_US
+            place_hold(
+                connection, one.subject_id, one.start_us, one.end_us, incident_id, by[0],
+                expires_us=until_us,
+            )  # fmt: skip
+    files = [one.subject_id for one in attachments if one.kind == "file"]
+    attach_files(connection, files, "incident", incident_id, by[0])
     return [row["id"] for row in rows]
 
 

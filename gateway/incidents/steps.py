@@ -115,24 +115,27 @@ def write(connection: sa.Connection, row: dict[str, Any], at_us: int) -> None:
     connection.execute(sa.update(incidents).where(incidents.c.id == row["id"]).values(**row))
 
 
+def turned(at_us: int) -> sa.ColumnElement[bool]:
+    """On ``incidents``: those whose light is another one than was told last."""
+    table = incidents.c
+    return sa.and_(
+        table.closed_us.is_(None),
+        sa.or_(
+            sa.and_(table.red_us <= at_us, table.told_light != "red"),
+            sa.and_(table.yellow_us <= at_us, table.told_light == "green"),
+        ),
+    )
+
+
 @row_operation("incidents.lights")
 def tell_lights(connection: sa.Connection, at_us: int, limit: int) -> list[str]:
     """Note those whose light has turned; gives their ids. What was told once is not told again."""
     table = incidents.c
-    turned = sa.or_(
-        sa.and_(table.red_us <= at_us, table.told_light != "red"),
-        sa.and_(table.yellow_us <= at_us, table.told_light == "green"),
-    )
-    rows = connection.execute(
-        sa.select(incidents).where(table.closed_us.is_(None), turned).limit(limit)
-    ).all()
+    rows = connection.execute(sa.select(incidents).where(turned(at_us)).limit(limit)).all()
     told = []
     for found in rows:
         row = dict(found._mapping)
         light = light_of(row, at_us)
-        if light not in ("yellow", "red"):
-            # It was suspended before it turned.
-            continue
         connection.execute(
             sa.update(incidents)
             .where(table.id == row["id"])

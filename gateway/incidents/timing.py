@@ -27,7 +27,9 @@ def worked_out(row: dict[str, Any], days: WorkingDays) -> dict[str, Any]:
             running.append((_yellow_us(resolve, days), resolve_due_us))
         if row["reply_due_us"] is not None:
             running.append((None, row["reply_due_us"]))
-    yellows = [yellow for yellow, _ in running if yellow is not None]
+    # While the clocks stand still nothing turns yellow; what is red stays so.
+    paused = is_suspended(row)
+    yellows = [yellow for yellow, _ in running if yellow is not None and not paused]
     reds = [red for _, red in running if red is not None]
     return {
         "arrive_due_us": arrive_due_us,

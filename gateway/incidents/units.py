@@ -31,6 +31,8 @@ def put(
     """Add a unit, or change one; gives its id. ``member_ids``: all of them; None leaves them."""
     if "area_id" in columns:
         _require_area(connection, columns["area_id"])
+    if columns.get("parent_id") is not None:
+        find_unit(connection, columns["parent_id"])
     if unit_id is None:
         unit_id = new_id("unit")
         connection.execute(sa.insert(units).values(id=unit_id, created_us=now_us(), **columns))

@@ -150,8 +150,18 @@ def test_an_answer_that_is_sent_back_counts_its_time_on(desk: Desk) -> None:
 
 def test_two_reports_of_one_thing_become_one(desk: Desk) -> None:
     first = desk.open(title="井盖")
+    user = desk.do(
+        "accounts.create", name="wang", display_name="王芳", password_hash="x",
+        must_change_password=False, granted=[],
+    )  # fmt: skip
+    columns = {
+        "id": "att_1", "kind": "photo", "media_type": "image/jpeg", "name": "照片.jpg",
+        "sha256": "0" * 64, "size_bytes": 4, "has_thumbnail": True, "created_by": user,
+    }  # fmt: skip
+    desk.do("attachments.announce", columns=columns)
+    desk.do("attachments.keep", file_id="att_1")
     photo = Attachment("file", "att_1", "照片.jpg")
-    second = desk.open(title="又是井盖", attachments=[photo])
+    second = desk.open(title="又是井盖", attachments=[photo], opened_by=user)
     desk.take(second, "merge", into_id=first)
     assert desk.row(second)["merged_into"] == first
     table = incident_attachments.c

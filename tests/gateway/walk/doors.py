@@ -803,8 +803,50 @@ FIELD: dict[tuple[str, str], Access] = {
     ),
 }
 
+AN_INCIDENT = "/api/incidents/{incident_id}"
+INCIDENT_FORM = {
+    "origin": "call", "origin_id": "walk", "area_id": "{village}", "title": "井盖丢失"
+}  # fmt: skip
+SHIFT = {"area_id": "{village}", "user_id": "{user_id}", "start_us": 1, "end_us": 2}
+# Who reads none there is not told that there is one.
+UNREAD: dict[str | None, frozenset[int]] = {
+    role: NOT_FOUND for role in LOCAL_ROLES if Right.INCIDENTS not in ROLE_RIGHTS[role]
+}
+HAVE_TO_DO = (
+    Right.INCIDENTS, Right.HANDLE, Right.DISPATCH, Right.REPORT, Right.USERS, Right.CONFIGURE
+)  # fmt: skip
+STATISTICS = {"by": "area", "start_us": "1", "end_us": "2"}
+INCIDENTS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/incidents"): Access("signed_in"),
+    ("POST", "/api/incidents"): Access("area", (Right.DISPATCH, Right.HANDLE), INCIDENT_FORM),
+    ("GET", AN_INCIDENT): Access("area", Right.INCIDENTS, hidden=True),
+    ("POST", f"{AN_INCIDENT}/steps"): Access(
+        "area", Right.DISPATCH, {"kind": "comment", "words": "问过了"}, answers=UNREAD
+    ),
+    ("GET", "/api/incident-categories"): Access("somewhere", HAVE_TO_DO),
+    ("POST", "/api/incident-categories"): Access("county", body={"name": "防汛"}),
+    ("PATCH", "/api/incident-categories/{category_id}"): Access("county", body={"name": "防火"}),
+    ("GET", "/api/units"): Access("somewhere", HAVE_TO_DO),
+    ("POST", "/api/units"): Access("area", Right.USERS, {"name": "村委会", "area_id": "{village}"}),
+    ("PATCH", "/api/units/{unit_id}"): Access("area", Right.USERS, {"phone": "110"}),
+    # It has an incident by then.
+    ("DELETE", "/api/units/{unit_id}"): Access("area", Right.USERS, allowed=frozenset({204, 409})),
+    ("GET", "/api/duty"): Access("somewhere", HAVE_TO_DO, query={"start_us": "1", "end_us": "2"}),
+    ("PUT", "/api/duty/{shift_id}"): Access("area", Right.DISPATCH, SHIFT),
+    ("DELETE", "/api/duty/{shift_id}"): Access("area", Right.DISPATCH),
+    ("GET", "/api/agents"): Access("somewhere", HAVE_TO_DO),
+    ("PUT", "/api/agents/self"): Access(
+        "area", Right.DISPATCH, {"area_id": "{village}", "state": "ready"}
+    ),
+    ("GET", "/api/incident-statistics"): Access("somewhere", Right.INCIDENTS, query=STATISTICS),
+    ("GET", "/api/incident-statistics/sheet"): Access(
+        "somewhere", Right.INCIDENTS, query=STATISTICS
+    ),
+}
+
 CHAPTERS = {
     "the field": FIELD,
+    "incidents": INCIDENTS,
     "what people bring": BROUGHT,
     "papers of meetings": PAPERS,
     "recordings of meetings": RECORDINGS,

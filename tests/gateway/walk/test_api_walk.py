@@ -18,6 +18,7 @@ from gateway.api.access import SESSION_COOKIE
 from gateway.attachments.rows import object_key, thumbnail_key
 from gateway.audit import AuditRecord
 from gateway.identifiers import now_us
+from gateway.incidents.opening import NewIncident
 from gateway.investigations.sealed import seal_bytes
 from gateway.meetings.kept import keep
 from gateway.people.service_tokens import new_service_token
@@ -244,8 +245,30 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         **searched,
         **operated,
         **met,
+        **await _an_incident(county),
         "attachment_id": brought,
         **await _from_the_field(county),
+    }
+
+
+async def _an_incident(county: County) -> dict[str, str]:  # noqa: F811
+    """Of the village, where nobody is responsible; a unit and a duty there."""
+    new = NewIncident("call", "1", county.village, "井盖丢失", opened_name="值班员")
+    incident = await county.write("incidents.open", new=new.to_message())
+    columns = {"name": "村委会", "area_id": county.village, "parent_id": None}
+    unit = await county.write("units.put", unit_id=None, columns=columns, member_ids=[])
+    category = await county.write(
+        "incident_categories.put", category_id=None, columns={"name": "防火"}
+    )
+    shift = {
+        "area_id": county.village, "unit_id": None, "user_id": county.users["operator"],
+        "post": "leader", "start_us": 1, "end_us": 2, "phone": "", "note": "",
+    }  # fmt: skip
+    return {
+        "incident_id": incident,
+        "unit_id": unit,
+        "category_id": category,
+        "shift_id": await county.write("duty.put", shift_id=None, columns=shift),
     }
 
 
