@@ -24,6 +24,8 @@ export default defineConfig({
     target: 'chrome86',
     cssTarget: 'chrome86',
     modulePreload: { polyfill: false },
+    // The console, and the page of the people in the field.
+    rollupOptions: { input: ['index.html', 'field/index.html'].map((page) => fileURLToPath(new URL(page, import.meta.url))) },
     // The map, which is fetched when somebody first looks at one, is the largest.
     chunkSizeWarningLimit: 1000,
   },

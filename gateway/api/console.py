@@ -6,7 +6,7 @@ import mimetypes
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from gateway.api.errors import not_found
 
@@ -17,6 +17,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "console"
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _FOR_EVER = "public, max-age=31536000, immutable"
 _NOT_BUILT = "The console is not built: run `make console`, or use the API at /docs.\n"
+# Pages of their own.
+_PAGES = {"field/": "field/index.html"}
 # Requests for these are programs', and a page would confuse them.
 _NOT_PAGES = ("api/", "s/", "assets/", "docs", "openapi.json", "metrics", "healthz")
 
@@ -26,7 +28,10 @@ async def console(path: str, request: Request) -> Response:
     """A file of the console; any other path is a view of its one page."""
     if path.endswith((".br", ".gz")):
         raise not_found("page")
-    found = _file(path) if path else None
+    if path == "field":
+        # Its worker may speak for what is below a folder only.
+        return RedirectResponse("/field/", 308)
+    found = _file(_PAGES.get(path, path)) if path else None
     if found is None:
         if path.startswith(_NOT_PAGES):
             raise not_found("page")

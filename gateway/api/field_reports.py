@@ -26,6 +26,7 @@ from gateway.api.services import Services, ServicesDep
 from gateway.attachments.reading import files_of
 from gateway.attachments.subjects import seen_by
 from gateway.database.field_tables import field_reports
+from gateway.database.incident_tables import incident_categories
 from gateway.database.tables import areas, users
 from gateway.field.judging import Fix, judge_place, judge_times
 from gateway.field.placing import (
@@ -39,6 +40,7 @@ from gateway.field.placing import (
 )
 from gateway.field.report_rows import REPORT
 from gateway.identifiers import now_us
+from gateway.incidents.categories import DEFAULTS
 from gateway.people.areas import area_names
 from gateway.people.authorize import AreaPlace, Principal, authorize
 from gateway.people.roles import Right
@@ -106,6 +108,19 @@ class _Placed:
     area_id: str
     grid_id: str | None
     flags: list[str]
+
+
+@router.get("/categories", response_model=Listing[str])
+async def list_categories(caller: Caller, services: ServicesDep) -> dict[str, Any]:
+    """The names of what is reported, in the order in which they are offered."""
+    permitted_areas(caller, Right.REPORT)
+    table = incident_categories.c
+    async with services.reader.connect() as connection:
+        rows = (
+            await connection.execute(sa.select(table.name, table.retired).order_by(table.position))
+        ).all()
+    offered = [row.name for row in rows if not row.retired]
+    return {"items": offered if rows else [name for name, *_ in DEFAULTS]}
 
 
 @router.post("/reports", status_code=201, response_model=ReportAnswer)

@@ -24,6 +24,10 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"^[A-Za-z0-9.\-\[\]:_]+$")
 
 
+# People in the field say where they are; nobody else's page is told.
+FIELD_PAGE = "/field/"
+_FIELD_PERMISSIONS = "camera=(self), microphone=(self), geolocation=(self), payment=()"
+
 # A year; only of certificates that every browser trusts anyway: who has lost the trust in the
 # gateway's own authority could not even be shown how to regain it.
 _STRICT_TRANSPORT = "max-age=31536000"
@@ -45,6 +49,8 @@ class Guard:
             return
         headers = Headers(scope=scope)
         policy = _policy(headers.get("host", ""), scope["scheme"])
+        if scope["path"] == FIELD_PAGE:
+            policy["Permissions-Policy"] = _FIELD_PERMISSIONS
         if self._strict_transport and scope["scheme"] == "https":
             policy["Strict-Transport-Security"] = _STRICT_TRANSPORT
         send_strict = _with_headers(send, policy)

@@ -797,6 +797,7 @@ FIELD: dict[tuple[str, str], Access] = {
         "own", owner="field_worker", body={}, allowed=frozenset({409})
     ),
     ("GET", "/api/field/grids"): REPORTS,
+    ("GET", "/api/field/categories"): REPORTS,
     ("GET", "/api/field/grids/{code}"): Access("somewhere", Right.REPORT, allowed=NOT_FOUND),
     ("GET", "/api/field/grids/sheet"): Access(
         "area", Right.CONFIGURE, query={"area_id": "{village}"}

@@ -1,0 +1,143 @@
+"""The page of the people in the field, on a telephone: through a dead spot, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.screens import TELEPHONE, on_screens
+from tests.gateway.attachments.files import photo
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+PASSWORD = "walks the seventh cell 7"
+PLACE = {"longitude": 112.41, "latitude": 31.04, "accuracy": 12}
+PHONE: dict[str, Any] = {
+    "viewport": dict(zip(("width", "height"), TELEPHONE, strict=True)),
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+    "permissions": ["geolocation", "microphone"],
+    "geolocation": PLACE,
+}
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def worker(console: Any) -> str:
+    """A grid worker of the demo's first area; their name."""
+    area = console.call("GET", "/api/areas")["items"][0]
+    grants = [{"role": "field_worker", "area_id": area["id"]}]
+    user = {"name": "gridworker", "display_name": "王芳", "password": PASSWORD, "grants": grants}
+    console.call("POST", "/api/users", {**user, "enabled": True, "area_id": area["id"]})
+    return "gridworker"
+
+
+def enter(page: Page, name: str) -> None:
+    """Sign in; the first time, with the password changed."""
+    page.goto("/field/")
+    page.locator("input[name=name]").fill(name)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    changing = page.locator("input[name=new]")
+    expect(changing.or_(page.locator(".report-form"))).to_be_visible()
+    if changing.is_visible():
+        changing.fill(f"{PASSWORD}{PASSWORD[::-1]}")
+        page.locator("input[name=old]").fill(PASSWORD)
+        page.get_by_role("button", name="修改并继续").click()
+    expect(page.locator(".report-form")).to_be_visible()
+
+
+def write(page: Page, words: str, *, photos: int = 1) -> None:
+    """Fill a report in."""
+    page.locator("[data-tab=report]").click()
+    for number in range(photos):
+        file = {"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": photo(400)}
+        page.locator("input[name=photo]").set_input_files([file])  # type: ignore[list-item]
+    page.get_by_role("button", name="公共设施").click()
+    page.locator("textarea[name=words]").fill(words)
+
+
+def reported(page: Page) -> list[dict[str, Any]]:
+    """What the gateway has of this person."""
+    items: list[dict[str, Any]] = page.evaluate(
+        "fetch('/api/field/reports').then((answer) => answer.json()).then((all) => all.items)"
+    )
+    return items
+
+
+def test_a_report_from_a_dead_spot_arrives_later_whole_and_once(
+    new_page: NewPage, worker: str, watch: Any
+) -> None:
+    watch.expected_errors += ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED", "status of 401"]
+    page = new_page(signed_in=False, **PHONE)
+    enter(page, worker)
+    expect(page.locator(".fix")).to_have_text("已定位，误差约 12 米")
+    assert list(on_screens(page, TELEPHONE)) == [TELEPHONE[0]]
+    # What opens the page without a network is there.
+    page.evaluate("navigator.serviceWorker.ready")
+    page.reload()
+    expect(page.locator(".report-form")).to_be_visible()
+
+    page.context.set_offline(True)
+    expect(page.locator(".net")).to_have_text("无网络")
+    write(page, "路灯不亮，已三天", photos=2)
+    page.locator("[data-act=send]").click()
+    expect(page.locator(".sent article")).to_have_count(1)
+    expect(page.locator(".sent article")).to_contain_text("等待网络")
+    # The page is closed and opened again, still without a network.
+    page.reload()
+    page.locator("[data-tab=sent]").click()
+    expect(page.locator(".sent article")).to_contain_text("路灯不亮，已三天")
+    expect(page.locator("[data-tab=sent] .count")).to_have_text("1")
+
+    # The first answers are lost on their way back: the gateway has it, the telephone does not know.
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        if lost.count(route.request.method) < 2:
+            lost.append(route.request.method)
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    page.context.route("**/api/field/reports", lose)
+    page.context.set_offline(False)
+    expect(page.locator(".sent article")).to_contain_text("已送达")
+    expect(page.locator(".sent article")).to_contain_text("附件 2/2")
+    assert lost.count("POST") == 2
+    page.context.unroute("**/api/field/reports", lose)
+    (report,) = reported(page)
+    assert (report["words"], len(report["files"])) == ("路灯不亮，已三天", 2)
+    assert (report["category"], report["reporter"]) == ("公共设施", "王芳")
+    assert (report["longitude"], report["latitude"]) == (PLACE["longitude"], PLACE["latitude"])
+    assert report["incident_id"]
+
+
+def test_a_voice_note_and_a_cell_come_with_a_report(
+    new_page: NewPage, console: Any, worker: str, playwright_driver: Any
+) -> None:
+    arguments = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+    arguments.append("--use-fake-ui-for-media-stream")
+    browser = playwright_driver.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+    area = console.call("GET", "/api/areas")["items"][0]
+    try:
+        page = new_page(signed_in=True, browser=browser, **PHONE)
+        page.goto(f"/field/#grid={area['id']}")
+        expect(page.locator(".grid-choice strong")).to_have_text(area["name"])
+        expect(page.locator(".grid-choice")).to_contain_text("网格员：王芳")
+        page.locator("[data-act=voice]").click()
+        expect(page.get_by_role("status").filter(has_text="正在录音 1 秒")).to_be_visible()
+        page.locator("[data-act=voice]").click()
+        expect(page.locator(".taken .sound")).to_be_visible()
+        page.locator("[data-act=send]").click()
+        expect(page.locator(".sent article")).to_contain_text("已送达")
+        (report,) = reported(page)
+        assert report["grid_id"] == area["id"]
+        assert [one["kind"] for one in report["files"]] == ["sound"]
+    finally:
+        browser.close()

@@ -1,0 +1,47 @@
+/** The words of the page, in two languages: few enough to need no library. */
+const zh = {
+  title: '现场上报',
+  online: '已联网',
+  offline: '无网络',
+  signIn: { title: '登录', name: '用户名', password: '密码', code: '动态口令', enter: '登录', wrong: '用户名或密码不正确', wrongCode: '动态口令不正确', codeNeeded: '请输入动态口令', many: '尝试次数过多，请稍后再试', unreachable: '连接不上，请检查网络', enrol: '您的账号需先在电脑上设置动态口令', noRight: '您的账号没有现场上报权限，请联系管理员', again: '登录已过期，请重新登录，待发的上报会自动继续', out: '退出', newPassword: '新密码', changeTitle: '首次登录请修改密码', change: '修改并继续', weak: '新密码不符合要求：至少 10 个字符，不要用常见密码' },
+  tabs: { report: '上报', tasks: '任务', sent: '记录' },
+  take: { photo: '拍照', video: '录像', voice: '语音', stop: '停止', recording: '正在录音 {s} 秒', voiceDenied: '未允许使用麦克风', remove: '去掉', tooLarge: '视频不能超过 {mb} MB，请录短一些', photoTooLarge: '照片不能超过 {mb} MB', tooMany: '最多 {n} 个', seconds: '{s} 秒' },
+  place: { title: '位置', finding: '正在定位…', found: '已定位，误差约 {m} 米', rough: '定位不准，误差约 {m} 米', none: '没有定位：请允许使用位置，或扫网格码', grid: '网格', scan: '扫网格码', choose: '选择网格', noGrid: '未选网格', worker: '网格员', words: '地点描述，如“村委会东侧路口”', typeCode: '输入网格编号', lookUp: '查找', unknownGrid: '没有这个网格', aim: '对准网格牌上的二维码', close: '关闭', clear: '清除' },
+  category: '类别',
+  words: '说明情况',
+  wordsHint: '发生了什么？需要什么？',
+  send: '提交上报',
+  nothing: '请拍照、说明情况或选择类别',
+  kept: '已保存在手机上',
+  queue: { title: '待发送', none: '还没有上报', waiting: '等待网络', sending: '正在发送', done: '已送达', refused: '未被接收', files: '附件 {done}/{all}', retry: '再试一次', drop: '删除', dropConfirm: '这条上报还没有送达，确定删除吗？', offlineHint: '没有网络时照样可以上报，联网后自动发送，不会重复。', clock: '手机时间不准，已自动校正' },
+  incident: { open: '待派', assigned: '已派', accepted: '处理中', arrived: '已到场', answered: '已处理', closed: '已办结', merged: '已合并' },
+  secure: '请用 https:// 地址打开本页',
+}
+
+export type Words = typeof zh
+
+const en: Words = {
+  title: 'Report',
+  online: 'Online',
+  offline: 'No network',
+  signIn: { title: 'Sign in', name: 'User name', password: 'Password', code: 'Authenticator code', enter: 'Sign in', wrong: 'Wrong user name or password', wrongCode: 'Wrong code', codeNeeded: 'Enter the code of your authenticator', many: 'Too many attempts: try again later', unreachable: 'No connection: check your network', enrol: 'Your account needs an authenticator: set it up on a computer first', noRight: 'Your account may not report from the field: ask your administrator', again: 'Your sign-in has ended: sign in again, and what waits is sent', out: 'Sign out', newPassword: 'New password', changeTitle: 'Change your password first', change: 'Change and go on', weak: 'This password is not accepted: at least 10 characters, none of the common ones' },
+  tabs: { report: 'Report', tasks: 'Tasks', sent: 'Sent' },
+  take: { photo: 'Photo', video: 'Video', voice: 'Voice', stop: 'Stop', recording: 'Recording, {s} s', voiceDenied: 'The microphone is not allowed', remove: 'Remove', tooLarge: 'A video may have {mb} MB: record a shorter one', photoTooLarge: 'A photo may have {mb} MB', tooMany: 'At most {n}', seconds: '{s} s' },
+  place: { title: 'Place', finding: 'Locating…', found: 'Located to about {m} m', rough: 'Located roughly, to about {m} m', none: 'Not located: allow it, or scan a grid code', grid: 'Grid cell', scan: 'Scan code', choose: 'Choose cell', noGrid: 'No cell chosen', worker: 'Worker', words: 'Where, such as “crossing east of the office”', typeCode: 'Enter the code of the cell', lookUp: 'Look up', unknownGrid: 'There is no such cell', aim: 'Point at the code of the cell', close: 'Close', clear: 'Clear' },
+  category: 'Category',
+  words: 'What happened',
+  wordsHint: 'What is it, and what is needed?',
+  send: 'Send report',
+  nothing: 'Take a picture, say what it is, or choose a category',
+  kept: 'Kept on this telephone',
+  queue: { title: 'Waiting', none: 'Nothing reported yet', waiting: 'Waiting for a network', sending: 'Sending', done: 'Delivered', refused: 'Not accepted', files: 'Files {done}/{all}', retry: 'Try again', drop: 'Delete', dropConfirm: 'This report has not been delivered. Delete it?', offlineHint: 'You can report without a network: it is sent later, and once.', clock: 'The clock of this telephone is off; that was put right' },
+  incident: { open: 'Not given', assigned: 'Given', accepted: 'In hand', arrived: 'On the spot', answered: 'Done', closed: 'Closed', merged: 'Merged' },
+  secure: 'Open this page by its https:// address',
+}
+
+const asked = new URLSearchParams(location.search).get('lang') ?? navigator.language
+export const language = asked.toLowerCase().startsWith('en') ? 'en' : 'zh-CN'
+export const words: Words = language === 'en' ? en : zh
+
+export const filled = (text: string, values: Readonly<Record<string, string | number>>): string =>
+  text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
