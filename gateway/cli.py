@@ -93,6 +93,21 @@ def demo(config: ConfigOption = None, data: DataOption = None) -> None:
     _serve(load(config, data, demo=True).settings)
 
 
+@app.command(name="field-gateway")
+def field_gateway(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Let telephones reach the report page and its routes, and nothing else of the gateway."""
+    from gateway.cluster.child import ConfigurationError
+    from gateway.field_gateway.process import serve_field_gateway
+
+    settings = load(config, data).settings
+    configure_logging(settings.log, "field-gateway")
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve_field_gateway(settings))
+    except (ConfigurationError, OSError) as error:
+        fail(error)
+
+
 def _serve(settings: Settings) -> None:
     from gateway.cluster.interface import StartError
     from gateway.commands.serve import serve as run_gateway

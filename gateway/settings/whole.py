@@ -23,7 +23,7 @@ from gateway.settings.devices import (
     PushSettings,
     SteeringSettings,
 )
-from gateway.settings.field import FieldSettings
+from gateway.settings.field import FieldGatewaySettings, FieldSettings
 from gateway.settings.footage import (
     BackfillSettings,
     FootageSettings,
@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     meetings: MeetingSettings = MeetingSettings()
     attachments: AttachmentSettings = AttachmentSettings()
     field: FieldSettings = FieldSettings()
+    field_gateway: FieldGatewaySettings = FieldGatewaySettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
     audit: AuditSettings = AuditSettings()
