@@ -59,6 +59,7 @@ export const router = createRouter({
     { path: '/cases/:id', name: 'case', component: () => import('@/evidence/CasePage.vue') },
     { path: '/cameras/:id/masks', name: 'masks', component: () => import('@/privacy/MasksPage.vue'), meta: { section: 'manage' } },
     { path: '/cameras/:id/zones', name: 'zones', component: () => import('@/zones/ZonesPage.vue'), meta: { section: 'manage' } },
+    { path: '/incidents/:id', name: 'incident', component: () => import('@/incidents/IncidentPage.vue'), meta: { rights: ['incidents', 'handle', 'dispatch', 'report'], section: 'command' } },
     ...sectionRoutes('manage', MANAGING),
     ...sectionRoutes('command', COMMAND),
     { path: '/:missing(.*)*', name: 'missing', component: () => import('@/shell/MissingPage.vue') },

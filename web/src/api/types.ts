@@ -1,4 +1,5 @@
 /** Shapes of docs/http-api.md. Times are UTC microseconds since 1970. */
+import type { IncidentNews } from '@/incidents/api'
 import type { Alarm, DeviceEvent } from './alarms'
 import type { Ptz } from './ptz'
 import type { Hours } from './zones'
@@ -374,4 +375,5 @@ export type ServerEvent =
   | { type: 'site_check'; area_ids: string[] }
   | { type: 'session_revoked'; session_id: string }
   | { type: 'forecast'; full_at_us?: number | null; breaches?: Breach[] }
+  | ({ type: 'incident' } & IncidentNews)
   | { type: 'ping' }

@@ -1,6 +1,10 @@
 /** The pages of the command centre: which there are, and what one needs to have them. */
 import { allowedPages, type SectionPage } from './sections'
 
-export const COMMAND: readonly SectionPage[] = []
+export const COMMAND: readonly SectionPage[] = [
+  { name: 'incidents', rights: ['incidents', 'handle', 'dispatch', 'report'], component: () => import('@/incidents/IncidentsPage.vue') },
+  { name: 'roster', rights: ['incidents', 'handle', 'dispatch'], component: () => import('@/incidents/DutyPage.vue') },
+  { name: 'statistics', rights: ['incidents'], component: () => import('@/incidents/StatisticsPage.vue') },
+]
 
 export const commandPages = allowedPages(COMMAND)

@@ -7,6 +7,7 @@ export const MANAGING: readonly SectionPage[] = [
   { name: 'analysis', rights: ['search', 'configure'], component: () => import('@/analysis/AnalysisPage.vue') },
   { name: 'areas', rights: ['configure', 'grant'], component: () => import('@/areas/AreasPage.vue') },
   { name: 'users', rights: ['users', 'grant'], component: () => import('@/users/UsersPage.vue') },
+  { name: 'units', rights: ['users', 'dispatch'], component: () => import('@/incidents/UnitsPage.vue') },
   { name: 'sheets', rights: ['configure', 'users'], component: () => import('@/sheets/SheetsPage.vue') },
   { name: 'desks', rights: ['users'], component: () => import('@/shift/DesksPage.vue') },
   { name: 'tokens', rights: ['users'], component: () => import('@/tokens/TokensPage.vue') },

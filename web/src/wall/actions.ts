@@ -10,6 +10,7 @@ export type TileAction =
   | 'steer'
   | 'talk'
   | 'diagnose'
+  | 'incident'
   | 'zones'
   | 'find_similar'
   | 'find_change'

@@ -34,6 +34,7 @@ export default {
     soundOff: 'Sound off',
     steer: 'Steer',
     diagnose: 'Diagnose',
+    incident: 'Open an incident',
     zones: 'Lines and zones',
     talk: 'Talk',
     bookmark: 'Bookmark',

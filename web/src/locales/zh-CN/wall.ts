@@ -34,6 +34,7 @@ export default {
     soundOff: '关闭声音',
     steer: '云台控制',
     diagnose: '诊断',
+    incident: '登记事件',
     zones: '警戒线与区域',
     talk: '喊话对讲',
     bookmark: '添加书签',
