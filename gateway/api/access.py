@@ -17,7 +17,15 @@ from gateway.audit import act as act_and_append
 from gateway.cameras import Camera, find_cameras
 from gateway.identifiers import US_PER_S, now_us
 from gateway.people.areas import area_path
-from gateway.people.authorize import COUNTY, AreaPlace, Decision, Place, Principal, authorize
+from gateway.people.authorize import (
+    COUNTY,
+    AreaPlace,
+    Decision,
+    Footage,
+    Place,
+    Principal,
+    authorize,
+)
 from gateway.people.roles import Right
 from gateway.people.service_tokens import TokenRefused, find_service
 from gateway.people.sign_in import Lifetime, find_principal
@@ -147,9 +155,11 @@ AccountOwner = Annotated[Principal, Depends(_own_account)]
 CallerInPerson = Annotated[Principal, Depends(_ready_person)]
 
 
-def check(principal: Principal, right: Right, place: Place) -> Decision:
-    """The decision, or its refusal as an ApiError."""
-    decision = authorize(principal, right, place, now_us())
+def check(
+    principal: Principal, right: Right, place: Place, footage: Footage | None = None
+) -> Decision:
+    """The decision, or its refusal as an ApiError. ``footage``: minutes that may be lent."""
+    decision = authorize(principal, right, place, now_us(), footage)
     if decision.refusal is not None:
         refused = _refused(decision.refusal)
         raise AccessRefused(refused, principal, right, place)

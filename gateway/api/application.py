@@ -11,6 +11,8 @@ from gateway.api import (
     analysis_boxes,
     analysis_jobs,
     areas,
+    assist,
+    assist_work,
     attachments,
     audit_log,
     bookmarks,
@@ -192,6 +194,9 @@ def create_app(services: Services) -> FastAPI:
         exports,
         forecast,
         documents,
+        # Before what takes any word for a request.
+        assist_work,
+        assist,
         attachments,
         field_reports,
         field_uploads,

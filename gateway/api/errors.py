@@ -57,6 +57,7 @@ _ROW_STATUS = {
     "not_member": 403,
     "not_requester": 403,
     "request_decided": 409,
+    "not_in_force": 409,
     "review_pending": 409,
     "request_not_usable": 409,
     "meeting_over": 409,

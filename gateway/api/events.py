@@ -17,6 +17,7 @@ from gateway.api.meeting_news import MeetingEar, MeetingNews
 from gateway.api.services import Services, ServicesDep
 from gateway.api.sockets import close, run_until_one_ends, same_origin
 from gateway.api.steering import steering_document
+from gateway.assist.watch import AssistEar, AssistNews
 from gateway.identifiers import now_us
 from gateway.meetings.seats import sites_of
 from gateway.people.authorize import COUNTY, Place, Principal
@@ -51,6 +52,8 @@ class _Outbox:
         self._meetings: dict[str, dict[str, Any]] = {}
         self._ear = MeetingEar()
         self._incidents: dict[str, dict[str, Any]] = {}
+        self._assist: dict[str, dict[str, Any]] = {}
+        self._assist_ear = AssistEar()
         self._is_to_test = False
         self.signed_out = False
         self._filled = asyncio.Event()
@@ -121,6 +124,18 @@ class _Outbox:
             self._incidents[news.document["id"]] = news.document
             self._filled.set()
 
+    def take_assist(self, news: AssistNews) -> None:
+        """An assist request is another one; kept if the caller may know of it."""
+        message = self._assist_ear.hear(self.principal, news)
+        if message is None:
+            return
+        before = self._assist.get(message["request_id"])
+        if before is not None and message["event"] == "changed":
+            # That one is asked must not be lost.
+            message["event"] = before["event"]
+        self._assist[message["request_id"]] = message
+        self._filled.set()
+
     def take_asked(self, paths: frozenset[str]) -> None:
         """Sites are to test their devices; kept if the caller sits for one of them."""
         if paths.intersection(sites_of(self.principal)):
@@ -182,6 +197,8 @@ class _Outbox:
         messages += heard.values()
         told_of, self._incidents = self._incidents, {}
         messages += [{"type": "incident", **document} for document in told_of.values()]
+        assist, self._assist = self._assist, {}
+        messages += assist.values()
         if self._is_to_test:
             self._is_to_test = False
             messages.append({"type": "site_check"})
@@ -211,6 +228,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
             services.meetings.listening(outbox.take_meeting),
             services.meetings.asked(outbox.take_asked),
             services.incidents.listening(outbox.take_incident),
+            services.assist.listening(outbox.take_assist),
         ):
             outbox.take_all()
             await run_until_one_ends(

@@ -15,7 +15,7 @@ BODY_BYTES_LIMIT = 2 * 1024 * 1024
 # Of a sheet that is imported, a photo to search by, a file that is handed out in a meeting.
 FILE_BYTES_LIMIT = 16 * 1024 * 1024
 _FILES = re.compile(
-    r"^/api/(sheets/[a-z]+/imports|search/photos|meetings/[a-z0-9_]+/files|field/uploads/[a-z0-9_]+)$"
+    r"^/api/(sheets/[a-z]+/imports|search/photos|assist/photos|meetings/[a-z0-9_]+/files|field/uploads/[a-z0-9_]+)$"
 )
 # Videos of people's; never in memory as a whole.
 _LARGE_FILES = "/api/attachments"

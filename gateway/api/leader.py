@@ -13,6 +13,7 @@ import contextlib
 import copy
 from collections.abc import AsyncIterator
 
+from gateway.api.assist_watch import end_requests_for_ever
 from gateway.api.incident_clock import keep_incidents_for_ever
 from gateway.api.investigation_watch import compare_for_ever, end_for_ever
 from gateway.api.meeting_clock import keep_meetings_for_ever
@@ -63,6 +64,7 @@ async def _lead(services: Services, rows: RowWriter) -> None:
                 keep_incidents_for_ever,
                 compare_for_ever,
                 end_for_ever,
+                end_requests_for_ever,
             ):
                 group.create_task(work(led))
     finally:

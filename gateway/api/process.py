@@ -88,6 +88,7 @@ async def open_services(settings: Settings, name: str = "") -> AsyncIterator[Ser
             services.alarms.run(),
             services.meetings.run(),
             services.incidents.run(),
+            services.assist.run(),
             prolong_for_ever(services),
             refresh_for_ever(services),
         ):

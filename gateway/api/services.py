@@ -27,6 +27,7 @@ from gateway.api.request_times import RequestTimes
 from gateway.api.states import CameraStates
 from gateway.api.steering_states import SteeringStates
 from gateway.api.storage import StorageWatch
+from gateway.assist.watch import AssistWatch
 from gateway.cluster.lifetime import LoopLag
 from gateway.people.authorize import Principal
 from gateway.rate_rows import SharedPerMinute
@@ -78,6 +79,7 @@ class Services:
     device_recordings: DeviceRecordingsCache = field(init=False)
     meetings: MeetingWatch = field(init=False)
     incidents: IncidentWatch = field(init=False)
+    assist: AssistWatch = field(init=False)
     # How long requests took.
     request_times: RequestTimes = field(default_factory=RequestTimes)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
@@ -144,6 +146,7 @@ class Services:
         self.device_recordings = DeviceRecordingsCache(self.processes)
         self.meetings = MeetingWatch(self.reader)
         self.incidents = IncidentWatch(self.reader)
+        self.assist = AssistWatch(self.reader)
 
 
 def _services(connection: HTTPConnection) -> Services:

@@ -51,6 +51,7 @@ async def open_viewing(
     package: str | None = None,
     priority: int = 0,
     relay: str | None = None,
+    clip_id: str | None = None,
 ) -> tuple[str, str]:
     """Write the register, remember the session (in one commit), then sign its ticket; gives
     (session id, ticket).
@@ -69,6 +70,7 @@ async def open_viewing(
         action=action,
         camera_ids=camera_ids,
         may_lift_masks=may_lift_masks,
+        clip_id=clip_id,
     )
     ticket = Ticket(
         session_id=session_id,

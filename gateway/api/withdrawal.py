@@ -23,6 +23,7 @@ from gateway.api.meeting_cameras import withdraw_cameras
 from gateway.api.services import Listener, Services
 from gateway.api.steering_withdrawal import withdraw_steering
 from gateway.api.viewing import revoke_again, revoke_sessions
+from gateway.assist.lending import clips_lent
 from gateway.audit import AuditRecord, append
 from gateway.audit import act as act_and_append
 from gateway.cameras import read_places
@@ -172,6 +173,8 @@ class _Known:
     sites: dict[str, str] = field(default_factory=dict)
     # Meetings whose recordings are being watched.
     recorded: dict[str, Recorded] = field(default_factory=dict)
+    # Clips that assist requests lend at this moment.
+    lent: frozenset[str] = frozenset()
 
     def permits(self, row: Row) -> bool:
         """Whether a viewing session may go on, on every camera of it."""
@@ -182,6 +185,8 @@ class _Known:
         if row.action == "meeting":
             return self._may_sit(row)
         tracks = [one for one in row.camera_ids if is_meeting(one)]
+        if row.clip_id is not None:
+            return row.clip_id in self.lent
         if tracks:
             takes = row.action == "export"
             return all(self._may_watch(row.user_id, meeting_of(one), takes) for one in tracks)
@@ -268,6 +273,9 @@ async def _look_up(
         await _sites(connection, [row.id for row in watched if row.action == "meeting"]),
         await read_recorded(
             connection, {meeting_of(one) for one in camera_ids if is_meeting(one)}, at_us
+        ),
+        await clips_lent(
+            connection, {row.clip_id for row in watched if row.clip_id is not None}, at_us
         ),
     )
 

@@ -11,6 +11,12 @@ import sqlalchemy as sa
 
 from gateway.database.analysis_tables import analysis_jobs as analysis_jobs
 from gateway.database.analysis_tables import analysis_stretches as analysis_stretches
+from gateway.database.assist_tables import assist_areas as assist_areas
+from gateway.database.assist_tables import assist_clips as assist_clips
+from gateway.database.assist_tables import assist_looked as assist_looked
+from gateway.database.assist_tables import assist_photos as assist_photos
+from gateway.database.assist_tables import assist_requests as assist_requests
+from gateway.database.assist_tables import assist_steps as assist_steps
 from gateway.database.attachment_tables import attached_files as attached_files
 from gateway.database.attachment_tables import attachments as attachments
 from gateway.database.audit_tables import audit_log as audit_log
@@ -187,6 +193,8 @@ viewing_sessions = sa.Table(
     sa.Column("reported_us", sa.BigInteger, nullable=True),
     # Whether its ticket shows what lies beneath masks.
     sa.Column("may_lift_masks", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The clip of an assist request that lends what it shows; it goes on for as long as that does.
+    sa.Column("clip_id", sa.String(40), nullable=True),
     sa.Index("ix_viewing_sessions_ended_us", "ended_us", "user_id"),
 )
 

@@ -82,12 +82,42 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Footage:
+    """Minutes of one camera."""
+
+    camera_id: str
+    start_us: int
+    end_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """Minutes that are lent to one person for a while, wherever their grants reach: the clip of an
+    assist request. Played as they are masked, and nothing else.
+    """
+
+    clip_id: str
+    footage: Footage
+    until_us: int
+
+    def covers(self, footage: Footage, now_us: int) -> bool:
+        """Whether all of that lies within, while it is lent."""
+        mine = self.footage
+        return (
+            now_us < self.until_us
+            and footage.camera_id == mine.camera_id
+            and mine.start_us <= footage.start_us < footage.end_us <= mine.end_us
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Somebody who has signed in, or another platform with its token (``kind`` "service").
 
     ``scopes``: a token allows no more than these of what its account may do, and so does a PIN;
     None is no limit. ``desk_session``: the duty desk at which they signed in by PIN; ``desk_id``:
     the desk at which they signed in at all. ``session_id``: of the sign-in, or of the token.
+    ``lent``: what a request lends them, where that was looked up.
     """
 
     user_id: str
@@ -104,6 +134,15 @@ class Principal:
     method: Method = "password"
     desk_id: str | None = None
     must_enrol_totp: bool = False
+    lent: tuple[Lent, ...] = ()
+
+    def borrows(self, right: Right, footage: Footage, now_us: int) -> bool:
+        """Whether these minutes are lent to them, to be played."""
+        return (
+            right is Right.PLAYBACK
+            and self._within_scopes(frozenset({right})) == {right}
+            and any(one.covers(footage, now_us) for one in self.lent)
+        )
 
     def rights_at(self, place: Place, now_us: int) -> frozenset[Right]:
         """Every right that is held there and then."""
@@ -175,8 +214,16 @@ def rights_of(grants: Iterable[Grant]) -> frozenset[Right]:
     return rights
 
 
-def authorize(principal: Principal | None, right: Right, place: Place, now_us: int) -> Decision:
-    """Decide. A place where the principal holds no right at all is ``not_found`` to them."""
+def authorize(
+    principal: Principal | None,
+    right: Right,
+    place: Place,
+    now_us: int,
+    footage: Footage | None = None,
+) -> Decision:
+    """Decide. A place where the principal holds no right at all is ``not_found`` to them.
+    ``footage``: the minutes that are asked for, which may be lent to who holds nothing there.
+    """
     if principal is None or principal.session_expires_us <= now_us:
         return Decision("sign_in_required")
     if principal.must_change_password:
@@ -188,5 +235,7 @@ def authorize(principal: Principal | None, right: Right, place: Place, now_us: i
         return Decision(None, Right.LIFT_MASKS in rights)
     if principal.desk_session is not None and right in principal.held_at(place, now_us):
         return Decision("full_sign_in_required")
+    if footage is not None and principal.borrows(right, footage, now_us):
+        return Decision(None)
     # The county has no secret existence: there it is plainly not allowed.
     return Decision("not_allowed" if rights or not place.area_path else "not_found")

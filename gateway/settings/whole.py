@@ -11,6 +11,7 @@ from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.settings.analysis import SearchSettings
+from gateway.settings.assist import AssistSettings
 from gateway.settings.attachments import AttachmentSettings
 from gateway.settings.cluster import ClusterSettings
 from gateway.settings.devices import (
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     search: SearchSettings = SearchSettings()
     meetings: MeetingSettings = MeetingSettings()
     attachments: AttachmentSettings = AttachmentSettings()
+    assist: AssistSettings = AssistSettings()
     field: FieldSettings = FieldSettings()
     field_gateway: FieldGatewaySettings = FieldGatewaySettings()
     sign_in: SignInSettings = SignInSettings()

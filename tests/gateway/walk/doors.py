@@ -102,6 +102,8 @@ SHARES = {"area_ids": ["{village}"], "camera_ids": ["{camera}"]}
 CODE = {"kind": "camera", "id": "{camera}", "code": "34020000001327000042"}
 WRONG_BOTH = {"password": "", "code": "000000"}
 INVALID = frozenset({422})
+# Outside the window that is asked about.
+CLIP = {"camera_id": "{camera}", "start_us": 1, "end_us": 2}
 # What looks at footage must be a viewer's business; members of a case see what is in it.
 CASE_MEMBERS: dict[str | None, frozenset[int]] = {"system_admin": ALLOWED}
 CASE_LEADS: dict[str | None, frozenset[int]] = {"system_admin": REFUSED}
@@ -509,6 +511,84 @@ def _asked(names: dict[str, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _asked_for_help(names: dict[str, str]) -> dict[str, Any]:
+    at_us = now_us()
+    return {
+        "case_id": names["case_id"], "title": "走失老人", "words": "黑色棉袄",
+        "start_us": at_us - 3_600_000_000, "end_us": at_us,
+        "deadline_us": at_us + 3_600_000_000, "area_ids": [names["village"]],
+    }  # fmt: skip
+
+
+def _in_two_hours(_: dict[str, str]) -> dict[str, Any]:
+    return {"deadline_us": now_us() + 7_200_000_000, "note": "再查一夜"}
+
+
+# Who may approve in all areas that are asked, the members of the case, and the clerks there.
+KNOWS_OF_IT: dict[str | None, frozenset[int]] = {"investigator": ALLOWED}
+NO_APPROVER = {"supervisor": REFUSED, "area_admin": REFUSED, "system_admin": REFUSED}
+
+ASSISTING: dict[tuple[str, str], Access] = {
+    ("GET", "/api/assist"): Access("signed_in"),
+    ("GET", "/api/assist/areas"): Access("somewhere", Right.SEARCH),
+    # Nothing was sent.
+    ("POST", "/api/assist/photos"): Access("somewhere", Right.SEARCH, allowed=INVALID),
+    ("GET", "/api/assist/photos/{assist_photo_id}/picture"): Access(
+        "area", Right.PLAYBACK, hidden=True
+    ),
+    ("POST", "/api/assist"): Access(
+        "somewhere",
+        Right.SEARCH,
+        _asked_for_help,
+        answers={
+            "system_admin": REFUSED,
+            # Others know nothing of the case.
+            **dict.fromkeys(
+                (
+                    person
+                    for person in PEOPLE
+                    if person not in (None, "system_admin", "investigator")
+                    and Right.SEARCH in ROLE_RIGHTS[Role(person.removeprefix("foreign_"))]
+                ),
+                NOT_FOUND,
+            ),
+        },
+    ),
+    ("GET", "/api/assist/{assist_id}"): Access("area", Right.PLAYBACK, hidden=True),
+    ("GET", "/api/assist/{assist_id}/areas/{asked_area}"): Access(
+        "area", Right.PLAYBACK, hidden=True
+    ),
+    ("POST", "/api/assist/{assist_id}/areas/{asked_area}/clips"): Access(
+        "area", Right.PLAYBACK, CLIP, hidden=True, allowed=INVALID
+    ),
+    ("POST", "/api/assist/{assist_id}/areas/{asked_area}/answer"): Access(
+        "area", Right.PLAYBACK, {"state": "not_seen"}, hidden=True
+    ),
+    ("GET", "/api/assist/{assist_id}/summary.xlsx"): Access(
+        "area", Right.APPROVE, hidden=True, answers=KNOWS_OF_IT
+    ),
+    ("POST", "/api/assist/{assist_id}/remind"): Access(
+        "own", body={}, allowed=DECIDED, answers=NO_APPROVER
+    ),
+    ("POST", "/api/assist/{assist_id}/extend"): Access(
+        "own", body=_in_two_hours, allowed=frozenset({200, 422}), answers=NO_APPROVER
+    ),
+    # It is open: of approving another tells tests/gateway/api/test_assist.py.
+    ("POST", "/api/assist/{assist_id}/approve"): Access(
+        "area", Right.APPROVE, {}, hidden=True, allowed=frozenset({409}),
+        answers={"investigator": REFUSED},
+    ),
+    ("POST", "/api/assist/{assist_id}/refuse"): Access(
+        "area", Right.APPROVE, {"note": "理由不足"}, hidden=True, allowed=frozenset({409}),
+        answers={"investigator": REFUSED},
+    ),
+    # What it came to is for the asker alone to say; nothing else is, so that others go on.
+    ("POST", "/api/assist/{assist_id}/close"): Access(
+        "own", body={"outcome": "nothing", "note": "x"}, allowed=INVALID,
+        answers=dict.fromkeys((one for one in PEOPLE if one is not None), INVALID),
+    ),
+}  # fmt: skip
+
 SEARCHING: dict[tuple[str, str], Access] = {
     ("POST", "/api/search"): Access("somewhere", Right.SEARCH, _searched),
     ("POST", "/api/search/change"): Access("camera", Right.SEARCH, CHANGE, allowed=NO_PROCESS),
@@ -853,6 +933,7 @@ CHAPTERS = {
     "recordings of meetings": RECORDINGS,
     "meeting": MEETING,
     "searching": SEARCHING,
+    "assisting": ASSISTING,
     "signing in": SIGNING_IN,
     "own account": OWN_ACCOUNT,
     "people and grants": PEOPLE_AND_GRANTS,

@@ -206,6 +206,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         start_us=now_us() - 1_000_000,
         end_us=now_us(),
     )
+    assisted = await _who_is_asked(walk, case["id"])
     searched = await _what_is_searched_for(walk, case["id"], int(passage_id))
     met = await _a_meeting(county)
     brought = await _a_file(county, county.users["investigator"])
@@ -248,6 +249,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         **await _an_incident(county),
         "attachment_id": brought,
         **await _from_the_field(county),
+        **assisted,
     }
 
 
@@ -283,6 +285,23 @@ async def _a_file(county: County, user_id: str) -> str:  # noqa: F811
         await keep(county.services.storage.store, key, b"jpeg")
     await county.write("attachments.keep", file_id="att_walk")
     return "att_walk"
+
+
+async def _who_is_asked(walk: Walk, case_id: str) -> dict[str, str]:
+    """A request that the village's clerks are asked by the investigator, with a photo."""
+    county, asker = walk.county, walk.county.users["investigator"]  # noqa: F811
+    await county.write(
+        "assist.add_photo", photo_id="aph_1", user_id=asker, limit=5, name="张", width=1, height=1,
+        picture_sealed=seal_bytes(county.services.secret, b"jpeg", "assist photo:aph_1"),
+    )  # fmt: skip
+    path = f"{county.root}/{county.town}/{county.village}/"
+    assist_id = await county.write(
+        "assist.ask", request_id="ast_1", case_id=case_id, user_id=asker, desk_id=None,
+        areas=[{"area_id": county.village, "path": path, "name": "彭墩村"}], photo_ids=["aph_1"],
+        is_approved=True, title="走失老人", words="黑色棉袄", plate="", start_us=now_us() - HOUR_US,
+        end_us=now_us(), deadline_us=now_us() + HOUR_US,
+    )  # fmt: skip
+    return {"assist_id": assist_id, "assist_photo_id": "aph_1", "asked_area": county.village}
 
 
 async def _from_the_field(county: County) -> dict[str, str]:  # noqa: F811

@@ -1,6 +1,8 @@
 /** By the gateway's error codes: what happened and what to do about it. */
 export default {
   sign_in_required: 'Your session has ended. Please sign in again.',
+  not_in_force: 'The request is not open. Reload the page.',
+  not_requester: 'Only who asked may do this.',
   not_allowed: 'You do not have this right. Ask a system administrator if your work needs it.',
   not_allowed_cameras: 'You may not export these cameras: {cameras}. Ask somebody who may.',
   not_passed_on: 'You may not watch the recording of this meeting. Ask who led it to pass it on to your area.',

@@ -1,6 +1,8 @@
 /** By the gateway's error codes: what happened and what to do about it. */
 export default {
   sign_in_required: '登录已过期，请重新登录。',
+  not_in_force: '协查已结束，或还没有批准。请刷新页面。',
+  not_requester: '只有发起人可以这样做。',
   not_allowed: '您没有此项权限。如工作需要，请联系系统管理员授权。',
   not_allowed_cameras: '您没有这些摄像机的导出权限：{cameras}。请由有权限的人办理。',
   not_passed_on: '您没有这次会议录像的观看权限。请让会议主持人把录像转发到您的单位。',

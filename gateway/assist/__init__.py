@@ -1,0 +1,1 @@
+"""Assist requests: clerks of chosen villages look through their own footage for who asks."""
