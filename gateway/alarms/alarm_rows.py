@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway import outbox
 from gateway.database.operating_tables import alarms, switches
 from gateway.database.tables import areas
 from gateway.identifiers import new_id, now_us
@@ -35,6 +36,7 @@ def apply(
         )
         if fresh:
             connection.execute(sa.insert(alarms), fresh)
+            _tell(connection, "opened", [row["id"] for row in fresh])
     by_id = sa.update(alarms).where(alarms.c.id == sa.bindparam("row_id"))
     if changed:
         connection.execute(
@@ -55,6 +57,24 @@ def apply(
             by_id.values(end_us=sa.bindparam("new_end_us")),
             [{"row_id": row["id"], "new_end_us": row["end_us"]} for row in closed],
         )
+        _tell(connection, "closed", [row["id"] for row in closed])
+
+
+def _tell(connection: sa.Connection, what: str, alarm_ids: Sequence[str]) -> None:
+    """Tell other systems of those that explain the others, and of none that belongs to a search:
+    what a case is about leaves nobody's hands by itself.
+    """
+    if not outbox.is_wanted(connection, "alarms"):
+        return
+    own = alarms.c
+    rows = connection.execute(
+        sa.select(
+            own.id, own.kind, own.subject, own.camera_id, own.area_id, own.begin_us, own.end_us
+        ).where(own.id.in_(alarm_ids), own.folded_into.is_(None), own.search_request_id.is_(None))
+    ).all()
+    for row in rows:
+        told, key = dict(row._mapping), f"alarm:{row.id}:{what}"
+        outbox.put(connection, f"alarm.{what}", told, key, topic="alarms")
 
 
 @row_operation("alarms.acknowledge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -20,7 +21,7 @@ from gateway.api.webrtc_figures import webrtc_families
 from gateway.version import VERSION
 
 
-def exposition(services: Services, statuses: dict[str, Any]) -> str:
+def exposition(services: Services, statuses: dict[str, Any], further: Sequence[Metric] = ()) -> str:
     """All metrics as text."""
     families = [
         *_process_families(statuses),
@@ -32,6 +33,7 @@ def exposition(services: Services, statuses: dict[str, Any]) -> str:
         *_camera_families(services),
         *services.request_times.families(),
         *analysis_families(statuses),
+        *further,
     ]
     registry = CollectorRegistry()
     registry.register(_Families(families))

@@ -1,9 +1,9 @@
 """What is done once for all API processes, by the one of them that leads.
 
 Alarms are judged, rights withdrawn, meetings begun and ended at their time, lights of incidents
-turned, standing searches
-compared, the day's storage forecast made, and rows of what is over closed. Everything else each
-process does for those who came to it. ``docs/decisions/023-api-replicas.md`` lists it all.
+turned, standing searches compared, other systems told, the day's storage forecast made, and rows of
+what is over closed. Everything else each process does for those who came to it.
+``docs/decisions/023-api-replicas.md`` lists it all.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gateway.api.withdrawal import withdraw_for_ever
 from gateway.capacity.daily_watch import DailyForecast
 from gateway.cluster.leading import Leadership
 from gateway.identifiers import new_id
+from gateway.outbox.sending import Sender
 from recorder.rows import RowWriter
 
 LEASE = "api"
@@ -57,6 +58,8 @@ async def _lead(services: Services, rows: RowWriter) -> None:
                 services.settings, services.reader, rows, services.storage.store
             )
             group.create_task(forecast.run())
+            sender = Sender(services.settings.outbox, services.secret, services.reader, rows)
+            group.create_task(sender.run())
             for work in (
                 withdraw_for_ever,
                 sweep_for_ever,

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from gateway.api.access import Caller, check, client_address, find_caller
 from gateway.api.errors import ApiError
 from gateway.api.exposition import exposition
+from gateway.api.outbox_figures import outbox_families
 from gateway.api.services import Services, ServicesDep
 from gateway.api.system_answers import Health, SystemState
 from gateway.people.authorize import COUNTY
@@ -86,7 +87,7 @@ async def metrics(request: Request, services: ServicesDep) -> Response:
     """
     await _may_scrape(request, services)
     statuses = await services.processes.statuses()
-    text = exposition(services, statuses)
+    text = exposition(services, statuses, await outbox_families(services.reader))
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -15,6 +15,7 @@ from gateway.database.account_tables import totp_secrets
 from gateway.database.engine import create_writer_engine
 from gateway.database.investigation_tables import search_looks, search_photos, search_requests
 from gateway.database.migrate import upgrade
+from gateway.database.outbox_tables import outbox_channels
 from gateway.database.platform_tables import platforms
 from gateway.database.tables import cameras
 from gateway.secrets import (
@@ -34,6 +35,8 @@ _SEALED = (
     (cameras.c.id, cameras.c.password_sealed, "{}"),
     (platforms.c.id, platforms.c.password_sealed, "{}"),
     (totp_secrets.c.user_id, totp_secrets.c.secret_sealed, "totp:{}"),
+    (outbox_channels.c.id, outbox_channels.c.secret_sealed, "outbox:{}"),
+    (outbox_channels.c.id, outbox_channels.c.old_secret_sealed, "outbox:{}"),
     (search_requests.c.id, search_requests.c.vector_sealed, "standing:{}"),
     (search_photos.c.id, search_photos.c.picture_sealed, "photo:{}"),
     (search_photos.c.id, search_photos.c.vectors_sealed, "photo vectors:{}"),

@@ -84,6 +84,8 @@ _OPERATION_MODULES = (
     "gateway.meetings.site_rows",
     "gateway.meetings.subtitles.rows",
     "gateway.meetings.telephone.rows",
+    "gateway.outbox.channel_rows",
+    "gateway.outbox.delivery_rows",
     "gateway.people.account_rows",
     "gateway.people.area_rows",
     "gateway.people.desk_rows",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from gateway import outbox
 from gateway.attachments.rows import attach as attach_files
 from gateway.database.incident_tables import (
     incident_areas,
@@ -179,9 +180,10 @@ def note(
     words: str,
     detail: dict[str, Any],
 ) -> None:
-    """A step of its history."""
-    connection.execute(
-        sa.insert(incident_steps).values(
+    """A step of its history; other systems that want to know of incidents are told."""
+    step = connection.scalar(
+        sa.insert(incident_steps)
+        .values(
             incident_id=incident_id,
             at_us=at_us,
             kind=kind,
@@ -191,7 +193,14 @@ def note(
             words=words,
             detail=detail,
         )
+        .returning(incident_steps.c.id)
     )
+    names = ("id", "number", "origin", "origin_id", "state", "title", "priority", "area_id")
+    row = connection.execute(
+        sa.select(*(incidents.c[one] for one in names)).where(incidents.c.id == incident_id)
+    ).one()
+    told = {**row._mapping, "step": kind, "at_us": at_us, "words": words}
+    outbox.put(connection, f"incident.{kind}", told, f"incident:{step}", topic="incidents")
 
 
 def attach(

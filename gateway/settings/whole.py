@@ -45,6 +45,7 @@ from gateway.settings.listening import (
     WebRtcSettings,
 )
 from gateway.settings.meetings import MeetingSettings
+from gateway.settings.outbox import OutboxSettings
 from gateway.settings.people import (
     AccountabilitySettings,
     DeskSettings,
@@ -91,6 +92,7 @@ class Settings(BaseSettings):
     assist: AssistSettings = AssistSettings()
     field: FieldSettings = FieldSettings()
     field_gateway: FieldGatewaySettings = FieldGatewaySettings()
+    outbox: OutboxSettings = OutboxSettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
     audit: AuditSettings = AuditSettings()

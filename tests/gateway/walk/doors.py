@@ -925,7 +925,25 @@ INCIDENTS: dict[tuple[str, str], Access] = {
     ),
 }
 
+A_CHANNEL = "/api/integrations/channels/{outbox_channel_id}"
+INTEGRATIONS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/integrations/channels"): Access("county"),
+    ("POST", "/api/integrations/channels"): Access(
+        "county", body={"name": "12345", "address": "https://example.com/hook"}
+    ),
+    ("PATCH", A_CHANNEL): Access("county", body={"topics": ["incidents"]}),
+    ("POST", f"{A_CHANNEL}/secret"): Access("county"),
+    ("POST", f"{A_CHANNEL}/test"): Access("county"),
+    ("DELETE", A_CHANNEL): Access("county"),
+    ("GET", "/api/integrations/deliveries"): Access("county"),
+    # Nothing was given up.
+    ("POST", "/api/integrations/deliveries/resend"): Access(
+        "county", body={"delivery_ids": ["msg_1"]}, allowed=NOT_FOUND
+    ),
+}
+
 CHAPTERS = {
+    "integrations": INTEGRATIONS,
     "the field": FIELD,
     "incidents": INCIDENTS,
     "what people bring": BROUGHT,

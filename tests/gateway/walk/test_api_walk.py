@@ -250,7 +250,18 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         "attachment_id": brought,
         **await _from_the_field(county),
         **assisted,
+        "outbox_channel_id": await _a_channel(county),
     }
+
+
+async def _a_channel(county: County) -> str:  # noqa: F811
+    """That is told of nothing."""
+    columns = {
+        "id": "och_walk", "name": "旧系统", "kind": "webhook", "address": "https://example.com/",
+        "topics": [], "enabled": True, "secret_sealed": "-", "created_by": "usr_1",
+    }  # fmt: skip
+    await county.write("outbox_channels.add", columns=columns)
+    return "och_walk"
 
 
 async def _an_incident(county: County) -> dict[str, str]:  # noqa: F811

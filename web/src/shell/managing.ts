@@ -11,6 +11,7 @@ export const MANAGING: readonly SectionPage[] = [
   { name: 'sheets', rights: ['configure', 'users'], component: () => import('@/sheets/SheetsPage.vue') },
   { name: 'desks', rights: ['users'], component: () => import('@/shift/DesksPage.vue') },
   { name: 'tokens', rights: ['users'], component: () => import('@/tokens/TokensPage.vue') },
+  { name: 'integrations', rights: ['system'], component: () => import('@/integrations/IntegrationsPage.vue') },
   { name: 'audit', rights: ['audit'], component: () => import('@/audit/AuditPage.vue') },
   { name: 'retention', rights: ['audit', 'configure'], component: () => import('@/privacy/RetentionPage.vue') },
   { name: 'forecast', rights: ['audit', 'configure'], component: () => import('@/forecast/ForecastPage.vue') },

@@ -17,6 +17,7 @@ export default {
   users: 'People',
   sheets: 'Import & export',
   desks: 'Duty desks',
+  integrations: 'Integrations',
   tokens: 'Service tokens',
   shift: 'Shift',
   account: 'My account',

@@ -18,6 +18,7 @@ export default {
   sheets: '导入导出',
   desks: '值班台',
   tokens: '服务令牌',
+  integrations: '对接',
   shift: '值班',
   account: '我的账号',
   audit: '审计',
