@@ -31,7 +31,7 @@ Document = dict[str, Any]
 
 _KEPT_TO_ITSELF = (
     "area_path", "category_id", "unit_id", "handler_id", "reporter_user_id", "opened_by", "arrive",
-    "resolve", "suspensions", "told_light",
+    "resolve", "suspensions", "told_light", "search_text",
 )  # fmt: skip
 _HISTORY_LIMIT = 2000
 

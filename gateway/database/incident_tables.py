@@ -86,6 +86,8 @@ incidents = sa.Table(
     sa.Column("reporter_user_id", sa.String(40), nullable=True),
     sa.Column("reporter_name", sa.String(200), nullable=False),
     sa.Column("reporter_phone", sa.String(40), nullable=False),
+    # All of its words in small letters: what is typed is looked for here.
+    sa.Column("search_text", sa.Text, nullable=False),
     sa.Column("opened_us", sa.BigInteger, nullable=False),
     sa.Column("opened_by", sa.String(40), nullable=True),
     sa.Column("opened_name", sa.String(200), nullable=False),
@@ -145,6 +147,13 @@ incidents = sa.Table(
         "id",
         sqlite_where=sa.text("closed_us IS NULL"),
         postgresql_where=sa.text("closed_us IS NULL"),
+    ),
+    sa.Index(
+        "ix_incidents_over",
+        "opened_us",
+        "id",
+        sqlite_where=sa.text("closed_us IS NOT NULL"),
+        postgresql_where=sa.text("closed_us IS NOT NULL"),
     ),
 )
 

@@ -139,7 +139,7 @@ def open_incident(connection: sa.Connection, new: NewIncident) -> str:
         "urges": 0,
         "told_light": "green",
     }
-    row |= worked_out(row, chinese_working_days())
+    row |= worked_out(row, chinese_working_days()) | {"search_text": search_text(row)}
     connection.execute(sa.insert(incidents).values(**row))
     lie_in(connection, row["id"], row["area_path"], at_us)
     by = (new.opened_by, new.opened_name)
@@ -156,6 +156,12 @@ def open_from_message(connection: sa.Connection, new: dict[str, Any]) -> str:
     """As :func:`open_incident`, of what :meth:`NewIncident.to_message` gives."""
     attachments = [Attachment(**one) for one in new["attachments"]]
     return open_incident(connection, NewIncident(**{**new, "attachments": attachments}))
+
+
+def search_text(row: dict[str, Any]) -> str:
+    """What it is found by: everything that people say of it."""
+    named = ("number", "title", "words", "place", "reporter_name", "reporter_phone")
+    return "\n".join(str(row[name]) for name in named).lower()
 
 
 def lie_in(connection: sa.Connection, incident_id: str, area_path: str, opened_us: int) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from gateway.database.incident_tables import incident_areas, incidents
 from gateway.database.tables import areas
 from gateway.identifiers import now_us
-from gateway.incidents.opening import Attachment, attach, lie_in, note
+from gateway.incidents.opening import Attachment, attach, lie_in, note, search_text
 from gateway.incidents.timing import OVER, light_of, worked_out
 from gateway.incidents.working_days import chinese_working_days
 from gateway.people.areas import subtree
@@ -106,7 +106,7 @@ def find_incident(connection: sa.Connection, incident_id: str) -> dict[str, Any]
 
 def write(connection: sa.Connection, row: dict[str, Any], at_us: int) -> None:
     """The row as it is now, with what follows from it."""
-    row |= worked_out(row, chinese_working_days())
+    row |= worked_out(row, chinese_working_days()) | {"search_text": search_text(row)}
     row["version"] += 1
     row["changed_us"] = at_us
     if row["state"] not in OVER and light_of(row, at_us) in ("green", "paused"):

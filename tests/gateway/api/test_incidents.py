@@ -194,7 +194,7 @@ async def test_news_reach_those_who_may_see_it(command: Command) -> None:
 async def test_a_page_says_how_far_it_looked(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_LOOKED_AT_LIMIT", 5)
+    monkeypatch.setattr(reading, "_LOOKED_AT", (2, 5))
     category = await _category(command)
     for number in range(12):
         words = "找的就是它" if number == 0 else "别的"
@@ -247,7 +247,8 @@ def _closed(county: County, category_id: str, number: int, words: str) -> None:
         "words": words, "category_id": category_id, "priority": "normal",
         "area_id": county.village, "area_path": f"{county.root}/{county.town}/{county.village}/",
         "place": "", "reporter_name": "", "reporter_phone": "", "opened_us": 1000 + number,
-        "opened_name": "", "closed_us": 5000, "suspensions": [], "extended_us": 0, "urges": 0,
+        "opened_name": "", "search_text": words,
+        "closed_us": 5000, "suspensions": [], "extended_us": 0, "urges": 0,
         "told_light": "green",
     }  # fmt: skip
     alter(county, sa.insert(incidents).values(row))

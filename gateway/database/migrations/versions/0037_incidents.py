@@ -65,6 +65,7 @@ def upgrade() -> None:
         sa.Column("reporter_user_id", sa.String(length=40), nullable=True),
         sa.Column("reporter_name", sa.String(length=200), nullable=False),
         sa.Column("reporter_phone", sa.String(length=40), nullable=False),
+        sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("opened_us", sa.BigInteger(), nullable=False),
         sa.Column("opened_by", sa.String(length=40), nullable=True),
         sa.Column("opened_name", sa.String(length=200), nullable=False),
@@ -144,6 +145,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("closed_us IS NULL"),
         postgresql_where=sa.text("closed_us IS NULL"),
+    )
+    op.create_index(
+        "ix_incidents_over",
+        "incidents",
+        ["opened_us", "id"],
+        unique=False,
+        sqlite_where=sa.text("closed_us IS NOT NULL"),
+        postgresql_where=sa.text("closed_us IS NOT NULL"),
     )
     op.create_index(
         "ix_incidents_unit_id", "incidents", ["unit_id", "opened_us", "id"], unique=False
