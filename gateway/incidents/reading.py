@@ -100,9 +100,10 @@ async def read_page(
 ) -> Page:
     """The newest first, or what is due first."""
     where = [scope.condition(), *_conditions(scope, wanted, at_us)]
-    if wanted.order == "due":
-        return await _due_page(connection, where, limit, after)
     column = incidents.c
+    if wanted.order == "due":
+        where += [column.opened_us >= wanted.start_us, column.opened_us < wanted.end_us]
+        return await _due_page(connection, where, limit, after)
     if after is not None:
         where.append(sa.tuple_(column.opened_us, column.id) < sa.tuple_(*after))
     end_us = wanted.end_us if after is None else min(wanted.end_us, after[0] + 1)
@@ -111,7 +112,7 @@ async def read_page(
     rows: list[sa.Row[Any]] = []
     bound_us = None
     if wanted.under_way is True:
-        rows = list(await connection.execute(newest))
+        rows = list(await connection.execute(_opened(newest, wanted.start_us, end_us)))
     else:
         ways = _ways(scope, wanted)
         for most in _LOOKED_AT:
@@ -132,14 +133,19 @@ def _near(
     newest: sa.Select[Any], ways: Sequence[_Way], start_us: int, end_us: int
 ) -> sa.Select[Any]:
     """Those that the ways lead to between two times."""
-    column = incidents.c
-    newest = newest.where(column.opened_us >= start_us)
+    newest = _opened(newest, start_us, end_us)
     if len(ways) == 1 and ways[0].get_final_froms() == [incidents]:
         # Its conditions are those of the page, too.
         return newest
     near = [_between(way, start_us, end_us) for way in ways]
     found = sa.union(*near).subquery() if len(near) > 1 else near[0].subquery()
-    return newest.where(column.id.in_(sa.select(found.c.id)))
+    return newest.where(incidents.c.id.in_(sa.select(found.c.id)))
+
+
+def _opened(newest: sa.Select[Any], start_us: int, end_us: int) -> sa.Select[Any]:
+    """Said once: of two lower limits SQLite takes the first that it meets for the index."""
+    opened_us = incidents.c.opened_us
+    return newest.where(opened_us >= start_us, opened_us < end_us)
 
 
 async def _due_page(
@@ -204,10 +210,7 @@ def _suspended() -> sa.ColumnElement[bool]:
 
 def _conditions(scope: Scope, wanted: Wanted, at_us: int) -> list[sa.ColumnElement[bool]]:
     column = incidents.c
-    where: list[sa.ColumnElement[bool]] = [
-        column.opened_us >= wanted.start_us,
-        column.opened_us < wanted.end_us,
-    ]
+    where: list[sa.ColumnElement[bool]] = []
     if wanted.under_way is not None:
         over = column.closed_us.is_not(None)
         where.append(~over if wanted.under_way else over)
