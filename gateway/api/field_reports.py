@@ -50,6 +50,7 @@ router = APIRouter(prefix="/api/field", tags=["field"])
 FILES_LIMIT = 9
 _LISTED = 50
 _PhoneUs = Annotated[int, Field(ge=0, lt=2**62)]
+CategoryName = Annotated[str, Field(description="what is reported, as people call it")]
 ClientId = Annotated[str, Field(pattern=r"^[a-z0-9]{16,40}$")]
 
 
@@ -110,7 +111,7 @@ class _Placed:
     flags: list[str]
 
 
-@router.get("/categories", response_model=Listing[str])
+@router.get("/categories", response_model=Listing[CategoryName])
 async def list_categories(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """The names of what is reported, in the order in which they are offered."""
     permitted_areas(caller, Right.REPORT)

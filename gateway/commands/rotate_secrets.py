@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from gateway.audit import AuditRecord, append_rows
 from gateway.database.account_tables import totp_secrets
+from gateway.database.assist_tables import assist_photos
 from gateway.database.engine import create_writer_engine
 from gateway.database.investigation_tables import search_looks, search_photos, search_requests
 from gateway.database.migrate import upgrade
@@ -40,6 +41,7 @@ _SEALED = (
     (search_requests.c.id, search_requests.c.vector_sealed, "standing:{}"),
     (search_photos.c.id, search_photos.c.picture_sealed, "photo:{}"),
     (search_photos.c.id, search_photos.c.vectors_sealed, "photo vectors:{}"),
+    (assist_photos.c.id, assist_photos.c.picture_sealed, "assist photo:{}"),
     (search_looks.c.id, search_looks.c.picture_sealed, "look picture:{}"),
     (search_looks.c.id, search_looks.c.vectors_sealed, "look:{}"),
 )

@@ -45,6 +45,10 @@ class Playout:
         if at + len(samples) <= self._next:
             self.lost += 1
             return
+        if len(self) + len(samples) > 2 * self._limit:
+            # Packets that lie over one another: whoever sends such could fill the memory.
+            self.lost += 1
+            return
         self._frames[at] = samples
         self._end = max(self._end, at + len(samples))
         if self._end - self._next > self._limit:

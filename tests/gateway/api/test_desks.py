@@ -148,7 +148,10 @@ async def test_a_pin_carries_what_the_desk_needs_and_no_more(county: County, peo
     assert (await browser.get("/api/users")).status_code == 200
     await switch(county, browser, "li")
     session = (await browser.get("/api/session")).json()
-    assert session["rights"] == ["bookmark", "live", "meet", "playback", "ptz", "search", "talk"]
+    assert session["rights"] == [
+        "bookmark", "dispatch", "handle", "incidents", "live", "meet", "playback", "ptz", "search",
+        "talk",
+    ]  # fmt: skip
     assert (await browser.get("/api/cameras")).status_code == 200
     refused = await browser.patch(f"/api/cameras/{county.camera}", json={"name": "x"})
     assert refused.json()["error"]["code"] == "full_sign_in_required"

@@ -28,6 +28,12 @@ OTHER_ANSWERS = {
     "/answers/{participant_id}/snapshot.jpg": None,
     "/api/meetings/{meeting_id}/attendance.xlsx": None,
     "/api/meetings/{meeting_id}/files/{file_id}": None,
+    "/api/incident-statistics/sheet": None,
+    "/api/assist/{assist_id}/summary.xlsx": None,
+    "/api/assist/photos/{assist_photo_id}/picture": None,
+    "/api/attachments/{attachment_id}/content": None,
+    "/api/attachments/{attachment_id}/thumbnail": None,
+    "/api/field/grids/sheet": None,
     # Line by line.
     "/api/search": "application/x-ndjson",
     "/api/search/change": "application/x-ndjson",

@@ -34,6 +34,8 @@ async def test_the_first_sign_in_leads_to_a_new_password(county: County) -> None
         session = (await client.get("/api/session")).json()
         assert session["rights"] == [
             "bookmark",
+            "handle",
+            "incidents",
             "live",
             "meet",
             "playback",

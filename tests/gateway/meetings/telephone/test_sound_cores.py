@@ -95,6 +95,13 @@ def test_whatever_comes_memory_is_bounded_and_what_is_played_has_its_length(
             assert played is None or len(played) == 160
 
 
+def test_packets_over_one_another_do_not_fill_the_memory() -> None:
+    playout = Playout(8000)
+    for timestamp in range(1000):
+        playout.put(timestamp, np.ones(1400, np.int16))
+    assert len(playout) <= 2 * 2400
+
+
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 5), max_size=20))
 def test_an_even_stream_is_played_whole_whenever_it_is_asked_for(
     start: int, holds: list[int]
