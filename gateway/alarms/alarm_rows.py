@@ -107,6 +107,23 @@ def acknowledge(
         )
 
 
+@row_operation("alarms.snooze")
+def snooze(connection: sa.Connection, alarm_id: str, until_us: int | None, name: str) -> None:
+    """Put off until a time, or (None) no longer. Raises RowError ``conflict`` when it is over."""
+    row = connection.execute(
+        sa.select(alarms.c.end_us).where(alarms.c.id == alarm_id)
+    ).one_or_none()
+    if row is None:
+        raise RowError("not_found", "there is no such alarm")
+    if row.end_us is not None:
+        raise RowError("conflict", "the alarm is over: there is nothing to put off")
+    connection.execute(
+        sa.update(alarms)
+        .where(alarms.c.id == alarm_id)
+        .values(snoozed_until_us=until_us, snoozed_name=None if until_us is None else name)
+    )
+
+
 @row_operation("switches.create")
 def create_switch(connection: sa.Connection, columns: dict[str, Any]) -> str:
     """Add a switch; gives its id."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.alarms.priorities import priority_of
 from gateway.alarms.watch import AlarmWatch
 from gateway.api.alarm_audience import Audience, audiences
 from gateway.api.masked_alarms import for_unlifted
@@ -29,7 +30,7 @@ Listener = Callable[[Place, dict[str, Any], dict[str, Any], Audience | None], No
 
 _SHOWN = (
     "id", "kind", "begin_us", "end_us", "area_id", "camera_id", "platform_id", "switch_id",
-    "network", "folded_into", "detail", "acknowledged_us", "note",
+    "network", "folded_into", "detail", "acknowledged_us", "note", "snoozed_until_us",
 )  # fmt: skip
 
 
@@ -141,4 +142,6 @@ def _document(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any
         "switch_name": row["switch_name"],
         "folded": row["folded"],
         "acknowledged_by": row["acknowledged_name"],
+        "snoozed_by": row["snoozed_name"],
+        "priority": priority_of(row["kind"]),
     }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from gateway.alarms.priorities import Priority
 from gateway.api.answers import TimeUs
 
 
@@ -123,6 +124,7 @@ class AlarmAnswer(BaseModel):
 
     id: str
     kind: str
+    priority: Priority
     state: Literal["open", "ended"]
     begin_us: TimeUs
     end_us: TimeUs | None
@@ -141,6 +143,8 @@ class AlarmAnswer(BaseModel):
     acknowledged_us: TimeUs | None
     acknowledged_by: str | None
     note: str | None
+    snoozed_until_us: TimeUs | None
+    snoozed_by: str | None
 
 
 class AlarmPage(BaseModel):

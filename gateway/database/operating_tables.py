@@ -116,6 +116,9 @@ alarms = sa.Table(
     sa.Column("acknowledged_by", sa.String(40), nullable=True),
     sa.Column("acknowledged_name", sa.String(200), nullable=True),
     sa.Column("note", sa.String(500), nullable=True),
+    # Until then it waits for nobody; whether it is still on is seen by the clock alone.
+    sa.Column("snoozed_until_us", sa.BigInteger, nullable=True),
+    sa.Column("snoozed_name", sa.String(200), nullable=True),
     sa.Index("ix_alarms_begin_us", "begin_us", "id"),
     sa.Index("ix_alarms_camera_id", "camera_id", "begin_us"),
     sa.Index("ix_alarms_folded_into", "folded_into"),

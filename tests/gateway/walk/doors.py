@@ -337,6 +337,7 @@ OPERATING: dict[tuple[str, str], Access] = {
     ("GET", "/api/alarms"): Access("signed_in"),
     ("GET", "/api/alarms/{alarm_id}"): Access("camera", Right.LIVE),
     ("POST", "/api/alarms/{alarm_id}/acknowledge"): Access("camera", Right.BOOKMARK, {}),
+    ("POST", "/api/alarms/{alarm_id}/snooze"): Access("camera", Right.BOOKMARK, {"until_us": None}),
     ("GET", "/api/switches"): Access("somewhere", Right.CONFIGURE),
     ("POST", "/api/switches"): Access("area", Right.CONFIGURE, SWITCH),
     ("PUT", "/api/switches/{switch_id}"): Access("area", Right.CONFIGURE, SWITCH),

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest'
 
 import type { Alarm } from '@/api/alarms'
 
-import { detailText, inOrder, placeOf, sourceText, subjectOf, withNews } from './words'
+import { detailText, inOrder, placeOf, sleeps, sourceText, subjectOf, withNews } from './words'
 
 const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({
-  id, kind: 'camera_offline', state: 'open', begin_us: 0, end_us: null, area_id: null, area_path: [], camera_id: 'c', camera_name: 'Gate', platform_id: null,
+  id, kind: 'camera_offline', priority: 'medium', state: 'open', begin_us: 0, end_us: null, area_id: null, area_path: [], camera_id: 'c', camera_name: 'Gate', platform_id: null,
   platform_name: null, switch_id: null, switch_name: null, network: null, folded_into: null, folded: 0, detail: {}, acknowledged_us: null, acknowledged_by: null,
-  note: null, ...more,
+  note: null, snoozed_until_us: null, snoozed_by: null, ...more,
 })
 
 describe('alarms', () => {
@@ -19,6 +19,23 @@ describe('alarms', () => {
       alarm('new', { begin_us: 2 }),
     ]
     expect(inOrder(all).map(({ id }) => id)).toEqual(['new', 'old', 'seen', 'ended'])
+  })
+
+  it('stand with the most urgent first, of those that wait for somebody', () => {
+    const all = [
+      alarm('seen', { acknowledged_us: 1, priority: 'emergency', begin_us: 9 }),
+      alarm('newer', { priority: 'low', begin_us: 8 }),
+      alarm('older', { priority: 'emergency', begin_us: 1 }),
+      alarm('between', { priority: 'high', begin_us: 2 }),
+    ]
+    expect(inOrder(all).map(({ id }) => id)).toEqual(['older', 'between', 'newer', 'seen'])
+  })
+
+  it('sleep until their time, unless they are over', () => {
+    expect(sleeps(alarm('a', { snoozed_until_us: 2_000 }), 1)).toBe(true)
+    expect(sleeps(alarm('a', { snoozed_until_us: 2_000 }), 2)).toBe(false)
+    expect(sleeps(alarm('a', { snoozed_until_us: 2_000, state: 'ended' }), 1)).toBe(false)
+    expect(sleeps(alarm('a'), 1)).toBe(false)
   })
 
   it('take in news: what is known changes, what is new comes first, what no longer belongs goes', () => {

@@ -1,5 +1,5 @@
 /** Alarms and events in words. */
-import type { Alarm, DeviceEvent } from '@/api/alarms'
+import { PRIORITIES, type Alarm, type DeviceEvent } from '@/api/alarms'
 import { clockOffset, dateTime } from '@/format'
 import { hasWords, translate } from '@/locales'
 import { faultText } from '@/live/words'
@@ -78,11 +78,20 @@ export function withNews<Item extends { id: string }>(items: readonly Item[], ne
   return known ? items.map((item) => (item.id === news.id ? news : item)) : [news, ...items]
 }
 
-/** What is open and seen by nobody stands first, then what is open, each by time. */
+/** For how long an alarm may be put off at a click, in ms. */
+export const SNOOZES = { m15: 900_000, h1: 3_600_000, h8: 28_800_000, d1: 86_400_000 } as const
+export type SnoozeSpan = keyof typeof SNOOZES
+
+/** Whether somebody has put it off, and its time has not come. */
+export const sleeps = ({ state, snoozed_until_us }: Pick<Alarm, 'state' | 'snoozed_until_us'>, now_ms: number): boolean =>
+  state === 'open' && snoozed_until_us !== null && snoozed_until_us / 1000 > now_ms
+
+/** What is open and seen by nobody stands first, the most urgent of it before the rest; then what is open, then what is over; each by time. */
 export const inOrder = (alarms: readonly Alarm[]): Alarm[] => {
   const rank = ({ state, acknowledged_us }: Alarm): number => (state === 'open' ? (acknowledged_us === null ? 0 : 1) : 2)
+  const urgency = (alarm: Alarm): number => (rank(alarm) === 0 ? PRIORITIES.indexOf(alarm.priority) : 0)
   return alarms
     .map((alarm, index) => ({ alarm, index }))
-    .sort((one, other) => rank(one.alarm) - rank(other.alarm) || other.alarm.begin_us - one.alarm.begin_us || one.index - other.index)
+    .sort((one, other) => rank(one.alarm) - rank(other.alarm) || urgency(one.alarm) - urgency(other.alarm) || other.alarm.begin_us - one.alarm.begin_us || one.index - other.index)
     .map(({ alarm }) => alarm)
 }

@@ -27,14 +27,19 @@ export interface DeviceEvent {
 
 export const ALARM_KINDS = [
   'network_down', 'camera_offline', 'camera_refused', 'platform_offline', 'platform_refused', 'clock_drift', 'storage_fault', 'video_loss', 'tamper',
-  'line_crossing', 'intrusion', 'wrong_way', 'loitering', 'crowd', 'abandoned_object', 'standing_match', 'review_overdue', 'analysis_failed', 'analysis_lagging',
+  'line_crossing', 'intrusion', 'wrong_way', 'loitering', 'crowd', 'abandoned_object', 'emergency', 'standing_match', 'review_overdue', 'analysis_failed', 'analysis_lagging',
   'storage_full_soon', 'footage_short',
 ] as const
 export type AlarmKind = (typeof ALARM_KINDS)[number]
 
+/** The most urgent first. */
+export const PRIORITIES = ['emergency', 'high', 'medium', 'low'] as const
+export type Priority = (typeof PRIORITIES)[number]
+
 export interface Alarm {
   id: string
   kind: AlarmKind
+  priority: Priority
   state: 'open' | 'ended'
   begin_us: number
   end_us: number | null
@@ -55,6 +60,8 @@ export interface Alarm {
   acknowledged_us: number | null
   acknowledged_by: string | null
   note: string | null
+  snoozed_until_us: number | null
+  snoozed_by: string | null
 }
 
 export interface SwitchForm {
@@ -79,7 +86,9 @@ export interface NetworkSwitch extends SwitchForm {
 export interface AlarmQuery {
   state?: string | undefined
   acknowledged?: boolean | undefined
+  snoozed?: boolean | undefined
   kind?: string | undefined
+  priority?: string | undefined
   camera_id?: string | undefined
   area_id?: string | undefined
   folded_into?: string | undefined
@@ -102,6 +111,7 @@ export interface EventQuery {
 export const alarms = {
   list: (query: AlarmQuery, signal?: AbortSignal): Promise<Page<Alarm> & { open: number }> => get('/api/alarms', { ...query }, signal),
   acknowledge: (id: string, note: string): Promise<Alarm> => post(apiPath('alarms', id, 'acknowledge'), note === '' ? {} : { note }),
+  snooze: (id: string, until_us: number | null): Promise<Alarm> => post(apiPath('alarms', id, 'snooze'), { until_us }),
 }
 
 export const deviceEvents = {

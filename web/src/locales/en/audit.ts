@@ -399,6 +399,7 @@ export default {
     switch_change: 'Network switch changed',
     switch_delete: 'Network switch deleted',
     alarm_acknowledge: 'Alarm acknowledged',
+    alarm_snooze: 'Alarm put off',
     camera_diagnosis: 'Camera diagnosed',
     ticket_refused: 'Ticket refused',
     platform_share: 'Shared with a platform above',

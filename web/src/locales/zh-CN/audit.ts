@@ -399,6 +399,7 @@ export default {
     switch_change: '修改交换机',
     switch_delete: '删除交换机',
     alarm_acknowledge: '确认报警',
+    alarm_snooze: '稍后提醒报警',
     camera_diagnosis: '诊断摄像机',
     ticket_refused: '票据被拒',
     platform_share: '共享给上级平台',
