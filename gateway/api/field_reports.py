@@ -167,7 +167,9 @@ async def send_report(
         request, caller, "report.make", detail={"flags": columns["flags"], "files": body.files}
     )
     report_id, is_new = await _keep(services, caller, columns, record.to_message())
-    if not is_new:
+    if is_new:
+        services.incidents.look()
+    else:
         response.status_code = 200
     async with services.reader.connect() as connection:
         return (await report_documents(connection, field_reports.c.id == report_id))[0]

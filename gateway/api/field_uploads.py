@@ -209,6 +209,7 @@ async def _finish(services: Services, request: Request, caller: Principal, row: 
         services, request, caller, "attachment.add", "field.finish_upload",
         {"upload_id": row.id, "file_id": file_id}, detail=detail,
     )  # fmt: skip
+    services.incidents.look()
     return finished
 
 

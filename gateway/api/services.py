@@ -86,6 +86,8 @@ class Services:
     used_sign_ins: set[str] = field(default_factory=set)
     # Sign-ins and tokens that were refused lately: each is on record once in a while.
     refused_sign_ins: Seldom = field(default_factory=Seldom)
+    # Who looked lately at where workers are: a map asks every few seconds.
+    looks_at_workers: Seldom = field(default_factory=Seldom)
     # What people were refused lately, for the same.
     refused_accesses: Seldom = field(default_factory=Seldom)
     # How many searches each person has running.

@@ -72,3 +72,21 @@ field_pieces = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
 )
+
+field_duties = sa.Table(
+    "field_duties",
+    metadata,
+    # Who is on duty in the field; the row goes when the duty ends, with the position.
+    sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), primary_key=True),
+    # Where they work: who reads incidents there sees them on the map.
+    sa.Column("area_path", sa.String(1000), nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    # It ends then, if nobody ends it before.
+    sa.Column("ends_us", sa.BigInteger, nullable=False),
+    # The newest position, and no other: WGS-84; null before the first.
+    sa.Column("longitude", sa.Float, nullable=True),
+    sa.Column("latitude", sa.Float, nullable=True),
+    sa.Column("accuracy_m", sa.Float, nullable=True),
+    sa.Column("at_us", sa.BigInteger, nullable=True),
+    sa.Index("ix_field_duties_ends_us", "ends_us"),
+)

@@ -24,6 +24,7 @@ from gateway.database.cascade_tables import platform_codes as platform_codes
 from gateway.database.cascade_tables import platform_shares as platform_shares
 from gateway.database.cluster_tables import shards as shards
 from gateway.database.fetch_tables import backfills as backfills
+from gateway.database.field_tables import field_duties as field_duties
 from gateway.database.field_tables import field_pieces as field_pieces
 from gateway.database.field_tables import field_reports as field_reports
 from gateway.database.field_tables import field_uploads as field_uploads

@@ -57,6 +57,7 @@ _OPERATION_MODULES = (
     "gateway.evidence.export_rows",
     "gateway.evidence.hold_rows",
     "gateway.fetching.backfill_rows",
+    "gateway.field.duty_rows",
     "gateway.field.report_rows",
     "gateway.field.upload_rows",
     "gateway.incidents.categories",

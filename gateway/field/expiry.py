@@ -1,7 +1,13 @@
-"""What was begun and never finished, and the pieces of what was: gone after some days."""
+"""What was begun and never finished, and the pieces of what was: gone after some days. Duties that
+nobody ended.
+"""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.database.field_tables import field_duties
 from gateway.field.upload_rows import STORE_PREFIX
 from recorder.rows import RowWriter
 from recorder.stores import Store
@@ -28,3 +34,12 @@ async def delete_pieces(store: Store, upload_id: str) -> None:
     keys = [one.key async for one in store.list(f"{STORE_PREFIX}{upload_id}/")]
     if keys:
         await store.delete(keys)
+
+
+async def end_duties(reader: AsyncEngine, rows: RowWriter, at_us: int) -> None:
+    """Forget where those are whose duty should be over. Raises RowError, ConnectionError."""
+    over = sa.select(field_duties.c.user_id).where(field_duties.c.ends_us <= at_us).limit(1)
+    async with reader.connect() as connection:
+        if (await connection.execute(over)).first() is None:
+            return
+    await rows.write("field.end_overdue_duties", at_us=at_us)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.attachments.rows import attach as attach_files
+import gateway.incidents.handling  # noqa: F401  # declares the steps
 from gateway.database.attachment_tables import attached_files
 from gateway.database.tables import users
-from gateway.incidents.opening import Attachment, NewIncident, attach, open_incident
+from gateway.incidents.opening import Attachment, NewIncident, open_incident
+from gateway.incidents.steps import take_step
 from recorder.rows import RowError
 
-INCIDENT = "incident"
 _TITLE = 60
 
 
@@ -42,22 +43,25 @@ def open_from_report(
         attachments=_attachments(connection, file_ids),
     )
     try:
-        incident_id = open_incident(connection, new)
+        return open_incident(connection, new)
     except RowError as error:
         if error.code != "invalid" or report["category"] is None:
             raise
         return open_from_report(connection, report_id, {**report, "category": None}, file_ids)
-    attach_files(connection, file_ids, INCIDENT, incident_id, report["user_id"])
-    return incident_id
 
 
 def add_to_incident(
-    connection: sa.Connection, incident_id: str, user_id: str, file_id: str, at_us: int
+    connection: sa.Connection, incident_id: str, user_id: str, file_id: str
 ) -> None:
-    """A file of the report has come after it."""
-    by = (user_id, _name(connection, user_id))
-    attach(connection, incident_id, at_us, _attachments(connection, [file_id]), by)
-    attach_files(connection, [file_id], INCIDENT, incident_id, user_id)
+    """A file of the report has come after it: a step of the incident's history."""
+    take_step(
+        connection,
+        incident_id,
+        "attach",
+        user_id,
+        _name(connection, user_id),
+        attachments=[asdict(one) for one in _attachments(connection, [file_id])],
+    )
 
 
 def _attachments(connection: sa.Connection, file_ids: Sequence[str]) -> list[Attachment]:

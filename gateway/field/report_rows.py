@@ -10,7 +10,7 @@ from gateway.attachments.rows import attach
 from gateway.audit.records import append_rows
 from gateway.database.field_tables import field_reports, field_uploads
 from gateway.field.incident_of_report import add_to_incident, open_from_report
-from gateway.identifiers import new_id, now_us
+from gateway.identifiers import new_id
 from recorder.rows import row_operation
 
 REPORT = "report"
@@ -68,4 +68,4 @@ def add_file(
     ).one_or_none()
     if row is not None:
         attach(connection, [file_id], REPORT, row.id, user_id)
-        add_to_incident(connection, row.incident_id, user_id, file_id, now_us())
+        add_to_incident(connection, row.incident_id, user_id, file_id)

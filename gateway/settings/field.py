@@ -16,7 +16,8 @@ class FieldSettings(Section):
     """``county``: its westernmost and easternmost longitude, southernmost and northernmost
     latitude, WGS-84; without it, the box around all cameras with some room. What was begun and not
     finished is given up after ``upload_days``. ``address``: of the phone page, as telephones know
-    it: it stands in the codes of grid cells.
+    it: it stands in the codes of grid cells. Who forgets to end the duty is taken off it after
+    ``duty_hours``.
     """
 
     address: str = Field(default="", pattern=r"^(https?://[^\s\"'<>]+/)?$", max_length=200)
@@ -26,6 +27,7 @@ class FieldSettings(Section):
     east: float | None = Field(default=None, ge=-180, le=180)
     north: float | None = Field(default=None, ge=-90, le=90)
     upload_days: float = Field(default=7, gt=0, le=90)
+    duty_hours: float = Field(default=12, gt=0, le=24)
 
     @model_validator(mode="after")
     def _is_a_box(self) -> Self:

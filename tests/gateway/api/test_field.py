@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.database.incident_tables import incident_attachments, incidents
-from gateway.database.tables import audit_log, field_uploads
-from gateway.field.expiry import UploadExpiry
+from gateway.database.tables import audit_log, field_duties, field_uploads
+from gateway.field.expiry import UploadExpiry, end_duties
 from gateway.identifiers import now_us
 from tests.gateway.api.conftest import County
 from tests.gateway.attachments.files import photo, video
@@ -226,3 +226,76 @@ async def test_what_was_begun_and_never_finished_is_given_up(
     assert [one.key async for one in store.list("uploads/")] == []
     async with county.services.reader.connect() as connection:
         assert (await connection.execute(sa.select(field_uploads))).all() == []
+
+
+async def test_a_position_is_taken_on_duty_only_and_forgotten_after_it(
+    county: County, worker: httpx.AsyncClient
+) -> None:
+    await county.user("clerk", "operator", county.town)
+    await county.user("far", "operator", county.other_town)
+    here = {"longitude": 112.41, "latitude": 31.04, "accuracy_m": 9}
+    early = await worker.post("/api/field/position", json=here)
+    assert (early.status_code, early.json()["error"]["code"]) == (409, "off_duty")
+    assert (await worker.get("/api/field/duty")).json()["since_us"] is None
+    begun = (await worker.put("/api/field/duty")).json()
+    assert begun["at_us"] is None
+    assert (await worker.put("/api/field/duty")).json()["since_us"] == begun["since_us"]
+    for moved in (0.0, 0.001):
+        sent = await worker.post("/api/field/position", json={**here, "longitude": 112.41 + moved})
+        assert sent.status_code == 204
+    async with await county.sign_in("clerk") as clerk, await county.sign_in("far") as far:
+        for _ in range(3):
+            (seen,) = (await clerk.get("/api/field/workers")).json()["items"]
+        assert (seen["name"], seen["longitude"]) == ("worker!", 112.411)
+        assert (await far.get("/api/field/workers")).json()["items"] == []
+        assert (await worker.get("/api/field/workers")).status_code == 403
+        await worker.delete("/api/field/duty")
+        assert (await clerk.get("/api/field/workers")).json()["items"] == []
+    async with county.services.reader.connect() as connection:
+        assert (await connection.execute(sa.select(field_duties))).all() == []
+        actions = await connection.scalars(
+            sa.select(audit_log.c.action).where(audit_log.c.action.like("position.%"))
+        )
+        assert sorted(actions) == [
+            "position.begin", "position.begin", "position.end", "position.look", "position.look",
+        ]  # fmt: skip
+
+
+async def test_who_forgets_to_end_the_duty_is_taken_off_it(
+    county: County, worker: httpx.AsyncClient
+) -> None:
+    await worker.put("/api/field/duty")
+    services = county.services
+    await end_duties(services.reader, services.rows, now_us())
+    assert (await worker.get("/api/field/duty")).json()["since_us"] is not None
+    await end_duties(services.reader, services.rows, now_us() + DAY_US)
+    assert (await worker.get("/api/field/duty")).json()["since_us"] is None
+
+
+async def test_a_task_is_taken_arrived_at_and_answered_with_a_photo(
+    county: County, worker: httpx.AsyncClient
+) -> None:
+    unit = {"name": "彭墩村网格站", "area_id": county.village}
+    await county.write("units.put", unit_id=None, columns=unit, member_ids=[county.users["worker"]])
+    report = await worker.post("/api/field/reports", json=written())
+    (task,) = (await worker.get("/api/field/tasks")).json()["items"]
+    assert (task["id"], task["state"]) == (report.json()["incident_id"], "assigned")
+    path = f"/api/field/tasks/{task['id']}"
+    for kind, body in (
+        ("accept", {}),
+        ("arrive", {"longitude": 112.41, "latitude": 31.04}),
+    ):
+        done = await worker.post(f"{path}/{kind}", json=body)
+        assert done.status_code == 200, done.text
+    silent = await worker.post(f"{path}/answer", json={})
+    assert silent.status_code == 422
+    sent = await worker.post("/api/attachments", params={"name": "已修好.jpg"}, content=photo(64))
+    answer = {"words": "已更换灯泡", "files": [sent.json()["id"]]}
+    assert (await worker.post(f"{path}/answer", json=answer)).status_code == 200
+    task = (await worker.get(path)).json()
+    assert (task["state"], task["result_words"]) == ("answered", "已更换灯泡")
+    assert [one["subject_id"] for one in task["attachments"]] == [sent.json()["id"]]
+    await county.user("other", "field_worker", county.other_town)
+    async with await county.sign_in("other") as other:
+        assert (await other.get(path)).status_code == 404
+        assert (await other.post(f"{path}/accept", json={})).status_code == 404

@@ -877,6 +877,22 @@ FIELD: dict[tuple[str, str], Access] = {
     ("POST", f"{UPLOAD}/finish"): Access(
         "own", owner="field_worker", body={}, allowed=frozenset({409})
     ),
+    ("GET", "/api/field/tasks"): Access("signed_in"),
+    ("GET", "/api/field/tasks/{incident_id}"): Access("area", Right.INCIDENTS, hidden=True),
+    # No unit has it; who reads it is told that it is not for them.
+    ("POST", "/api/field/tasks/{incident_id}/{step}"): Access(
+        "area", Right.INCIDENTS, {}, hidden=True, allowed=frozenset({403, 409, 422})
+    ),
+    ("GET", "/api/field/duty"): Access("signed_in"),
+    ("PUT", "/api/field/duty"): REPORTS,
+    ("POST", "/api/field/position"): Access(
+        "somewhere",
+        Right.REPORT,
+        {"longitude": 112.4, "latitude": 31.0},
+        allowed=frozenset({204, 409}),
+    ),
+    ("DELETE", "/api/field/duty"): REPORTS,
+    ("GET", "/api/field/workers"): Access("somewhere", Right.INCIDENTS),
     ("GET", "/api/field/grids"): REPORTS,
     ("GET", "/api/field/categories"): REPORTS,
     ("GET", "/api/field/grids/{code}"): Access("somewhere", Right.REPORT, allowed=NOT_FOUND),

@@ -248,6 +248,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         **met,
         **await _an_incident(county),
         "attachment_id": brought,
+        "step": "accept",
         **await _from_the_field(county),
         **assisted,
         "outbox_channel_id": await _a_channel(county),

@@ -95,6 +95,7 @@ export default {
     platform: 'Devices and platforms',
     talk: 'Talk',
     analysis: 'Analysis',
+    position: 'Positions in the field',
     report: 'Field reports',
     assist: 'Assist requests',
     incident: 'Incidents',
@@ -106,6 +107,9 @@ export default {
     telephone: 'Telephones',
   },
   actions: {
+    position_begin: 'On duty in the field: position sent from here on',
+    position_end: 'Off duty in the field: position forgotten',
+    position_look: 'Positions of workers looked at',
     report_make: 'Report from the field',
     assist_ask: 'Assist request sent',
     assist_approve: 'Assist request approved',

@@ -95,6 +95,7 @@ export default {
     platform: '设备与平台',
     talk: '对讲',
     analysis: '分析',
+    position: '外勤位置',
     report: '现场上报',
     assist: '协查',
     incident: '事件',
@@ -106,6 +107,9 @@ export default {
     telephone: '电话',
   },
   actions: {
+    position_begin: '外勤上岗，开始发送位置',
+    position_end: '外勤下岗，停止发送位置',
+    position_look: '查看外勤人员位置',
     report_make: '现场上报',
     assist_ask: '发起协查',
     assist_approve: '批准协查',
