@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from gateway.api.access import (
     Caller,
@@ -30,7 +30,8 @@ from gateway.api.case_access import joined_case
 from gateway.api.errors import ApiError, invalid
 from gateway.api.holds import Instant
 from gateway.api.meeting_sheets import Offset, sheet_answer
-from gateway.api.paging import cursor_number, read_cursor, write_cursor
+from gateway.api.paging import behind, cursor_behind
+from gateway.api.second_person import WITHOUT_WORDS, Approval, Refusal, Said
 from gateway.api.services import Services, ServicesDep
 from gateway.assist.reading import (
     LISTED_LIMIT,
@@ -44,11 +45,9 @@ from gateway.assist.reading import (
 )
 from gateway.assist.sheet import Language, board_rows
 from gateway.audit import ReasonGiven
-from gateway.audit.wording import is_blank
 from gateway.database.assist_tables import assist_requests
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import US_PER_S, new_id, now_us
-from gateway.investigations.filters import Form
 from gateway.people.authorize import AreaPlace, Principal, authorize
 from gateway.people.roles import Right
 from gateway.settings.assist import AssistSettings
@@ -61,18 +60,7 @@ _HOUR_US = 3600 * US_PER_S
 _DAY_US = 24 * _HOUR_US
 
 
-class _Said(Form):
-    """Words that say something."""
-
-    @field_validator("title", "words", "note", mode="after", check_fields=False)
-    @classmethod
-    def _says_something(cls, value: str | None) -> str | None:
-        if value is not None and value != "" and is_blank(value):
-            raise ValueError("say it in words")
-        return value
-
-
-class AskForm(_Said):
+class AskForm(Said):
     """Whom one looks for, where and when, for which case, and until when."""
 
     case_id: str = Field(max_length=40)
@@ -86,19 +74,7 @@ class AskForm(_Said):
     photo_ids: list[Annotated[str, Field(max_length=40)]] = Field(default=[], max_length=20)
 
 
-class Approval(_Said):
-    """The second person's yes."""
-
-    note: str | None = Field(default=None, max_length=1000)
-
-
-class Refusal(_Said):
-    """The second person's no, and why."""
-
-    note: str = Field(min_length=1, max_length=1000)
-
-
-class Reminder(_Said):
+class Reminder(Said):
     """Whom to urge; all who have not answered where it is left out."""
 
     area_ids: list[Annotated[str, Field(max_length=40)]] | None = Field(
@@ -107,14 +83,14 @@ class Reminder(_Said):
     note: str | None = Field(default=None, max_length=1000)
 
 
-class Extension(_Said):
+class Extension(Said):
     """Until when, and why."""
 
     deadline_us: Instant
     note: str = Field(min_length=1, max_length=1000)
 
 
-class Closing(_Said):
+class Closing(Said):
     """What came of it."""
 
     outcome: AssistOutcome
@@ -137,11 +113,7 @@ async def list_requests(
     asked, managed = is_asked_of(caller), is_managed_by(caller)
     sides = {"asked": asked, "managed": managed, None: sa.or_(asked, managed)}
     statement = select_requests().where(sides[side]).limit(limit + 1)
-    key = read_cursor(cursor, 2)
-    if key is not None:
-        created_us = cursor_number(key[0])
-        older = table.created_us < created_us
-        statement = statement.where(older | (table.created_us == created_us) & (table.id > key[1]))
+    statement = statement.where(behind(cursor, table.created_us, table.id))
     if state is not None:
         statement = statement.where(table.state == state)
     async with services.reader.connect() as connection:
@@ -149,9 +121,7 @@ async def list_requests(
         items = await summaries(connection, caller, rows[:limit])
         waiting = (await connection.execute(select_requests().where(asked))).all()
         told = await summaries(connection, caller, waiting)
-    following = None
-    if len(rows) > limit:
-        following = write_cursor((str(items[-1]["created_us"]), items[-1]["id"]))
+    following = cursor_behind(items[-1]) if len(rows) > limit else None
     unanswered = sum(area["state"] == "asked" for one in told for area in one["own"])
     return {"items": items, "next_cursor": following, "unanswered": unanswered}
 
@@ -248,11 +218,10 @@ async def approve(
     caller: CallerInPerson,
     request: Request,
     services: ServicesDep,
-    body: Approval | None = None,
+    body: Approval = WITHOUT_WORDS,
 ) -> dict[str, Any]:
     """Its clerks are told, and what they attach is lent to who asked."""
-    note = None if body is None else body.note
-    return await _decide(services, caller, request, assist_id, True, note)
+    return await _decide(services, caller, request, assist_id, True, body.note)
 
 
 @router.post("/{assist_id}/refuse", response_model=AssistRequest)

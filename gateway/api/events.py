@@ -226,7 +226,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
             services.steering.listening(outbox.take_steering, outbox.take_event),
             services.alarms.listening(outbox.take_alarm),
             services.meetings.listening(outbox.take_meeting),
-            services.meetings.asked(outbox.take_asked),
+            services.site_checks.listening(outbox.take_asked),
             services.incidents.listening(outbox.take_incident),
             services.assist.listening(outbox.take_assist),
         ):

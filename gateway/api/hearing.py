@@ -20,4 +20,4 @@ def hear(services: Services, kind: str, what: dict[str, Any]) -> None:
         case "rights":
             services.rights_changed.hear()
         case "site_check":
-            services.meetings.tell_asked(frozenset(what["paths"]))
+            services.site_checks.tell(frozenset(what["paths"]))

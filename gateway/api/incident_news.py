@@ -1,29 +1,20 @@
-"""News of incidents to who may see them: what was opened and what has changed shows in a second.
-
-What has changed is known by the rows, whoever changed them: a route, another process, the clock.
-"""
+"""News of incidents to who may see them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.database.incident_tables import incidents, unit_members
 from gateway.identifiers import US_PER_S, now_us
 from gateway.incidents.timing import light_of
+from gateway.news import NewsWatch
 from gateway.people.authorize import AreaPlace, Principal
 from gateway.people.roles import Right
 
-_log = structlog.get_logger(__name__)
-
-LOOKS_EVERY_S = 1.0
 # A change is written this much later than its time says, at most, when several machines write.
 _LATE_US = 10 * US_PER_S
 _AT_ONCE = 500
@@ -43,49 +34,23 @@ class IncidentNews:
         return Right.INCIDENTS in rights or principal.user_id in self.user_ids
 
 
-Listener = Callable[[IncidentNews], None]
+def watch_incidents(reader: AsyncEngine) -> NewsWatch[IncidentNews]:
+    """Tells of every change from now on."""
+    return NewsWatch("incidents", _Changes(reader).read)
 
 
-class IncidentWatch:
-    """Looks at what has changed, and tells listeners."""
+class _Changes:
+    """What has changed since the last time. There may be a million incidents: only those that
+    changed lately are looked at.
+    """
 
     def __init__(self, reader: AsyncEngine) -> None:
         self._reader = reader
-        self._listeners: set[Listener] = set()
-        self._wake = asyncio.Event()
         self._looked_us = now_us()
-        # The versions that were told lately.
+        # The versions that were told lately, and when they changed.
         self._told: dict[str, tuple[int, int]] = {}
 
-    @contextmanager
-    def listening(self, listener: Listener) -> Iterator[None]:
-        """Have it called at each change."""
-        self._listeners.add(listener)
-        try:
-            yield
-        finally:
-            self._listeners.discard(listener)
-
-    def look(self) -> None:
-        """Something has changed: look now."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Look every second and when asked to, for ever; a failure is logged."""
-        while True:
-            self._wake.clear()
-            try:
-                await self.look_once()
-            except sa.exc.DBAPIError as error:
-                _log.warning("news of incidents cannot be read", why=str(error))
-            try:
-                async with asyncio.timeout(LOOKS_EVERY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-
-    async def look_once(self) -> None:
-        """Tell what has changed since the last time."""
+    async def read(self) -> list[IncidentNews]:
         since_us = self._looked_us - _LATE_US
         at_us = now_us()
         column = incidents.c
@@ -100,31 +65,28 @@ class IncidentWatch:
             ).all()
             fresh = [row for row in rows if self._told.get(row.id, (0, 0))[0] != row.version]
             members: dict[str, set[str]] = {}
-            if fresh and self._listeners:
-                table = unit_members.c
+            table = unit_members.c
+            units = {row.unit_id for row in fresh if row.unit_id}
+            if units:
                 for unit_id, user_id in await connection.execute(
-                    sa.select(table.unit_id, table.user_id).where(
-                        table.unit_id.in_({row.unit_id for row in fresh if row.unit_id})
-                    )
+                    sa.select(table.unit_id, table.user_id).where(table.unit_id.in_(units))
                 ):
                     members.setdefault(unit_id, set()).add(user_id)
         # Where there are more than fit, the next look goes on behind the last.
         self._looked_us = rows[-1].changed_us + _LATE_US if len(rows) == _AT_ONCE else at_us
         oldest_us = self._looked_us - _LATE_US
         self._told = {one: kept for one, kept in self._told.items() if kept[1] >= oldest_us}
-        for row in fresh:
-            self._told[row.id] = (row.version, row.changed_us)
-            self._tell(dict(row._mapping), members.get(row.unit_id, set()), at_us)
+        self._told |= {row.id: (row.version, row.changed_us) for row in fresh}
+        return [_news(dict(row._mapping), members.get(row.unit_id, set()), at_us) for row in fresh]
 
-    def _tell(self, row: dict[str, Any], members: set[str], at_us: int) -> None:
-        document = {
-            name: row[name]
-            for name in ("id", "number", "version", "state", "title", "priority", "area_id",
-                         "camera_id", "longitude", "latitude", "opened_us", "closed_us",
-                         "yellow_us", "red_us")
-        }  # fmt: skip
-        document["light"] = light_of(row, at_us)
-        people = members | {row["reporter_user_id"]} - {None}
-        news = IncidentNews(document, AreaPlace(row["area_path"]), frozenset(people))
-        for listener in tuple(self._listeners):
-            listener(news)
+
+def _news(row: dict[str, Any], members: set[str], at_us: int) -> IncidentNews:
+    document = {
+        name: row[name]
+        for name in ("id", "number", "version", "state", "title", "priority", "area_id",
+                     "camera_id", "longitude", "latitude", "opened_us", "closed_us",
+                     "yellow_us", "red_us")
+    }  # fmt: skip
+    document["light"] = light_of(row, at_us)
+    people = members | {row["reporter_user_id"]} - {None}
+    return IncidentNews(document, AreaPlace(row["area_path"]), frozenset(people))

@@ -1,33 +1,25 @@
 """News of meetings to whoever is invited or leads: that one rings shows within a second.
 
-What has changed is known by the meetings' versions, whoever changed them: a route, a shard, the
-clock. Those that are over are not looked at again.
+Those that are over are not looked at again.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.database.meeting_tables import meeting_participants, meetings
 from gateway.database.tables import areas
 from gateway.identifiers import US_PER_S, now_us
 from gateway.meetings.seats import sites_of
+from gateway.news import NewsWatch, VersionedRows
 from gateway.people.authorize import AreaPlace, Principal, authorize
 from gateway.people.roles import Right
 
-_log = structlog.get_logger(__name__)
-
-LOOKS_EVERY_S = 1.0
-LOOKS_AT_MOST_EVERY_S = 0.25
-"""Hundreds join within seconds, and everybody is told at each look."""
 # So long is one that is over still told of.
 _OVER_US = 10 * US_PER_S
 _own = meeting_participants.c
@@ -63,84 +55,20 @@ class MeetingNews:
         return sites if person is None else [person, *sites]
 
 
-Listener = Callable[[MeetingNews], None]
+def watch_meetings(reader: AsyncEngine) -> NewsWatch[MeetingNews]:
+    """Tells of every meeting that is on or to come, and of one that has just ended."""
+    rows = VersionedRows(reader, _recent, _read)
+    return NewsWatch("meetings", rows.changed, rows.known)
 
 
-class MeetingWatch:
-    """Looks at versions, and tells listeners of those that are others."""
-
-    def __init__(self, reader: AsyncEngine) -> None:
-        self._reader = reader
-        self._versions: dict[str, int] = {}
-        self._news: dict[str, MeetingNews] = {}
-        self._listeners: set[Listener] = set()
-        self._asked: set[Callable[[frozenset[str]], None]] = set()
-        self._wake = asyncio.Event()
-
-    @contextmanager
-    def listening(self, listener: Listener) -> Iterator[None]:
-        """Have it called for every meeting that is on or to come, now and at each change."""
-        self._listeners.add(listener)
-        try:
-            for news in tuple(self._news.values()):
-                listener(news)
-            yield
-        finally:
-            self._listeners.discard(listener)
-
-    @contextmanager
-    def asked(self, listener: Callable[[frozenset[str]], None]) -> Iterator[None]:
-        """Have it called with the paths of the sites that are asked to test their devices."""
-        self._asked.add(listener)
-        try:
-            yield
-        finally:
-            self._asked.discard(listener)
-
-    def tell_asked(self, paths: frozenset[str]) -> None:
-        """Somebody asks these sites to test their devices."""
-        for listener in tuple(self._asked):
-            listener(paths)
-
-    def look(self) -> None:
-        """Something has changed: look now."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Look every second and when asked to, for ever; a failure is logged."""
-        loop = asyncio.get_running_loop()
-        while True:
-            looked_s = loop.time()
-            try:
-                await self.look_once()
-            except sa.exc.DBAPIError as error:
-                _log.warning("news of meetings cannot be read", why=str(error))
-            try:
-                async with asyncio.timeout(LOOKS_EVERY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            await asyncio.sleep(max(0.0, looked_s + LOOKS_AT_MOST_EVERY_S - loop.time()))
-            self._wake.clear()
-
-    async def look_once(self) -> None:
-        """Tell of what has changed since the last look."""
-        recent = sa.or_(
-            meetings.c.state.in_(["scheduled", "running"]),
-            meetings.c.ended_us > now_us() - _OVER_US,
+def _recent() -> sa.Select[tuple[str, int]]:
+    column = meetings.c
+    return sa.select(column.id, column.version).where(
+        sa.or_(
+            column.state.in_(["scheduled", "running"]),
+            column.ended_us > now_us() - _OVER_US,
         )
-        async with self._reader.connect() as connection:
-            rows = await connection.execute(
-                sa.select(meetings.c.id, meetings.c.version).where(recent)
-            )
-            versions = {row.id: row.version for row in rows}
-            changed = [one for one, at in versions.items() if self._versions.get(one) != at]
-            news = await _read(connection, changed) if changed else {}
-        self._news = {one: self._news[one] for one in self._news if one in versions} | news
-        self._versions = {one: versions[one] for one in self._news}
-        for one in news.values():
-            for listener in tuple(self._listeners):
-                listener(one)
+    )
 
 
 async def _read(connection: AsyncConnection, ids: list[str]) -> dict[str, MeetingNews]:

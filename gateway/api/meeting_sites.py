@@ -236,7 +236,7 @@ async def ask_checks(
     async with services.reader.connect() as connection:
         found = await connection.scalars(sa.select(areas.c.path).where(areas.c.id.in_(ids)))
         paths = frozenset(found)
-    services.meetings.tell_asked(paths)
+    services.site_checks.tell(paths)
     services.neighbours.tell("site_check", paths=sorted(paths))
     return {"sites": len(ids), "asked": asked}
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
 
 from gateway.api.errors import invalid
 
@@ -34,3 +37,20 @@ def read_cursor(cursor: str | None, length: int) -> tuple[str, ...] | None:
     except (ValueError, RecursionError, binascii.Error):
         pass
     raise invalid(cursor="this is not a cursor that was given out")
+
+
+def behind(
+    cursor: str | None, created_us: sa.ColumnElement[int], row_id: sa.ColumnElement[str]
+) -> sa.ColumnElement[bool]:
+    """Which rows stand behind the cursor where the newest come first; all of them without one.
+    Raises ApiError 422.
+    """
+    key = read_cursor(cursor, 2)
+    if key is None:
+        return sa.true()
+    return sa.tuple_(created_us, row_id) < sa.tuple_(cursor_number(key[0]), key[1])
+
+
+def cursor_behind(row: Mapping[str, Any]) -> str:
+    """The cursor after a row with ``created_us`` and ``id``."""
+    return write_cursor((str(row["created_us"]), row["id"]))

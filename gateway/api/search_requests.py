@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from gateway.api.access import (
     Caller,
@@ -21,7 +21,7 @@ from gateway.api.access import (
 from gateway.api.case_access import joined_case
 from gateway.api.errors import ApiError, invalid
 from gateway.api.holds import Instant
-from gateway.api.paging import cursor_number, read_cursor, write_cursor
+from gateway.api.paging import behind, cursor_behind, cursor_number, read_cursor, write_cursor
 from gateway.api.search_answers import (
     MatchPage,
     RequestKind,
@@ -33,12 +33,12 @@ from gateway.api.search_coverage import standing_coverage
 from gateway.api.search_hits import Eyes
 from gateway.api.search_likeness import vector_of
 from gateway.api.search_matches import match_documents
+from gateway.api.second_person import WITHOUT_WORDS, Approval, Refusal, Said
 from gateway.api.services import Services, ServicesDep
 from gateway.audit import ReasonGiven
-from gateway.audit.wording import is_blank
 from gateway.database.investigation_tables import search_requests
 from gateway.identifiers import new_id, now_us
-from gateway.investigations.filters import Form, StandingQuery
+from gateway.investigations.filters import StandingQuery
 from gateway.investigations.request_rows import LONGEST_US
 from gateway.investigations.requests import (
     LISTED_LIMIT,
@@ -59,18 +59,7 @@ _TOLERATED_US = 60_000_000
 _MATCHES_LIMIT = 200
 
 
-class _Said(Form):
-    """Words that say something."""
-
-    @field_validator("reason", "note", mode="after", check_fields=False)
-    @classmethod
-    def _says_something(cls, value: str | None) -> str | None:
-        if value is not None and is_blank(value):
-            raise ValueError("say it in words")
-        return value
-
-
-class RequestForm(_Said):
+class RequestForm(Said):
     """What is asked for. ``area_id``: how far it goes, the case's area where it is left out."""
 
     kind: RequestKind
@@ -81,25 +70,13 @@ class RequestForm(_Said):
     query: StandingQuery | None = None
 
 
-class Approval(_Said):
-    """The second person's yes."""
-
-    note: str | None = Field(default=None, max_length=1000)
-
-
-class Refusal(_Said):
-    """The second person's no, and why."""
-
-    note: str = Field(min_length=1, max_length=1000)
-
-
-class GlassBreaking(_Said):
+class GlassBreaking(Said):
     """Why it cannot wait."""
 
     reason: str = Field(min_length=1, max_length=1000)
 
 
-class Review(_Said):
+class Review(Said):
     """Whether it was right not to wait."""
 
     justified: bool
@@ -119,20 +96,14 @@ async def list_requests(
     """Those of the caller's cases, and those that the caller may approve; the newest first."""
     table = search_requests.c
     statement = select_requests().where(visible_to(caller)).limit(limit + 1)
-    key = read_cursor(cursor, 2)
-    if key is not None:
-        created_us = cursor_number(key[0])
-        older = table.created_us < created_us
-        statement = statement.where(older | (table.created_us == created_us) & (table.id > key[1]))
+    statement = statement.where(behind(cursor, table.created_us, table.id))
     for column, value in ((table.state, state), (table.kind, kind), (table.case_id, case_id)):
         if value is not None:
             statement = statement.where(column == value)
     async with services.reader.connect() as connection:
         rows = (await connection.execute(statement)).all()
         items = await request_documents(connection, caller, rows[:limit])
-    following = None
-    if len(rows) > limit:
-        following = write_cursor((str(items[-1]["created_us"]), items[-1]["id"]))
+    following = cursor_behind(items[-1]) if len(rows) > limit else None
     return {"items": items, "next_cursor": following}
 
 
@@ -184,11 +155,10 @@ async def approve(
     caller: CallerInPerson,
     request: Request,
     services: ServicesDep,
-    body: Approval | None = None,
+    body: Approval = WITHOUT_WORDS,
 ) -> dict[str, Any]:
     """It may be used from now on, until it expires."""
-    note = None if body is None else body.note
-    return await _decide(services, caller, request, request_id, True, note)
+    return await _decide(services, caller, request, request_id, True, body.note)
 
 
 @router.post("/{request_id}/refuse", response_model=SearchRequest)
@@ -243,11 +213,10 @@ async def end(
     caller: CallerInPerson,
     request: Request,
     services: ServicesDep,
-    body: Approval | None = None,
+    body: Approval = WITHOUT_WORDS,
 ) -> dict[str, Any]:
     """End it with its photos, its matches, and its trails that no case keeps."""
     row = await _visible(services, caller, request_id)
-    note = None if body is None else body.note
     async with services.reader.connect() as connection:
         (document,) = await request_documents(connection, caller, [row])
         if "end" not in document["can"]:
@@ -255,7 +224,7 @@ async def end(
             await joined_case(connection, caller, row.case_id)
     told = await _act(
         services, caller, request, row, "search.request_end", "investigations.end",
-        {"user_id": caller.user_id, "note": note}, note,
+        {"user_id": caller.user_id, "note": body.note}, body.note,
     )  # fmt: skip
     services.alarm_watch.tell(told)
     return await _document(services, caller, request_id)

@@ -18,17 +18,18 @@ from gateway.api.alarm_documents import AlarmNews
 from gateway.api.analysis_watch import AnalysisWatch
 from gateway.api.analysts import Analysts
 from gateway.api.device_recordings import DeviceRecordingsCache
-from gateway.api.incident_news import IncidentWatch
+from gateway.api.incident_news import IncidentNews, watch_incidents
 from gateway.api.live_places import LivePlaces
-from gateway.api.meeting_news import MeetingWatch
+from gateway.api.meeting_news import MeetingNews, watch_meetings
 from gateway.api.neighbours import Neighbours, ToldEvent
 from gateway.api.processes import Processes
 from gateway.api.request_times import RequestTimes
 from gateway.api.states import CameraStates
 from gateway.api.steering_states import SteeringStates
 from gateway.api.storage import StorageWatch
-from gateway.assist.watch import AssistWatch
+from gateway.assist.watch import AssistNews, watch_assist
 from gateway.cluster.lifetime import LoopLag
+from gateway.news import Listeners, NewsWatch
 from gateway.people.authorize import Principal
 from gateway.rate_rows import SharedPerMinute
 from gateway.seldom import Seldom
@@ -77,9 +78,11 @@ class Services:
     analysis: AnalysisWatch = field(init=False)
     alarms: AlarmNews = field(init=False)
     device_recordings: DeviceRecordingsCache = field(init=False)
-    meetings: MeetingWatch = field(init=False)
-    incidents: IncidentWatch = field(init=False)
-    assist: AssistWatch = field(init=False)
+    meetings: NewsWatch[MeetingNews] = field(init=False)
+    # The paths of sites that are asked to test their devices.
+    site_checks: Listeners[frozenset[str]] = field(default_factory=Listeners)
+    incidents: NewsWatch[IncidentNews] = field(init=False)
+    assist: NewsWatch[AssistNews] = field(init=False)
     # How long requests took.
     request_times: RequestTimes = field(default_factory=RequestTimes)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
@@ -146,9 +149,9 @@ class Services:
         self.alarm_watch.further_unknown.append(self.storage.conditions.unknown)
         self.alarms = AlarmNews(self.reader, self.alarm_watch)
         self.device_recordings = DeviceRecordingsCache(self.processes)
-        self.meetings = MeetingWatch(self.reader)
-        self.incidents = IncidentWatch(self.reader)
-        self.assist = AssistWatch(self.reader)
+        self.meetings = watch_meetings(self.reader)
+        self.incidents = watch_incidents(self.reader)
+        self.assist = watch_assist(self.reader)
 
 
 def _services(connection: HTTPConnection) -> Services:

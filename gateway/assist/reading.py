@@ -52,7 +52,7 @@ def select_requests() -> sa.Select[Any]:
             .outerjoin(decider, decider.c.id == _request.decided_by)
             .outerjoin(ender, ender.c.id == _request.ended_by)
         )
-        .order_by(_request.created_us.desc(), _request.id)
+        .order_by(_request.created_us.desc(), _request.id.desc())
     )
 
 

@@ -1,19 +1,14 @@
 """News of assist requests to who asked, who approves, and the clerks of the areas that are asked.
 
-What has changed is known by the requests' versions, whoever changed them: a route, a report of what
-was played, the sweep. Those that are over are not looked at again.
+Those that are over are not looked at again.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.assist.states import IN_FORCE, path_now
@@ -21,12 +16,10 @@ from gateway.database.assist_tables import assist_areas, assist_requests
 from gateway.database.evidence_tables import case_members
 from gateway.database.tables import areas
 from gateway.identifiers import US_PER_S, now_us
+from gateway.news import NewsWatch, VersionedRows
 from gateway.people.authorize import AreaPlace, Principal, authorize
 from gateway.people.roles import Right
 
-_log = structlog.get_logger(__name__)
-
-LOOKS_EVERY_S = 1.0
 _OVER_US = 10 * US_PER_S
 
 
@@ -53,64 +46,17 @@ class AssistNews:
     areas: tuple[AskedArea, ...]
 
 
-Listener = Callable[[AssistNews], None]
+def watch_assist(reader: AsyncEngine) -> NewsWatch[AssistNews]:
+    """Tells of every request that is in force, and of one that has just ended."""
+    rows = VersionedRows(reader, _recent, _read)
+    return NewsWatch("assist requests", rows.changed, rows.known)
 
 
-class AssistWatch:
-    """Looks at versions, and tells listeners of those that are others."""
-
-    def __init__(self, reader: AsyncEngine) -> None:
-        self._reader = reader
-        self._news: dict[str, AssistNews] = {}
-        self._listeners: set[Listener] = set()
-        self._wake = asyncio.Event()
-
-    @contextmanager
-    def listening(self, listener: Listener) -> Iterator[None]:
-        """Have it called for every request that is in force, now and at each change."""
-        self._listeners.add(listener)
-        try:
-            for news in tuple(self._news.values()):
-                listener(news)
-            yield
-        finally:
-            self._listeners.discard(listener)
-
-    def look(self) -> None:
-        """Something has changed: look now."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Look every second and when asked to, for ever; a failure is logged."""
-        while True:
-            try:
-                await self.look_once()
-            except sa.exc.DBAPIError as error:
-                _log.warning("news of assist requests cannot be read", why=str(error))
-            try:
-                async with asyncio.timeout(LOOKS_EVERY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
-
-    async def look_once(self) -> None:
-        """Tell of what has changed since the last look."""
-        table = assist_requests.c
-        recent = sa.or_(table.state.in_(IN_FORCE), table.ended_us > now_us() - _OVER_US)
-        async with self._reader.connect() as connection:
-            rows = await connection.execute(sa.select(table.id, table.version).where(recent))
-            versions = {row.id: row.version for row in rows}
-            changed = [
-                one
-                for one, version in versions.items()
-                if one not in self._news or self._news[one].version != version
-            ]
-            news = await _read(connection, changed) if changed else {}
-        self._news = {one: self._news[one] for one in self._news if one in versions} | news
-        for one in news.values():
-            for listener in tuple(self._listeners):
-                listener(one)
+def _recent() -> sa.Select[tuple[str, int]]:
+    column = assist_requests.c
+    return sa.select(column.id, column.version).where(
+        sa.or_(column.state.in_(IN_FORCE), column.ended_us > now_us() - _OVER_US)
+    )
 
 
 async def _read(connection: AsyncConnection, ids: list[str]) -> dict[str, AssistNews]:

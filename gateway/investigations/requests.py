@@ -41,7 +41,7 @@ def select_requests() -> sa.Select[Any]:
                 cases, cases.c.id == search_requests.c.case_id
             )
         )
-        .order_by(search_requests.c.created_us.desc(), search_requests.c.id)
+        .order_by(search_requests.c.created_us.desc(), search_requests.c.id.desc())
     )
 
 

@@ -94,7 +94,7 @@ async def test_news_of_one_are_heard_at_the_other(pair: tuple[Services, Services
     second.revocation_listeners.add(lambda user, ids: revoked.append((user, ids)))
     with (
         second.alarm_watch.listening(alarms.extend),
-        second.meetings.asked(asked.append),
+        second.site_checks.listening(asked.append),
     ):
         first.alarm_watch.tell(["alm_1", "alm_2"])
         first.neighbours.tell("revoked", user_id="usr_1", session_ids=["ses_1"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gateway.api import meeting_news, processes
+from gateway.api import processes
 from gateway.api.access import find_caller
 from gateway.api.meeting_news import MeetingEar, MeetingNews
 from gateway.people.authorize import Principal
@@ -109,36 +108,3 @@ async def test_who_opens_a_page_hears_at_once_what_rings(people: People) -> None
     village = await listener(people, people.village)
     with watch.listening(village.take):
         assert village.events() == ["ring"]
-
-
-async def test_hundreds_who_join_have_it_look_a_few_times_a_second(
-    people: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watch = people.county.services.meetings
-    looks = 0
-    looked = asyncio.Event()
-
-    async def look_once() -> None:
-        nonlocal looks
-        looks += 1
-        looked.set()
-
-    monkeypatch.setattr(watch, "look_once", look_once)
-    # Nobody waits for it here.
-    monkeypatch.setattr(meeting_news, "LOOKS_AT_MOST_EVERY_S", 3600.0)
-    task = asyncio.create_task(watch.run())
-    await looked.wait()
-    for _ in range(100):
-        watch.look()
-        await asyncio.sleep(0)
-    assert looks == 1
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    monkeypatch.setattr(meeting_news, "LOOKS_AT_MOST_EVERY_S", 0.0)
-    looked.clear()
-    task = asyncio.create_task(watch.run())
-    watch.look()
-    await looked.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert looks >= 2

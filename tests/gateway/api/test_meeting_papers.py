@@ -234,7 +234,7 @@ async def test_minutes_are_lines_at_moments_of_the_meeting(people: People) -> No
 async def test_who_is_asked_to_test_hears_it_and_may_try_the_way(people: People) -> None:
     county = people.county
     asked: list[frozenset[str]] = []
-    with county.services.meetings.asked(asked.append):
+    with county.services.site_checks.listening(asked.append):
         await people.chair.post("/api/site-checks/ask", json={"area_id": county.village})
     (paths,) = asked
     assert [path.rstrip("/").rpartition("/")[2] for path in paths] == [county.village]
