@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from gateway.settings.outpost import OutpostSettings
 from gateway.settings.section import Section
 
 
@@ -41,45 +39,12 @@ class FieldSettings(Section):
         return self
 
 
-class FieldGatewaySettings(Section):
-    """``gridsight field-gateway``, which stands alone between telephones and the gateway.
+class FieldGatewaySettings(OutpostSettings):
+    """``gridsight field-gateway``, between telephones and the gateway."""
 
-    It listens on ``address`` with ``certificate`` and ``key``; without them on loopback alone, for
-    a proxy of ``trusted_proxies`` that has them (``behind_tls``). ``upstream`` is the gateway:
-    HTTPS, its certificate signed by ``upstream_authority`` (else by one that this machine trusts),
-    ourselves shown by ``client_certificate`` and ``client_key`` where it asks for that.
-    """
+    section = "field_gateway"
 
-    address: str = "127.0.0.1"
     port: int = Field(default=8443, ge=0, le=65535)
-    certificate: Path | None = None
-    key: Path | None = None
-    behind_tls: bool = False
-    trusted_proxies: list[str] = Field(default=[])
-    upstream: str = Field(default="", pattern=r"^(https?://[A-Za-z0-9.\-\[\]:]+/?)?$")
-    upstream_authority: Path | None = None
-    client_certificate: Path | None = None
-    client_key: Path | None = None
     requests_per_minute: int = Field(default=600, ge=10, le=100_000)
     sign_ins_per_minute: int = Field(default=20, ge=1, le=1000)
     requests_at_once: int = Field(default=200, ge=1, le=10_000)
-
-    @model_validator(mode="after")
-    def _is_safe(self) -> Self:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("field_gateway: certificate and key belong together")
-        if (self.client_certificate is None) != (self.client_key is None):
-            raise ValueError("field_gateway: client_certificate and client_key belong together")
-        if self.certificate is None and not _is_loopback(self.address):
-            raise ValueError("field_gateway: beyond this machine it needs certificate and key")
-        host = urlsplit(self.upstream).hostname
-        if self.upstream.startswith("http://") and not _is_loopback(host or ""):
-            raise ValueError("field_gateway.upstream: https:// to another machine")
-        return self
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"

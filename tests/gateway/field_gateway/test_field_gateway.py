@@ -24,11 +24,12 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.field_gateway.allowed import passage_of
 from gateway.field_gateway.page import read_page
-from gateway.field_gateway.process import CONSOLE, upstream_client
+from gateway.field_gateway.process import CONSOLE
 from gateway.field_gateway.proxy import FieldGateway
 from gateway.identifiers import now_us
 from gateway.settings.field import FieldGatewaySettings
 from gateway.transport.local_authority import LocalAuthority
+from gateway.transport.outpost import upstream_client
 from gateway.transport.serving import serving
 from tests.gateway.api.conftest import PASSWORD, County, county, quick_passwords  # noqa: F401
 from tests.gateway.attachments.files import photo
