@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 import uvloop
@@ -96,14 +97,28 @@ def demo(config: ConfigOption = None, data: DataOption = None) -> None:
 @app.command(name="field-gateway")
 def field_gateway(config: ConfigOption = None, data: DataOption = None) -> None:
     """Let telephones reach the report page and its routes, and nothing else of the gateway."""
-    from gateway.cluster.child import ConfigurationError
     from gateway.field_gateway.process import serve_field_gateway
 
-    settings = load(config, data).settings
-    configure_logging(settings.log, "field-gateway")
+    _serve_outpost("field-gateway", serve_field_gateway, load(config, data).settings)
+
+
+@app.command(name="hotline-adapter")
+def hotline_adapter(config: ConfigOption = None, data: DataOption = None) -> None:
+    """Take a hotline's work orders over as incidents, and tell it what becomes of them."""
+    from gateway.hotline_adapter.process import serve_hotline_adapter
+
+    _serve_outpost("hotline-adapter", serve_hotline_adapter, load(config, data).settings)
+
+
+def _serve_outpost(
+    name: str, serve_it: Callable[[Settings], Coroutine[Any, Any, None]], settings: Settings
+) -> None:
+    from gateway.cluster.child import ConfigurationError
+
+    configure_logging(settings.log, name)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve_field_gateway(settings))
+            runner.run(serve_it(settings))
     except (ConfigurationError, OSError) as error:
         fail(error)
 

@@ -10,7 +10,9 @@ import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+TOLERATED_S = 300
 
 _PREFIX = "whsec_"
 _KEY_BYTES = 32
@@ -32,6 +34,26 @@ def signed_headers(
         "webhook-timestamp": str(at_s),
         "webhook-signature": " ".join(signatures),
     }
+
+
+def verified_id(
+    secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now_s: float
+) -> str:
+    """The id of a message that comes from who has one of the secrets, as it was sent, and now; that
+    it came before, whoever asks must find out. Header names are lower case. Raises ValueError.
+    """
+    sent = headers.get("webhook-timestamp", "")
+    if not (sent.isascii() and sent.isdecimal() and len(sent) < 12):
+        raise ValueError("it does not say when it was sent")
+    if abs(now_s - int(sent)) > TOLERATED_S:
+        raise ValueError("it is old, or the clocks differ by more than five minutes")
+    message_id = headers.get("webhook-id", "")
+    content = f"{message_id}.{sent}.".encode() + body
+    given = headers.get("webhook-signature", "").split(" ")
+    good = [f"v1,{_signature(one, content)}".encode() for one in secrets]
+    if not any(hmac.compare_digest(one, other.encode()) for one in good for other in given):
+        raise ValueError("it is not signed with this secret")
+    return message_id
 
 
 def _signature(secret: str, content: bytes) -> str:

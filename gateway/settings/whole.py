@@ -34,6 +34,7 @@ from gateway.settings.footage import (
     StoreSettings,
     TranscoderSettings,
 )
+from gateway.settings.hotline import HotlineAdapterSettings
 from gateway.settings.listening import (
     ApiSettings,
     ListenSettings,
@@ -92,6 +93,7 @@ class Settings(BaseSettings):
     assist: AssistSettings = AssistSettings()
     field: FieldSettings = FieldSettings()
     field_gateway: FieldGatewaySettings = FieldGatewaySettings()
+    hotline_adapter: HotlineAdapterSettings = HotlineAdapterSettings()
     outbox: OutboxSettings = OutboxSettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()

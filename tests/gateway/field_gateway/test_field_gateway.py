@@ -19,7 +19,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from gateway.field_gateway.allowed import passage_of
@@ -30,10 +29,10 @@ from gateway.identifiers import now_us
 from gateway.settings.field import FieldGatewaySettings
 from gateway.transport.local_authority import LocalAuthority
 from gateway.transport.outpost import upstream_client
-from gateway.transport.serving import serving
 from tests.gateway.api.conftest import PASSWORD, County, county, quick_passwords  # noqa: F401
 from tests.gateway.attachments.files import photo
 from tests.gateway.walk.doors import DOORS
+from tests.peers.answering import answering
 
 pytestmark = pytest.mark.skipif(
     not (CONSOLE / "field/index.html").is_file(), reason="the console is not built"
@@ -50,20 +49,6 @@ class Behind:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.came.append(scope)
         await self._app(scope, receive, send)
-
-
-@contextlib.asynccontextmanager
-async def answering(app: Any, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """The port on loopback where the application answers."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    listening.setblocking(False)
-    config = uvicorn.Config(
-        app, log_config=None, lifespan="off", access_log=False, server_header=False,
-        ssl_context_factory=None if context is None else lambda *_: context,
-    )  # fmt: skip
-    port = listening.getsockname()[1]
-    async with serving(config, listening):
-        yield port
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +79,7 @@ async def test_nothing_else_of_the_gateway_is_there(county: County) -> None:  # 
             path = re.sub(r"\{[^}]+\}", "x1", route.replace("{step}", "accept"))
             verb = "GET" if method == "WEBSOCKET" else method
             behind.came.clear()
-            body = {} if verb in ("POST", "PUT", "PATCH") else None
+            body: Any = {} if verb in ("POST", "PUT", "PATCH") else None
             answer = await telephone.request(verb, path, json=body)
             if passage_of(verb, path) is not None and method != "WEBSOCKET":
                 assert len(behind.came) == 1, (method, path)
