@@ -105,6 +105,22 @@ class Devices:
         device.state = "alive?"
         self._send(device, self._message(device, "Notify", "Keepalive", "<Status>OK</Status>"))
 
+    def alarm(self, device: Device, kind: int) -> float:
+        """Tell an alarm of the camera; gives when."""
+        method, number = _ALARMS[kind]
+        rest = (
+            f"<AlarmPriority>1</AlarmPriority><AlarmMethod>{method}</AlarmMethod>"
+            f"<Info><AlarmType>{number}</AlarmType></Info>"
+        )
+        device.state = "alive?"
+        message = self._message(device, "Notify", "Alarm", rest)
+        channel = _channel(device.code)
+        body = message.replace(
+            f"<DeviceID>{device.code}<".encode(), f"<DeviceID>{channel}<".encode()
+        )
+        self._send(device, body)
+        return time.time()
+
     def _message(
         self, device: Device, category: str, command: str, rest: str, number: str = ""
     ) -> bytes:
@@ -190,12 +206,13 @@ class Devices:
             return
         rest = _ANSWERS.get(command[1].decode())
         if rest is not None:
-            text = rest.replace("CODE", device.code).replace(
-                "CHANNEL", device.code[:10] + "131" + device.code[13:]
-            )
+            text = rest.replace("CODE", device.code).replace("CHANNEL", _channel(device.code))
             reply = self._message(device, "Response", command[1].decode(), text, number[1].decode())
             self._put(device, reply)
 
+
+# AlarmMethod and AlarmType: tampering, lost video, a faulty disk, a call for help.
+_ALARMS = ((2, 2), (2, 1), (6, 1), (1, 0))
 
 _ANSWERS = {
     "DeviceInfo": "<Result>OK</Result><Manufacturer>Bench</Manufacturer><Model>1</Model>",
@@ -203,6 +220,10 @@ _ANSWERS = {
     "Catalog": '<SumNum>1</SumNum><DeviceList Num="1"><Item><DeviceID>CHANNEL</DeviceID>'
     "<Name>Camera</Name><ParentID>CODE</ParentID><Status>ON</Status></Item></DeviceList>",
 }
+
+
+def _channel(code: str) -> str:
+    return code[:10] + "131" + code[13:]
 
 
 def _md5(text: str) -> str:
@@ -254,6 +275,28 @@ async def _main(count: int, port: int) -> None:
                     "retransmissions": devices.retransmissions - again,
                 }
             )
+        elif command["do"] == "alarm":
+            _say({"at_s": devices.alarm(devices.devices[command["number"]], 0)})
+        elif command["do"] == "storm":
+            before, started, sent = devices.kept_alive, time.perf_counter(), 0
+            first = command["first"]
+            while (elapsed_s := time.perf_counter() - started) < command["for_s"]:
+                while sent < int(elapsed_s * command["per_s"]):
+                    turn, number = divmod(sent, count - first)
+                    device = devices.devices[first + number]
+                    if device.state != "registered":
+                        # What it told before is not answered yet.
+                        break
+                    devices.alarm(device, turn % len(_ALARMS))
+                    sent += 1
+                await asyncio.sleep(0.005)
+            last_s = time.time()
+            for _ in range(600):
+                if devices.kept_alive - before >= sent:
+                    break
+                await asyncio.sleep(0.05)
+            answered = devices.kept_alive - before
+            _say({"sent": sent, "answered": answered, "last_s": last_s})
         elif command["do"] == "steered":
             try:
                 async with asyncio.timeout(5):

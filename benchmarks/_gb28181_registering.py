@@ -132,7 +132,7 @@ def _enter(settings: Settings, count: int) -> list[str]:
     return steered
 
 
-class _Client:
+class DeviceProcess:
     """The process of the devices."""
 
     def __init__(self, count: int, port: int) -> None:
@@ -177,7 +177,7 @@ async def _greeted(settings: Settings, count: int) -> None:
         await client.close()
 
 
-async def _steer(settings: Settings, cameras_ids: list[str], devices: _Client) -> list[float]:
+async def _steer(settings: Settings, cameras_ids: list[str], devices: DeviceProcess) -> list[float]:
     """Milliseconds from the call of signalling to the datagram at the device."""
     client = ControlClient(control_path(settings, _SIGNALLING), cluster_secret(settings))
     took: list[float] = []
@@ -214,7 +214,7 @@ def run(quick: bool) -> None:
         with platform(settings) as (writer, signalling):
             assert signalling.pid is not None and writer.pid is not None
             time.sleep(1.0 + count / 1000)  # the first reconcile has read them all
-            devices = _Client(count, port)
+            devices = DeviceProcess(count, port)
             try:
                 _measure(settings, count, keep_s, devices, signalling.pid, writer.pid, cameras_ids)
             finally:
@@ -225,7 +225,7 @@ def _measure(
     settings: Settings,
     count: int,
     keep_s: float,
-    devices: _Client,
+    devices: DeviceProcess,
     signalling: int,
     writer: int,
     cameras_ids: list[str],

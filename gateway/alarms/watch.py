@@ -17,13 +17,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.alarms.conditions import (
-    EVENT_KINDS,
-    PULSE_US,
-    CameraConditions,
-    event_conditions,
-    platform_conditions,
-)
+from gateway.alarms.conditions import CameraConditions, platform_conditions
+from gateway.alarms.device_conditions import DeviceConditions
 from gateway.alarms.judge import (
     Change,
     Changed,
@@ -39,10 +34,9 @@ from gateway.alarms.judge import (
 from gateway.alarms.topology import Topology, common_area, read_topology
 from gateway.cameras import sum_of_times
 from gateway.control.channel import ControlError
-from gateway.database.operating_tables import alarms, device_events, switches
+from gateway.database.operating_tables import alarms, switches
 from gateway.database.platform_tables import platform_states, platforms
 from gateway.database.tables import areas, cameras
-from gateway.database.zone_tables import ZONE_SOURCE
 from gateway.identifiers import US_PER_S, new_id, now_us
 from gateway.settings import AlarmSettings
 from recorder.rows import RowError, RowWriter
@@ -50,6 +44,8 @@ from recorder.rows import RowError, RowWriter
 _log = structlog.get_logger(__name__)
 
 INTERVAL_S = 2.0
+_GLANCES_EVERY_S = 0.2
+_RESTS = 3
 _ASK_EVERY_S = 20.0
 _CONNECT_S = 3.0
 _MANAGEMENT_PORT = 80
@@ -100,6 +96,7 @@ class AlarmWatch:
         self._rows = rows
         self._states = states
         self._judge: Judge | None = None
+        self._devices = DeviceConditions()
         self._judges = False
         self._switches_down: dict[Key, OpenAlarm] = {}
         self._stamp: object = None
@@ -151,19 +148,35 @@ class AlarmWatch:
         written, self._rows, self._judges = self._rows, rows, True
         try:
             await self._tell_recent()
+            loop = asyncio.get_running_loop()
+            looked_s = 0.0
             while True:
+                began_s = loop.time()
                 try:
-                    await self.look(now_us())
+                    if began_s - looked_s >= INTERVAL_S or await self._is_news():
+                        await self.look(now_us())
+                        looked_s = began_s
                 except _WRITE_FAULTS as error:
                     # What was not written is found again.
                     self._judge = None
                     _log.warning("alarms cannot be judged now; trying again", why=str(error))
+                    await asyncio.sleep(INTERVAL_S)
                 except Exception:
                     self._judge = None
                     _log.exception("alarms cannot be judged now; trying again")
-                await asyncio.sleep(INTERVAL_S)
+                    await asyncio.sleep(INTERVAL_S)
+                # In a storm it leaves most of the time to others.
+                took_s = loop.time() - began_s
+                await asyncio.sleep(max(_GLANCES_EVERY_S, _RESTS * took_s))
         finally:
             self._rows, self._judges, self._judge = written, False, None
+
+    async def _is_news(self) -> bool:
+        """Whether a device or a zone tells of something else than at the last look: people wait for
+        that, and it costs two small questions.
+        """
+        async with self._reader.connect() as connection:
+            return await self._devices.read(connection, now_us())
 
     async def _tell_recent(self) -> None:
         """Tell what the one who judged before may have written last, and not told any more."""
@@ -206,7 +219,8 @@ class AlarmWatch:
                 offline_after_us=self._offline_after_us,
                 clock_drift_us=self._clock_drift_us,
             )
-            conditions |= event_conditions(await _event_rows(connection, at_us))
+            await self._devices.read(connection, at_us)
+            conditions |= self._devices.all()
             for ask in self.further:
                 conditions |= ask()
             if self._judge is None:
@@ -405,22 +419,6 @@ async def _platform_rows(connection: AsyncConnection, clock_drift_us: int) -> li
         )
     )
     return [dict(row) for row in rows.mappings()]
-
-
-async def _event_rows(connection: AsyncConnection, at_us: int) -> list[dict[str, Any]]:
-    table = device_events.c
-    columns = sa.select(
-        table.kind, table.camera_id, table.platform_id, table.begin_us, table.source, table.detail
-    ).where(sa.or_(table.kind.in_(EVENT_KINDS), table.source.startswith(ZONE_SOURCE)))
-    lasting = columns.where(table.state == "open")
-    # A pulse is grouped for ten seconds at most.
-    recent = columns.where(
-        table.state == "pulse", table.begin_us >= at_us - PULSE_US - 10 * US_PER_S
-    )
-    rows: list[dict[str, Any]] = []
-    for statement in (lasting, recent):
-        rows += [dict(row) for row in (await connection.execute(statement)).mappings()]
-    return rows
 
 
 async def _open_alarms(

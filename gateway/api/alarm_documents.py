@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,14 +20,40 @@ from gateway.cameras import place_columns, place_of
 from gateway.database.operating_tables import alarms, switches
 from gateway.database.platform_tables import platforms
 from gateway.database.tables import areas, cameras
+from gateway.news import Listeners
 from gateway.people.areas import area_names
 from gateway.people.authorize import COUNTY, AreaPlace, Place
 
 _log = structlog.get_logger(__name__)
 
-_IDS_AT_ONCE = 200
+_LISTED_LIMIT = 200
 
-Listener = Callable[[Place, dict[str, Any], dict[str, Any], Audience | None], None]
+
+@dataclass(frozen=True, slots=True)
+class ToldAlarm:
+    """An alarm that is new or another one, where it is, and who may hear of it. ``unlifted``: the
+    document for who may not lift masks there, see :mod:`gateway.api.masked_alarms`. An ``audience``
+    are the only ones who may hear of it.
+    """
+
+    place: Place
+    document: dict[str, Any]
+    unlifted: dict[str, Any]
+    audience: Audience | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldAlarms:
+    """What is told at once, the newest first. ``more``: of others nothing is told but that they
+    are; who wants to know them asks.
+    """
+
+    alarms: Sequence[ToldAlarm]
+    more: bool = False
+
+
+_TOLD_AT_ONCE = 50
+"""A thousand alarms a second are read by nobody as they come."""
 
 _SHOWN = (
     "id", "kind", "begin_us", "end_us", "area_id", "camera_id", "platform_id", "switch_id",
@@ -35,7 +62,7 @@ _SHOWN = (
 
 
 async def alarm_documents(
-    connection: AsyncConnection, *where: sa.ColumnElement[bool], limit: int = _IDS_AT_ONCE
+    connection: AsyncConnection, *where: sa.ColumnElement[bool], limit: int = _LISTED_LIMIT
 ) -> list[tuple[Place, dict[str, Any]]]:
     """The alarms that meet conditions on ``alarms``, the newest first, each with where it is."""
     folded = alarms.alias("folded")
@@ -78,22 +105,14 @@ class AlarmNews:
     def __init__(self, reader: AsyncEngine, watch: AlarmWatch) -> None:
         self._reader = reader
         self._watch = watch
-        self._listeners: set[Listener] = set()
+        self._listeners = Listeners[ToldAlarms]()
+        # In the order in which they changed.
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
 
-    @contextmanager
-    def listening(self, listener: Listener) -> Iterator[None]:
-        """Have ``listener(place, document, unlifted, audience)`` called at each change.
-
-        ``unlifted``: the document for who may not lift masks there, see
-        :mod:`gateway.api.masked_alarms`. An ``audience`` are the only ones who may hear of it.
-        """
-        self._listeners.add(listener)
-        try:
-            yield
-        finally:
-            self._listeners.discard(listener)
+    def listening(self, listener: Callable[[ToldAlarms], None]) -> AbstractContextManager[None]:
+        """Have it called at each change, with some at once."""
+        return self._listeners.listening(listener)
 
     async def run(self) -> None:
         """Read and tell, for ever."""
@@ -104,25 +123,37 @@ class AlarmNews:
                 ids = list(self._changed)
                 self._changed.clear()
                 try:
-                    for at in range(0, len(ids), _IDS_AT_ONCE):
-                        await self._tell(ids[at : at + _IDS_AT_ONCE])
+                    await self._tell(ids)
                 except sa.exc.DBAPIError as error:
                     _log.warning("news of alarms cannot be read", why=str(error))
 
     async def _tell(self, ids: Sequence[str]) -> None:
         if not self._listeners:
             return
+        told = ids[-_TOLD_AT_ONCE:]
         async with self._reader.connect() as connection:
-            documents = await alarm_documents(connection, alarms.c.id.in_(ids))
-            only = await audiences(connection, ids)
+            documents = await alarm_documents(connection, alarms.c.id.in_(told))
+            only = await audiences(connection, told)
             unlifted = await for_unlifted(connection, [document for _, document in documents])
-        for place, document in documents:
-            alarm_id = document["id"]
-            for listener in tuple(self._listeners):
-                listener(place, document, unlifted.get(alarm_id, document), only.get(alarm_id))
+        self._listeners.tell(
+            ToldAlarms(
+                [
+                    ToldAlarm(
+                        place,
+                        document,
+                        unlifted.get(document["id"], document),
+                        only.get(document["id"]),
+                    )
+                    for place, document in documents
+                ],
+                more=len(told) < len(ids),
+            )
+        )
 
     def _take(self, alarm_ids: Sequence[str]) -> None:
-        self._changed.update(dict.fromkeys(alarm_ids))
+        for one in alarm_ids:
+            self._changed.pop(one, None)
+            self._changed[one] = None
         self._wake.set()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from gateway.api.access import find_caller
-from gateway.api.alarm_audience import Audience
+from gateway.api.alarm_documents import ToldAlarms
 from gateway.api.device_event_pages import EventNames
 from gateway.api.incident_news import IncidentNews
 from gateway.api.masked_alarms import may_lift
@@ -20,7 +20,7 @@ from gateway.api.steering import steering_document
 from gateway.assist.watch import AssistEar, AssistNews
 from gateway.identifiers import now_us
 from gateway.meetings.seats import sites_of
-from gateway.people.authorize import COUNTY, Place, Principal
+from gateway.people.authorize import COUNTY, Principal
 from gateway.people.roles import Right
 
 router = APIRouter(tags=["events"])
@@ -28,6 +28,7 @@ router = APIRouter(tags=["events"])
 PING_INTERVAL_S = 15.0
 # Events that are not sent yet; who reads no faster finds the rest by asking for them.
 _EVENTS_LIMIT = 500
+_ALARMS_LIMIT = 200
 # Several changes within this time are one wake-up.
 _GATHER_S = 0.05
 _CLOSE_SIGN_IN = 4401
@@ -47,6 +48,7 @@ class _Outbox:
         # By what they are about: the newest of each.
         self._events: dict[str, dict[str, Any]] = {}
         self._alarms: dict[str, dict[str, Any]] = {}
+        self._more_alarms = False
         self._names = EventNames(services.reader)
         # By meeting: what was heard since, of which a ring must not be lost.
         self._meetings: dict[str, dict[str, Any]] = {}
@@ -90,21 +92,25 @@ class _Outbox:
             self._events[row["id"]] = row
             self._filled.set()
 
-    def take_alarm(
-        self,
-        place: Place,
-        document: dict[str, Any],
-        unlifted: dict[str, Any],
-        audience: Audience | None,
-    ) -> None:
-        """An alarm is new or another one; kept if the caller may look there, and is in the
-        audience where it has one; as ``unlifted`` where they may not lift masks.
+    def take_alarms(self, told: ToldAlarms) -> None:
+        """Alarms are new or others; kept are those where the caller may look, and is in the
+        audience where there is one; without what lies beneath masks that they may not lift.
         """
-        if audience is not None and not audience.includes(self.principal, place):
-            return
-        if Right.LIVE in self.principal.rights_at(place, now_us()):
-            lifts = may_lift(self.principal, place, document)
-            self._alarms[document["id"]] = document if lifts else unlifted
+        for alarm in reversed(told.alarms):
+            place, document = alarm.place, alarm.document
+            if alarm.audience is not None and not alarm.audience.includes(self.principal, place):
+                continue
+            if Right.LIVE in self.principal.rights_at(place, now_us()):
+                lifts = may_lift(self.principal, place, document)
+                self._alarms.pop(document["id"], None)
+                self._alarms[document["id"]] = document if lifts else alarm.unlifted
+                self._filled.set()
+        # Who does not read keeps the newest.
+        while len(self._alarms) > _ALARMS_LIMIT:
+            del self._alarms[next(iter(self._alarms))]
+            self._more_alarms = True
+        if told.more and Right.LIVE in self.principal.all_rights(now_us()):
+            self._more_alarms = True
             self._filled.set()
 
     def take_meeting(self, news: MeetingNews) -> None:
@@ -193,6 +199,9 @@ class _Outbox:
         messages += [{"type": "device_event", **document} for document in told]
         alarms, self._alarms = self._alarms, {}
         messages += [{"type": "alarm", **document} for document in alarms.values()]
+        if self._more_alarms:
+            self._more_alarms = False
+            messages.append({"type": "alarms_changed"})
         heard, self._meetings = self._meetings, {}
         messages += heard.values()
         told_of, self._incidents = self._incidents, {}
@@ -224,7 +233,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
             services.states.listening(outbox.take_state),
             services.storage.listening(outbox.take_storage),
             services.steering.listening(outbox.take_steering, outbox.take_event),
-            services.alarms.listening(outbox.take_alarm),
+            services.alarms.listening(outbox.take_alarms),
             services.meetings.listening(outbox.take_meeting),
             services.site_checks.listening(outbox.take_asked),
             services.incidents.listening(outbox.take_incident),

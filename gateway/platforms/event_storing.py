@@ -82,7 +82,6 @@ class EventStoring:
             giving_up = asyncio.create_task(self._give_up_for_ever())
             while True:
                 await self._wake.wait()
-                await asyncio.sleep(_GATHER_S)
                 self._wake.clear()
                 try:
                     await self.flush()
@@ -90,6 +89,8 @@ class EventStoring:
                     _log.warning("events of devices cannot be written yet", why=str(error))
                     self._wake.set()
                     await asyncio.sleep(_AGAIN_S)
+                # The first is written at once, what comes after it together.
+                await asyncio.sleep(_GATHER_S)
         finally:
             expiring.cancel()
             if giving_up is not None:

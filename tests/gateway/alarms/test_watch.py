@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from gateway.alarms import watch as watch_module
 from gateway.alarms.watch import AlarmWatch, answers
 from gateway.database.operating_tables import alarms
+from gateway.identifiers import now_us
 from gateway.settings import AlarmSettings
 from tests.gateway.api.conftest import County, county  # noqa: F401
 
@@ -182,3 +184,25 @@ async def test_a_host_that_refuses_is_a_host_that_answers() -> None:
     await server.wait_closed()
     assert await answers("127.0.0.1", port)
     assert not await answers("nobody.invalid", port)
+
+
+async def test_what_a_device_tells_is_an_alarm_before_the_next_look_is_due(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only what is told wakes it.
+    monkeypatch.setattr(watch_module, "INTERVAL_S", 3600.0)
+    told = asyncio.Event()
+    with site.watch.listening(lambda _: told.set()):
+        judging = asyncio.create_task(site.watch.judge(site.county.services.rows))
+        event = {
+            "id": "dev_1", "platform_id": "plf_1", "camera_id": site.cameras[0], "channel": "1",
+            "kind": "tamper", "source": "", "state": "pulse", "begin_us": now_us(),
+            "end_us": now_us(), "count": 1, "detail": {},
+        }  # fmt: skip
+        await site.county.write("device_events.store", new=[event], changed=[])
+        async with asyncio.timeout(10):
+            await told.wait()
+        judging.cancel()
+        await asyncio.gather(judging, return_exceptions=True)
+    (row,) = site.rows()
+    assert row.kind == "tamper"

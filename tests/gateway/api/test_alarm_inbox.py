@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from gateway.alarms.priorities import PRIORITIES
+from gateway.api.alarm_documents import ToldAlarm, ToldAlarms
+from gateway.api.events import _Outbox
 from gateway.database.operating_tables import alarms
 from gateway.identifiers import US_PER_S, now_us
+from gateway.people.authorize import COUNTY, Grant, Principal
+from gateway.people.roles import Role
 from tests.gateway.api.conftest import County
 
 DAY_US = 86_400 * US_PER_S
 
 
 async def raised(county: County, alarm_id: str, kind: str, camera_id: str, begin_us: int) -> None:
-    row = {
+    row: dict[str, Any] = {
         "id": alarm_id, "kind": kind, "subject": f"camera:{camera_id}", "camera_id": camera_id,
         "area_id": None, "begin_us": begin_us, "folded_into": None, "detail": {},
     }  # fmt: skip
@@ -87,3 +94,63 @@ async def test_it_is_put_off_into_the_next_seven_days_only_and_not_once_it_is_ov
         await county.write("alarms.apply", opened=[], changed=[], closed=over)
         late = await client.post(path, json={"until_us": now_us() + DAY_US})
         assert (late.status_code, late.json()["error"]["code"]) == (409, "conflict")
+
+
+async def test_of_a_storm_the_newest_are_told_and_that_there_are_more(county: County) -> None:
+    services = county.services
+    ids = [f"alm_{number:03}" for number in range(120)]
+    rows = [
+        {
+            "id": one, "kind": "tamper", "subject": f"camera:{one}", "camera_id": county.camera,
+            "area_id": None, "begin_us": number, "folded_into": None, "detail": {},
+        }
+        for number, one in enumerate(ids)
+    ]  # fmt: skip
+    await county.write("alarms.apply", opened=rows, changed=[], closed=[])
+    heard: list[ToldAlarms] = []
+    enough = asyncio.Event()
+
+    def listen(told: ToldAlarms) -> None:
+        heard.append(told)
+        enough.set()
+
+    held = (Grant(Role.OPERATOR, ""),)
+    operator = Principal("usr_x", "x", "x", held, False, now_us() + DAY_US, "")
+    outbox, elsewhere = _Outbox(services, operator), _Outbox(services, replace(operator, grants=()))
+    news = asyncio.create_task(services.alarms.run())
+    with (
+        services.alarms.listening(listen),
+        services.alarms.listening(outbox.take_alarms),
+        services.alarms.listening(elsewhere.take_alarms),
+    ):
+        await asyncio.sleep(0)
+        services.alarm_watch.tell(ids)
+        async with asyncio.timeout(10):
+            await enough.wait()
+    news.cancel()
+    (told,) = heard
+    assert told.more and {one.document["id"] for one in told.alarms} == set(ids[-50:])
+    messages = await outbox.take_messages()
+    assert [one["type"] for one in messages] == ["alarm"] * 50 + ["alarms_changed"]
+    assert messages[49]["id"] == ids[-1]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await elsewhere.take_messages()
+
+
+async def test_who_does_not_read_holds_the_newest(county: County) -> None:
+    held = (Grant(Role.OPERATOR, ""),)
+    outbox = _Outbox(
+        county.services, Principal("usr_x", "x", "x", held, False, now_us() + DAY_US, "")
+    )
+    for number in range(500):
+        document: dict[str, Any] = {
+            "id": f"alm_{number:03}",
+            "kind": "tamper",
+            "detail": {},
+            "camera_id": None,
+        }
+        outbox.take_alarms(ToldAlarms([ToldAlarm(COUNTY, document, document, None)]))
+    messages = await outbox.take_messages()
+    assert [one["type"] for one in messages] == ["alarm"] * 200 + ["alarms_changed"]
+    assert [messages[0]["id"], messages[199]["id"]] == ["alm_300", "alm_499"]

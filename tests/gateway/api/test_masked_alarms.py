@@ -189,8 +189,8 @@ async def test_news_of_alarms_follow_the_same_rule(county: County) -> None:
         outboxes.append(_Outbox(services, who))
     changes = await services.alarm_watch.look(now_us())
     with (
-        services.alarms.listening(outboxes[0].take_alarm),
-        services.alarms.listening(outboxes[1].take_alarm),
+        services.alarms.listening(outboxes[0].take_alarms),
+        services.alarms.listening(outboxes[1].take_alarms),
     ):
         await services.alarms._tell([one.alarm.id for one in changes])
     told = [(await outbox.take_messages())[0]["detail"] for outbox in outboxes]

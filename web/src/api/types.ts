@@ -370,6 +370,7 @@ export type ServerEvent =
   | ({ type: 'ptz' } & Pick<Ptz, 'camera_id' | 'holder' | 'own' | 'may_steer' | 'moving' | 'patrol' | 'priority'>)
   | ({ type: 'device_event' } & DeviceEvent)
   | ({ type: 'alarm' } & Alarm)
+  | { type: 'alarms_changed' }
   | ({ type: 'camera_state'; camera_id: string; variant: VariantName | 'h264' } & VariantState)
   | { type: 'meeting'; meeting_id: string; event: 'ring' | 'changed' | 'ended'; title?: string }
   | { type: 'site_check'; area_ids: string[] }

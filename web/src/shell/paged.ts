@@ -5,9 +5,12 @@ import { isAbort } from '@/api/errors'
 import type { Page } from '@/api/types'
 import { errorText } from '@/errors'
 
+import { atMostEvery } from './seldom'
+
 export type Cursor = string | number
 
 const TYPING_MS = 250
+const NEWS_MS = 1000
 
 export interface Paged<Item> {
   items: Ref<Item[]>
@@ -23,6 +26,8 @@ export interface Paged<Item> {
   loadMore(): Promise<void>
   /** `load` once nobody has typed for a moment. */
   loadSoon(): void
+  /** `load` now, but once a second at most: however fast news come, it is never put off for ever. */
+  loadForNews(): void
 }
 
 export function usePaged<Item>(
@@ -58,8 +63,11 @@ export function usePaged<Item>(
     }
   }
 
+  const forNews = atMostEvery(NEWS_MS, () => void fetchPage(undefined))
+
   onBeforeUnmount(() => {
     window.clearTimeout(timer)
+    forNews.stop()
     abort?.abort()
   })
 
@@ -81,5 +89,6 @@ export function usePaged<Item>(
       window.clearTimeout(timer)
       timer = window.setTimeout(() => void fetchPage(undefined), TYPING_MS)
     },
+    loadForNews: forNews.ask,
   }
 }

@@ -3,17 +3,24 @@ import { defineStore } from 'pinia'
 import { ref, watch } from 'vue'
 
 import { alarms as api, type Alarm } from '@/api/alarms'
+import { atMostEvery } from '@/shell/seldom'
 
 import { useEvents } from './events'
 import { useSession } from './session'
 
-/** Many alarms at once are one question to the gateway. */
-const COUNT_AFTER_MS = 400
+/** However many alarms come: so often is the gateway asked how many wait. */
+const COUNT_EVERY_MS = 1000
 const COUNT_AGAIN_MS = 60_000
+
+export interface AlarmListener {
+  came(alarm: Alarm): void
+  /** More have changed than are told: whoever shows a list asks for it again. */
+  more(): void
+}
 
 export const useAlarms = defineStore('alarms', () => {
   const open = ref(0)
-  const listeners = new Set<(alarm: Alarm) => void>()
+  const listeners = new Set<AlarmListener>()
   const events = useEvents()
   const session = useSession()
   let timer = 0
@@ -30,15 +37,15 @@ export const useAlarms = defineStore('alarms', () => {
     timer = window.setTimeout(() => void count(), COUNT_AGAIN_MS)
   }
 
-  function countSoon(): void {
-    window.clearTimeout(timer)
-    timer = window.setTimeout(() => void count(), COUNT_AFTER_MS)
-  }
+  const { ask: countSoon } = atMostEvery(COUNT_EVERY_MS, () => void count())
 
   events.listen((event) => {
-    if (event.type !== 'alarm') return
-    const { type: _type, ...alarm } = event
-    for (const listener of listeners) listener(alarm)
+    if (event.type === 'alarms_changed') {
+      for (const listener of listeners) listener.more()
+    } else if (event.type === 'alarm') {
+      const { type: _type, ...alarm } = event
+      for (const listener of listeners) listener.came(alarm)
+    } else return
     countSoon()
   })
   watch(() => session.current?.user.id, countSoon, { immediate: true })
@@ -51,7 +58,7 @@ export const useAlarms = defineStore('alarms', () => {
   )
 
   /** Returns the function that stops listening. */
-  function listen(listener: (alarm: Alarm) => void): () => void {
+  function listen(listener: AlarmListener): () => void {
     listeners.add(listener)
     return () => listeners.delete(listener)
   }

@@ -48,6 +48,7 @@ export default {
   notAcknowledged: '{count} could not be acknowledged: {why}',
   lookLive: 'Look live',
   keys: 'Keys: j / k move, x chooses, a acknowledges, s reminds later, l looks live, p looks back',
+  held: 'Alarms come faster than anybody reads: the list stands still ({count} wait in all). Show them',
   beneathMask: 'beneath a privacy mask: you may not see what it was',
   ofCase: 'case {number}',
   furtherMatches: 'further matches: {count}',

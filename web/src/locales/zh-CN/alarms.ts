@@ -48,6 +48,7 @@ export default {
   notAcknowledged: '{count} 条未能确认：{why}',
   lookLive: '看实时画面',
   keys: '键盘：j / k 上下移动，x 选中，a 确认，s 稍后提醒，l 看实时，p 看录像',
+  held: '新告警较多，列表已暂停滚动（共 {count} 条待处理），点击刷新',
   beneathMask: '在隐私遮挡范围内，你无权查看详情',
   ofCase: '案件 {number}',
   furtherMatches: '此后又命中 {count} 次',
