@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import outbox
+from gateway.alarms.rule_rows import apply_rules
 from gateway.database.operating_tables import alarms, switches
 from gateway.database.tables import areas
 from gateway.identifiers import new_id, now_us
@@ -37,8 +38,13 @@ def apply(
         if fresh:
             connection.execute(sa.insert(alarms), fresh)
             _tell(connection, "opened", [row["id"] for row in fresh])
+            apply_rules(connection, [row["id"] for row in fresh if row["folded_into"] is None])
     by_id = sa.update(alarms).where(alarms.c.id == sa.bindparam("row_id"))
     if changed:
+        alone = [row["id"] for row in changed if row["folded_into"] is None]
+        explained = sa.and_(alarms.c.id.in_(alone), alarms.c.folded_into.is_not(None))
+        # They were another's until now.
+        freed = list(connection.scalars(sa.select(alarms.c.id).where(explained)))
         connection.execute(
             by_id.values(
                 folded_into=sa.bindparam("new_folded_into"), detail=sa.bindparam("new_detail")
@@ -52,6 +58,7 @@ def apply(
                 for row in changed
             ],
         )
+        apply_rules(connection, freed)
     if closed:
         connection.execute(
             by_id.values(end_us=sa.bindparam("new_end_us")),

@@ -15,14 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.alarms.priorities import priority_of
 from gateway.alarms.watch import AlarmWatch
 from gateway.api.alarm_audience import Audience, audiences
-from gateway.api.masked_alarms import for_unlifted
+from gateway.api.masked_alarms import for_unlifted, may_lift
 from gateway.cameras import place_columns, place_of
 from gateway.database.operating_tables import alarms, switches
 from gateway.database.platform_tables import platforms
 from gateway.database.tables import areas, cameras
+from gateway.identifiers import now_us
 from gateway.news import Listeners
 from gateway.people.areas import area_names
-from gateway.people.authorize import COUNTY, AreaPlace, Place
+from gateway.people.authorize import COUNTY, AreaPlace, Place, Principal
+from gateway.people.roles import Right
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +43,16 @@ class ToldAlarm:
     unlifted: dict[str, Any]
     audience: Audience | None
 
+    def document_for(self, principal: Principal) -> dict[str, Any] | None:
+        """As somebody may see it: where they may look live, in its audience where there is one,
+        without what lies beneath masks that they may not lift. None: they may not hear of it.
+        """
+        if self.audience is not None and not self.audience.includes(principal, self.place):
+            return None
+        if Right.LIVE not in principal.rights_at(self.place, now_us()):
+            return None
+        return self.document if may_lift(principal, self.place, self.document) else self.unlifted
+
 
 @dataclass(frozen=True, slots=True)
 class ToldAlarms:
@@ -57,7 +69,7 @@ _TOLD_AT_ONCE = 50
 
 _SHOWN = (
     "id", "kind", "begin_us", "end_us", "area_id", "camera_id", "platform_id", "switch_id",
-    "network", "folded_into", "detail", "acknowledged_us", "note", "snoozed_until_us",
+    "network", "folded_into", "detail", "acknowledged_us", "note", "snoozed_until_us", "silent",
 )  # fmt: skip
 
 
@@ -99,6 +111,17 @@ async def alarm_documents(
     return [(_place(row), _document(row, names)) for row in found]
 
 
+async def told_alarms(connection: AsyncConnection, alarm_ids: Sequence[str]) -> list[ToldAlarm]:
+    """These, with who may hear of each."""
+    documents = await alarm_documents(connection, alarms.c.id.in_(alarm_ids))
+    only = await audiences(connection, alarm_ids)
+    unlifted = await for_unlifted(connection, [document for _, document in documents])
+    return [
+        ToldAlarm(place, document, unlifted.get(document["id"], document), only.get(document["id"]))
+        for place, document in documents
+    ]
+
+
 class AlarmNews:
     """Told ids by :class:`gateway.alarms.watch.AlarmWatch`, tells documents."""
 
@@ -132,23 +155,8 @@ class AlarmNews:
             return
         told = ids[-_TOLD_AT_ONCE:]
         async with self._reader.connect() as connection:
-            documents = await alarm_documents(connection, alarms.c.id.in_(told))
-            only = await audiences(connection, told)
-            unlifted = await for_unlifted(connection, [document for _, document in documents])
-        self._listeners.tell(
-            ToldAlarms(
-                [
-                    ToldAlarm(
-                        place,
-                        document,
-                        unlifted.get(document["id"], document),
-                        only.get(document["id"]),
-                    )
-                    for place, document in documents
-                ],
-                more=len(told) < len(ids),
-            )
-        )
+            found = await told_alarms(connection, told)
+        self._listeners.tell(ToldAlarms(found, more=len(told) < len(ids)))
 
     def _take(self, alarm_ids: Sequence[str]) -> None:
         for one in alarm_ids:
@@ -174,5 +182,5 @@ def _document(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any
         "folded": row["folded"],
         "acknowledged_by": row["acknowledged_name"],
         "snoozed_by": row["snoozed_name"],
-        "priority": priority_of(row["kind"]),
+        "priority": row["priority"] or priority_of(row["kind"]),
     }

@@ -192,7 +192,9 @@ async def _alarm(
 def _of_priority(priority: Priority) -> sa.ColumnElement[bool]:
     kind = alarms.c.kind
     named = kind.in_([one for one, given in BY_KIND.items() if given == priority])
-    return named | kind.not_in(list(BY_KIND)) if priority == OTHERWISE else named
+    by_kind = named | kind.not_in(list(BY_KIND)) if priority == OTHERWISE else named
+    given = alarms.c.priority
+    return sa.or_(given == priority, sa.and_(given.is_(None), by_kind))
 
 
 def _within(paths: list[str]) -> sa.ColumnElement[bool]:

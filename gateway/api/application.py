@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from gateway.api import (
     account,
+    alarm_rules,
     alarms,
     analysis,
     analysis_boxes,
@@ -167,6 +168,7 @@ def create_app(services: Services) -> FastAPI:
         steering,
         patrols,
         device_events,
+        alarm_rules,
         alarms,
         analysis,
         analysis_jobs,

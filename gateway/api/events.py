@@ -10,9 +10,9 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from gateway.api.access import find_caller
 from gateway.api.alarm_documents import ToldAlarms
+from gateway.api.alarm_notice_news import AlarmNotice
 from gateway.api.device_event_pages import EventNames
 from gateway.api.incident_news import IncidentNews
-from gateway.api.masked_alarms import may_lift
 from gateway.api.meeting_news import MeetingEar, MeetingNews
 from gateway.api.services import Services, ServicesDep
 from gateway.api.sockets import close, run_until_one_ends, same_origin
@@ -49,6 +49,7 @@ class _Outbox:
         self._events: dict[str, dict[str, Any]] = {}
         self._alarms: dict[str, dict[str, Any]] = {}
         self._more_alarms = False
+        self._notices: dict[str, dict[str, Any]] = {}
         self._names = EventNames(services.reader)
         # By meeting: what was heard since, of which a ring must not be lost.
         self._meetings: dict[str, dict[str, Any]] = {}
@@ -97,13 +98,10 @@ class _Outbox:
         audience where there is one; without what lies beneath masks that they may not lift.
         """
         for alarm in reversed(told.alarms):
-            place, document = alarm.place, alarm.document
-            if alarm.audience is not None and not alarm.audience.includes(self.principal, place):
-                continue
-            if Right.LIVE in self.principal.rights_at(place, now_us()):
-                lifts = may_lift(self.principal, place, document)
+            document = alarm.document_for(self.principal)
+            if document is not None:
                 self._alarms.pop(document["id"], None)
-                self._alarms[document["id"]] = document if lifts else alarm.unlifted
+                self._alarms[document["id"]] = document
                 self._filled.set()
         # Who does not read keeps the newest.
         while len(self._alarms) > _ALARMS_LIMIT:
@@ -111,6 +109,13 @@ class _Outbox:
             self._more_alarms = True
         if told.more and Right.LIVE in self.principal.all_rights(now_us()):
             self._more_alarms = True
+            self._filled.set()
+
+    def take_notice(self, notice: AlarmNotice) -> None:
+        """Somebody is told of an alarm by a rule; kept if it is the caller."""
+        message = notice.message_for(self.principal)
+        if message is not None and len(self._notices) < _ALARMS_LIMIT:
+            self._notices[notice.id] = message
             self._filled.set()
 
     def take_meeting(self, news: MeetingNews) -> None:
@@ -202,6 +207,8 @@ class _Outbox:
         if self._more_alarms:
             self._more_alarms = False
             messages.append({"type": "alarms_changed"})
+        notices, self._notices = self._notices, {}
+        messages += notices.values()
         heard, self._meetings = self._meetings, {}
         messages += heard.values()
         told_of, self._incidents = self._incidents, {}
@@ -234,6 +241,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
             services.storage.listening(outbox.take_storage),
             services.steering.listening(outbox.take_steering, outbox.take_event),
             services.alarms.listening(outbox.take_alarms),
+            services.alarm_notices.listening(outbox.take_notice),
             services.meetings.listening(outbox.take_meeting),
             services.site_checks.listening(outbox.take_asked),
             services.incidents.listening(outbox.take_incident),

@@ -1,8 +1,8 @@
 """What is done once for all API processes, by the one of them that leads.
 
-Alarms are judged, rights withdrawn, meetings begun and ended at their time, lights of incidents
-turned, standing searches compared, other systems told, the day's storage forecast made, and rows of
-what is over closed. Everything else each process does for those who came to it.
+Alarms are judged and escalated, rights withdrawn, meetings begun and ended at their time, lights of
+incidents turned, standing searches compared, other systems told, the day's storage forecast made,
+and rows of what is over closed. Everything else each process does for those who came to it.
 ``docs/decisions/023-api-replicas.md`` lists it all.
 """
 
@@ -13,6 +13,7 @@ import contextlib
 import copy
 from collections.abc import AsyncIterator
 
+from gateway.api.alarm_rule_clock import tell_due_for_ever
 from gateway.api.assist_watch import end_requests_for_ever
 from gateway.api.incident_clock import keep_incidents_for_ever
 from gateway.api.investigation_watch import compare_for_ever, end_for_ever
@@ -65,6 +66,7 @@ async def _lead(services: Services, rows: RowWriter) -> None:
                 sweep_for_ever,
                 keep_meetings_for_ever,
                 keep_incidents_for_ever,
+                tell_due_for_ever,
                 compare_for_ever,
                 end_for_ever,
                 end_requests_for_ever,

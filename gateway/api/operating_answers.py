@@ -145,6 +145,7 @@ class AlarmAnswer(BaseModel):
     note: str | None
     snoozed_until_us: TimeUs | None
     snoozed_by: str | None
+    silent: bool
 
 
 class AlarmPage(BaseModel):

@@ -86,6 +86,7 @@ async def open_services(settings: Settings, name: str = "") -> AsyncIterator[Ser
             services.analysis.run(),
             services.alarm_watch.run(),
             services.alarms.run(),
+            services.alarm_notices.run(),
             services.meetings.run(),
             services.incidents.run(),
             services.assist.run(),

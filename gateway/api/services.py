@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from gateway.alarms.watch import AlarmWatch
 from gateway.api.alarm_documents import AlarmNews
+from gateway.api.alarm_notice_news import AlarmNotice, watch_alarm_notices
 from gateway.api.analysis_watch import AnalysisWatch
 from gateway.api.analysts import Analysts
 from gateway.api.device_recordings import DeviceRecordingsCache
@@ -77,6 +78,7 @@ class Services:
     analysts: Analysts = field(init=False)
     analysis: AnalysisWatch = field(init=False)
     alarms: AlarmNews = field(init=False)
+    alarm_notices: NewsWatch[AlarmNotice] = field(init=False)
     device_recordings: DeviceRecordingsCache = field(init=False)
     meetings: NewsWatch[MeetingNews] = field(init=False)
     # The paths of sites that are asked to test their devices.
@@ -148,6 +150,7 @@ class Services:
         self.alarm_watch.further.append(self.storage.conditions.all)
         self.alarm_watch.further_unknown.append(self.storage.conditions.unknown)
         self.alarms = AlarmNews(self.reader, self.alarm_watch)
+        self.alarm_notices = watch_alarm_notices(self.reader)
         self.device_recordings = DeviceRecordingsCache(self.processes)
         self.meetings = watch_meetings(self.reader)
         self.incidents = watch_incidents(self.reader)

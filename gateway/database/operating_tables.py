@@ -119,9 +119,14 @@ alarms = sa.Table(
     # Until then it waits for nobody; whether it is still on is seen by the clock alone.
     sa.Column("snoozed_until_us", sa.BigInteger, nullable=True),
     sa.Column("snoozed_name", sa.String(200), nullable=True),
+    # What a rule makes of it; null: the priority of its kind.
+    sa.Column("priority", sa.String(12), nullable=True),
+    sa.Column("silent", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_alarms_begin_us", "begin_us", "id"),
     sa.Index("ix_alarms_camera_id", "camera_id", "begin_us"),
     sa.Index("ix_alarms_folded_into", "folded_into"),
+    # What has happened there before.
+    sa.Index("ix_alarms_subject", "subject", "kind", "begin_us"),
     # One of a kind about one thing at a time.
     sa.Index(
         "ix_alarms_open",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from gateway.database.alarm_rule_tables import alarm_notices as alarm_notices
+from gateway.database.alarm_rule_tables import alarm_rules as alarm_rules
 from gateway.database.analysis_tables import analysis_jobs as analysis_jobs
 from gateway.database.analysis_tables import analysis_stretches as analysis_stretches
 from gateway.database.assist_tables import assist_areas as assist_areas

@@ -39,6 +39,7 @@ _OPERATION_MODULES = (
     "recorder.index",
     "recorder.object_locks",
     "gateway.alarms.alarm_rows",
+    "gateway.alarms.rule_rows",
     "gateway.analysis.analysis_rows",
     "gateway.analysis.analyst_rows",
     "gateway.assist.answer_rows",

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.alarms.rule_rows import apply_rules
 from gateway.audit import AuditRecord, append_rows
 from gateway.database.evidence_tables import case_members, cases
 from gateway.database.investigation_tables import (
@@ -417,6 +418,7 @@ def _raise_overdue(connection: sa.Connection, row: sa.Row[Any], at_us: int) -> s
             detail={"request_id": row.id, "kind": row.kind, "broken_us": row.broken_us},
         )
     )
+    apply_rules(connection, [alarm_id])
     return alarm_id
 
 

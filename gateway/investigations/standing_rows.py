@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.alarms.rule_rows import apply_rules
 from gateway.audit import AuditRecord, append_rows
 from gateway.database.evidence_tables import cases
 from gateway.database.investigation_tables import (
@@ -131,6 +132,7 @@ def compared(
                 },
             )
         )
+        apply_rules(connection, [alarm_id])
         _note(connection, request.id, one, at_us, alarm_id)
         told.append(alarm_id)
         records.append(_record(request, camera.path, one))

@@ -4,16 +4,12 @@ where the camera is to look next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.identifiers import US_PER_S
-
-_DAY_US = 86_400 * US_PER_S
-_MINUTE_US = 60 * US_PER_S
-# The first of January 1970 was a Thursday; Monday is 1.
-_WEEKDAY_OF_THE_EPOCH = 4
+from gateway.weekly import Window, window_begin_us, window_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +19,6 @@ class Step:
     preset: str
     dwell_s: int
     speed: float
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Times of the week in local minutes of the day; an end not after the start is next morning's.
-    ``days``: 1 is Monday.
-    """
-
-    days: frozenset[int]
-    start_minute: int
-    end_minute: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +58,6 @@ class Patrol:
         if begin_us is None or (self.stopped_us is not None and self.stopped_us >= begin_us):
             return None
         return begin_us
-
-
-def window_of(document: Mapping[str, Any]) -> Window:
-    """Of ``{days, start: "HH:MM", end: "HH:MM"}``."""
-    return Window(frozenset(document["days"]), _minute(document["start"]), _minute(document["end"]))
-
-
-def window_begin_us(schedule: Iterable[Window], utc_offset_minutes: int, now_us: int) -> int | None:
-    """When the window began in which this instant lies, the latest of several; None outside."""
-    local_us = now_us + utc_offset_minutes * _MINUTE_US
-    today = local_us // _DAY_US
-    begins = []
-    for window in schedule:
-        start_us = window.start_minute * _MINUTE_US
-        end_us = window.end_minute * _MINUTE_US
-        if end_us <= start_us:
-            end_us += _DAY_US
-        for day in (today - 1, today):
-            if (day + _WEEKDAY_OF_THE_EPOCH - 1) % 7 + 1 not in window.days:
-                continue
-            midnight_us = day * _DAY_US
-            if midnight_us + start_us <= local_us < midnight_us + end_us:
-                begins.append(midnight_us + start_us - utc_offset_minutes * _MINUTE_US)
-    return max(begins, default=None)
 
 
 def wanted(patrols: Sequence[Patrol], now_us: int) -> Patrol | None:
@@ -152,8 +113,3 @@ class PatrolRun:
         """The device did not go: the next one is tried later, so that a lost preset stops none."""
         self.arrived(now_us)
         self._due_us = now_us + again_us
-
-
-def _minute(text: str) -> int:
-    hours, _, minutes = text.partition(":")
-    return int(hours) * 60 + int(minutes)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.platforms.patrols import Patrol, PatrolRun, Step, wanted, window_begin_us, window_of
+from gateway.platforms.patrols import Patrol, PatrolRun, Step, wanted
+from gateway.weekly import window_begin_us, window_of
 
 CHINA = 480
 HOUR_US = 3_600_000_000

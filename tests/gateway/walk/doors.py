@@ -304,6 +304,7 @@ PLATFORMS: dict[tuple[str, str], Access] = {
 }
 PATROL = {"name": "夜巡", "steps": [{"preset": "1"}, {"preset": "2", "dwell_s": 20}]}
 SWITCH = {"name": "村口交换机", "area_id": "{village}", "networks": ["10.1.2.0/24"]}
+ALARM_RULE = {"name": "夜间", "area_id": "{village}", "steps": [{"roles": ["operator"]}]}
 STEERED = Access("camera", Right.PTZ, {"action": "stop"}, allowed=NO_PROCESS)
 NAMED = Access("camera", Right.PTZ, {"name": "路口"}, allowed=NO_PROCESS)
 OPERATING: dict[tuple[str, str], Access] = {
@@ -338,6 +339,11 @@ OPERATING: dict[tuple[str, str], Access] = {
     ("GET", "/api/alarms/{alarm_id}"): Access("camera", Right.LIVE),
     ("POST", "/api/alarms/{alarm_id}/acknowledge"): Access("camera", Right.BOOKMARK, {}),
     ("POST", "/api/alarms/{alarm_id}/snooze"): Access("camera", Right.BOOKMARK, {"until_us": None}),
+    ("GET", "/api/alarm-rules"): Access("somewhere", Right.CONFIGURE),
+    ("GET", "/api/alarm-rules/channels"): Access("somewhere", Right.CONFIGURE),
+    ("POST", "/api/alarm-rules"): Access("area", Right.CONFIGURE, ALARM_RULE),
+    ("PUT", "/api/alarm-rules/{alarm_rule_id}"): Access("area", Right.CONFIGURE, ALARM_RULE),
+    ("DELETE", "/api/alarm-rules/{alarm_rule_id}"): Access("area", Right.CONFIGURE),
     ("GET", "/api/switches"): Access("somewhere", Right.CONFIGURE),
     ("POST", "/api/switches"): Access("area", Right.CONFIGURE, SWITCH),
     ("PUT", "/api/switches/{switch_id}"): Access("area", Right.CONFIGURE, SWITCH),

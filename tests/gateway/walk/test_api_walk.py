@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from gateway.api import processes
 from gateway.api.access import SESSION_COOKIE
+from gateway.api.alarm_rules import RuleForm
 from gateway.attachments.rows import object_key, thumbnail_key
 from gateway.audit import AuditRecord
 from gateway.identifiers import now_us
@@ -446,8 +447,16 @@ async def _its_papers(county: County, meeting_id: str, chair: str) -> dict[str, 
     }  # fmt: skip
 
 
+def rule_columns(area_id: str | None) -> dict[str, Any]:
+    """Of a rule of alarms that tells nobody."""
+    return {
+        **RuleForm(name="夜间").model_dump(mode="json"),
+        "area_id": area_id,
+    }
+
+
 async def _what_is_operated(county: County) -> dict[str, str]:  # noqa: F811
-    """A patrol, an alarm and a switch of the village."""
+    """A patrol, an alarm, a rule of alarms and a switch of the village."""
     steps = [{"preset": one, "dwell_s": 10, "speed": 0.5} for one in ("1", "2")]
     patrol = await county.write(
         "patrols.create",
@@ -476,7 +485,9 @@ async def _what_is_operated(county: County) -> dict[str, str]:  # noqa: F811
         "detail": {},
     }
     await county.write("alarms.apply", opened=[alarm], changed=[], closed=[])
+    rule = await county.write("alarm_rules.create", columns=rule_columns(county.village))
     return {
+        "alarm_rule_id": rule,
         "patrol_id": patrol,
         "switch_id": switch,
         "alarm_id": "alm_of_the_village",
