@@ -127,6 +127,8 @@ def _open(model: Path, threads: int, choice: str) -> Session:
     options.log_severity_level = _FATAL_ONLY
     # Threads that spin while they wait take the cores from recording and live view.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Without VNNI the quick products of 8-bit numbers overflow, and a bus becomes a truck.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if choice == "openvino":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     if choice in ("cuda", "tensorrt") and hasattr(onnxruntime, "preload_dlls"):
