@@ -1,4 +1,5 @@
 /** Shapes of docs/http-api.md. Times are UTC microseconds since 1970. */
+import type { AssistNews } from '@/assist/api'
 import type { IncidentNews } from '@/incidents/api'
 import type { Alarm, DeviceEvent } from './alarms'
 import type { Ptz } from './ptz'
@@ -377,4 +378,5 @@ export type ServerEvent =
   | { type: 'session_revoked'; session_id: string }
   | { type: 'forecast'; full_at_us?: number | null; breaches?: Breach[] }
   | ({ type: 'incident' } & IncidentNews)
+  | AssistNews
   | { type: 'ping' }

@@ -12,6 +12,7 @@ export default {
   areas: 'Areas',
   units: 'Units',
   incidents: 'Incidents',
+  assist: 'Assist requests',
   roster: 'Duty',
   statistics: 'Statistics',
   users: 'People',

@@ -13,6 +13,7 @@ export default {
   users: '人员',
   units: '承办单位',
   incidents: '事件',
+  assist: '协查',
   roster: '值班排班',
   statistics: '统计',
   sheets: '导入导出',
