@@ -30,6 +30,7 @@ from gateway.api.steering_states import SteeringStates
 from gateway.api.storage import StorageWatch
 from gateway.assist.watch import AssistNews, watch_assist
 from gateway.cluster.lifetime import LoopLag
+from gateway.goals.reading import Goals
 from gateway.news import Listeners, NewsWatch
 from gateway.people.authorize import Principal
 from gateway.rate_rows import SharedPerMinute
@@ -85,6 +86,7 @@ class Services:
     site_checks: Listeners[frozenset[str]] = field(default_factory=Listeners)
     incidents: NewsWatch[IncidentNews] = field(init=False)
     assist: NewsWatch[AssistNews] = field(init=False)
+    goals: Goals = field(init=False)
     # How long requests took.
     request_times: RequestTimes = field(default_factory=RequestTimes)
     # Token hashes of sign-ins that were used and are to be prolonged at the next sweep.
@@ -155,6 +157,7 @@ class Services:
         self.meetings = watch_meetings(self.reader)
         self.incidents = watch_incidents(self.reader)
         self.assist = watch_assist(self.reader)
+        self.goals = Goals(self.reader, self.states)
 
 
 def _services(connection: HTTPConnection) -> Services:

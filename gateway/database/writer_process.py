@@ -107,6 +107,7 @@ _OPERATION_MODULES = (
     "gateway.platforms.steering_rows",
     "gateway.rate_rows",
     "gateway.retention_rows",
+    "gateway.screens.screen_rows",
     "gateway.sheets.apply_rows",
     "gateway.sightings.sighting_rows",
     "gateway.sightings.subscription_rows",

@@ -965,7 +965,20 @@ INTEGRATIONS: dict[tuple[str, str], Access] = {
     ),
 }
 
+SCREEN = {"name": "指挥大屏", "area_id": "{village}", "scenes": [{"name": "平时"}]}
+SCREENS: dict[tuple[str, str], Access] = {
+    ("GET", "/api/screens"): Access("somewhere", Right.LIVE),
+    ("POST", "/api/screens"): Access("area", Right.CONFIGURE, SCREEN),
+    ("GET", "/api/screens/{screen_id}"): Access("area", Right.LIVE),
+    ("PUT", "/api/screens/{screen_id}"): Access(
+        "area", Right.CONFIGURE, {**SCREEN, "version": 1}, allowed=frozenset({200, 409})
+    ),
+    ("DELETE", "/api/screens/{screen_id}"): Access("area", Right.CONFIGURE),
+    ("GET", "/api/goals"): Access("somewhere", Right.LIVE),
+}
+
 CHAPTERS = {
+    "screens": SCREENS,
     "integrations": INTEGRATIONS,
     "the field": FIELD,
     "incidents": INCIDENTS,

@@ -253,7 +253,17 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         **await _from_the_field(county),
         **assisted,
         "outbox_channel_id": await _a_channel(county),
+        "screen_id": await _a_screen(county),
     }
+
+
+async def _a_screen(county: County) -> str:  # noqa: F811
+    """Of the village, with nothing on it."""
+    document = {"scenes": [{"name": "平时", "widgets": []}], "tour_s": None, "alarm": None}
+    made: str = await county.write(
+        "screens.add", name="大屏", area_id=county.village, document=document, changed_by="x"
+    )
+    return made
 
 
 async def _a_channel(county: County) -> str:  # noqa: F811
