@@ -6,6 +6,7 @@ export const COMMAND: readonly SectionPage[] = [
   { name: 'assist', rights: ['search', 'approve', 'playback'], component: () => import('@/assist/AssistPage.vue') },
   { name: 'roster', rights: ['incidents', 'handle', 'dispatch'], component: () => import('@/incidents/DutyPage.vue') },
   { name: 'statistics', rights: ['incidents'], component: () => import('@/incidents/StatisticsPage.vue') },
+  { name: 'screens', rights: ['live'], component: () => import('@/screens/ScreensPage.vue') },
 ]
 
 export const commandPages = allowedPages(COMMAND)

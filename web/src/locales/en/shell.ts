@@ -14,6 +14,7 @@ export default {
   incidents: 'Incidents',
   assist: 'Assist requests',
   roster: 'Duty',
+  screens: 'Big screens',
   statistics: 'Statistics',
   users: 'People',
   sheets: 'Import & export',

@@ -16,6 +16,7 @@ export default {
   assist: '协查',
   roster: '值班排班',
   statistics: '统计',
+  screens: '大屏',
   sheets: '导入导出',
   desks: '值班台',
   tokens: '服务令牌',
