@@ -19,8 +19,9 @@ GROUP_US = 10 * US_PER_S
 _FLUTTER_US = 2 * US_PER_S
 # In the detail of what lasted when its device fell silent.
 END_NOT_TOLD = "not_told"
-WAITING_LIMIT = 10_000
-KNOWN_LIMIT = 50_000
+WAITING_LIMIT = 100_000
+"""More than a minute of a thousand alarms a second, while nothing can be written; some 60 MB."""
+KNOWN_LIMIT = 150_000
 
 # Platform, channel, kind, source, whether it is a pulse.
 Key = tuple[str, str, str, str, bool]
