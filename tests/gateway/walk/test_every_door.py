@@ -41,10 +41,10 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # one of the tests below or of test_api_walk.py.
 WAYS_IN = {
     "gateway/control/channel.py",  # a Unix socket; its handshake: tests/gateway/control
-    "gateway/field_gateway/process.py",  # what it lets through: tests/gateway/field_gateway
     "gateway/footage/packages.py",
     "gateway/footage/renders.py",
     "gateway/footage/routes.py",
+    "gateway/hotline_adapter/application.py",  # by signatures: tests/gateway/hotline_adapter
     "gateway/live/mse.py",
     "gateway/live/talk.py",
     "gateway/live/whep.py",
@@ -53,6 +53,8 @@ WAYS_IN = {
     "gateway/meetings/probe.py",
     "gateway/meetings/whip_whep.py",  # by a device's token: tests/gateway/meetings
     "gateway/shard/web.py",
+    # What processes that stand alone let through: tests/gateway/field_gateway, hotline_adapter.
+    "gateway/transport/outpost.py",
     "gateway/transport/trust_page.py",  # one page for everybody: tests/gateway/transport
     "camera_adapters/rtsp/server_transport.py",  # restreams and the demo's cameras
     # Devices and platforms, each off until configured, and asked for their digest or key.
