@@ -36,7 +36,7 @@ export const router = createRouter({
     { path: '/platforms/by-address', name: 'by-address', component: () => import('@/wizard/ByAddressPage.vue'), meta: { rights: ['configure'], section: 'manage' } },
     { path: '/platforms/:id', name: 'platform', component: () => import('@/platforms/PlatformPage.vue'), meta: { rights: ['configure'], section: 'manage' } },
     { path: '/evidence/:view(cases|holds|exports)?', name: 'evidence', component: () => import('@/evidence/EvidencePage.vue') },
-    { path: '/alarms/:view(open|events|switches)?', name: 'alarms', component: () => import('@/alarms/AlarmsPage.vue'), meta: { rights: ['live'] } },
+    { path: '/alarms/:view(open|events|switches|rules)?', name: 'alarms', component: () => import('@/alarms/AlarmsPage.vue'), meta: { rights: ['live'] } },
     { path: '/meetings/site', name: 'meeting-site', component: () => import('@/meetings/SitePage.vue'), meta: { rights: ['meet', 'convene'] } },
     {
       path: '/meetings/recordings/:meeting?', name: 'meeting-recordings', component: () => import('@/meetings/recordings/RecordingsPage.vue'),

@@ -62,6 +62,8 @@ export interface Alarm {
   note: string | null
   snoozed_until_us: number | null
   snoozed_by: string | null
+  /** A rule wants no sound of it. */
+  silent: boolean
 }
 
 export interface SwitchForm {

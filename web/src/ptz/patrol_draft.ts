@@ -1,12 +1,13 @@
 /** A patrol while it is edited. */
 import type { Patrol, PatrolForm, Preset } from '@/api/ptz'
+import { problemOfTimes, sortedTimes, type WeekTime } from '@/shell/week_times'
 
 export const STEPS_LIMIT = 64
 
 export interface PatrolDraft {
   name: string
   steps: { preset: string; dwell_s: number; speed: number }[]
-  schedule: { days: number[]; start: string; end: string }[]
+  schedule: WeekTime[]
 }
 
 export const draftOf = (patrol: Patrol | null, presets: readonly Preset[]): PatrolDraft =>
@@ -18,21 +19,19 @@ export const draftOf = (patrol: Patrol | null, presets: readonly Preset[]): Patr
         schedule: patrol.schedule.map((part) => ({ ...part, days: [...part.days] })),
       }
 
-const CLOCK = /^([01]\d|2[0-3]):[0-5]\d$/
-
 /** Field → key below `ptz.patrols.problems`. */
 export function problemsOf(draft: PatrolDraft): Record<string, string> {
   const found: Record<string, string> = {}
   if (draft.name.trim() === '') found['name'] = 'name'
   if (draft.steps.length < 2) found['steps'] = 'steps'
-  if (draft.schedule.some(({ days }) => days.length === 0)) found['schedule'] = 'days'
-  else if (draft.schedule.some(({ start, end }) => !CLOCK.test(start) || !CLOCK.test(end))) found['schedule'] = 'times'
+  const wrong = problemOfTimes(draft.schedule)
+  if (wrong !== undefined) found['schedule'] = wrong
   return found
 }
 
 export const formOf = (draft: PatrolDraft, utc_offset_minutes: number): PatrolForm => ({
   name: draft.name.trim(),
   steps: draft.steps,
-  schedule: draft.schedule.map((part) => ({ ...part, days: [...part.days].sort((one, other) => one - other) })),
+  schedule: sortedTimes(draft.schedule),
   utc_offset_minutes,
 })
