@@ -20,6 +20,7 @@ from gateway.api.steering import steering_document
 from gateway.assist.watch import AssistEar, AssistNews
 from gateway.identifiers import now_us
 from gateway.meetings.seats import sites_of
+from gateway.notices.news import NoticeEar, NoticeNews
 from gateway.people.authorize import COUNTY, Principal
 from gateway.people.roles import Right
 
@@ -57,6 +58,8 @@ class _Outbox:
         self._incidents: dict[str, dict[str, Any]] = {}
         self._assist: dict[str, dict[str, Any]] = {}
         self._assist_ear = AssistEar()
+        self._published: dict[str, dict[str, Any]] = {}
+        self._notice_ear = NoticeEar()
         self._is_to_test = False
         self.signed_out = False
         self._filled = asyncio.Event()
@@ -147,6 +150,17 @@ class _Outbox:
         self._assist[message["request_id"]] = message
         self._filled.set()
 
+    def take_published(self, news: NoticeNews) -> None:
+        """A notice is another one; kept if the caller may know of it."""
+        message = self._notice_ear.hear(self.principal, news)
+        if message is None:
+            return
+        if message["event"] == "changed" and news.notice_id in self._published:
+            # That it is there must not be lost.
+            return
+        self._published[news.notice_id] = message
+        self._filled.set()
+
     def take_asked(self, paths: frozenset[str]) -> None:
         """Sites are to test their devices; kept if the caller sits for one of them."""
         if paths.intersection(sites_of(self.principal)):
@@ -215,6 +229,8 @@ class _Outbox:
         messages += [{"type": "incident", **document} for document in told_of.values()]
         assist, self._assist = self._assist, {}
         messages += assist.values()
+        published, self._published = self._published, {}
+        messages += published.values()
         if self._is_to_test:
             self._is_to_test = False
             messages.append({"type": "site_check"})
@@ -246,6 +262,7 @@ async def events(socket: WebSocket, services: ServicesDep) -> None:
             services.site_checks.listening(outbox.take_asked),
             services.incidents.listening(outbox.take_incident),
             services.assist.listening(outbox.take_assist),
+            services.notices.listening(outbox.take_published),
         ):
             outbox.take_all()
             await run_until_one_ends(

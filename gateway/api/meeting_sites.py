@@ -176,7 +176,7 @@ async def set_hours(
 ) -> None:
     """Name the hours in which this site takes calls unasked. Only who sits for it may."""
     async with services.reader.connect() as connection:
-        path = await _own_site(connection, caller, site_id)
+        path = await own_site(connection, caller, site_id)
     hours = [one.model_dump() for one in body.hours]
     await act(
         services, request, caller, "site.hours", "sites.hours",
@@ -207,7 +207,7 @@ async def report_check(
 ) -> dict[str, Any]:
     """What a test of a site's devices found there."""
     async with services.reader.connect() as connection:
-        path = await _own_site(connection, caller, body.area_id)
+        path = await own_site(connection, caller, body.area_id)
     found = body.model_dump(exclude={"area_id", "check_id"})
     check_id = await act(
         services, request, caller, "site.check", "sites.checked",
@@ -258,7 +258,7 @@ async def open_probe(caller: CallerInPerson, services: ServicesDep) -> dict[str,
     }
 
 
-async def _own_site(connection: AsyncConnection, caller: Principal, area_id: str) -> str:
+async def own_site(connection: AsyncConnection, caller: Principal, area_id: str) -> str:
     """The path of a site that the caller may sit for. Raises ApiError 404."""
     path = await area_path(connection, area_id)
     if path is None:

@@ -90,6 +90,7 @@ async def open_services(settings: Settings, name: str = "") -> AsyncIterator[Ser
             services.meetings.run(),
             services.incidents.run(),
             services.assist.run(),
+            services.notices.run(),
             prolong_for_ever(services),
             refresh_for_ever(services),
         ):

@@ -32,6 +32,7 @@ from gateway.assist.watch import AssistNews, watch_assist
 from gateway.cluster.lifetime import LoopLag
 from gateway.goals.reading import Goals
 from gateway.news import Listeners, NewsWatch
+from gateway.notices.news import NoticeNews, watch_notices
 from gateway.people.authorize import Principal
 from gateway.rate_rows import SharedPerMinute
 from gateway.seldom import Seldom
@@ -86,6 +87,7 @@ class Services:
     site_checks: Listeners[frozenset[str]] = field(default_factory=Listeners)
     incidents: NewsWatch[IncidentNews] = field(init=False)
     assist: NewsWatch[AssistNews] = field(init=False)
+    notices: NewsWatch[NoticeNews] = field(init=False)
     goals: Goals = field(init=False)
     # How long requests took.
     request_times: RequestTimes = field(default_factory=RequestTimes)
@@ -157,6 +159,7 @@ class Services:
         self.meetings = watch_meetings(self.reader)
         self.incidents = watch_incidents(self.reader)
         self.assist = watch_assist(self.reader)
+        self.notices = watch_notices(self.reader)
         self.goals = Goals(self.reader, self.states)
 
 

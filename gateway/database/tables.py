@@ -33,6 +33,10 @@ from gateway.database.field_tables import field_uploads as field_uploads
 from gateway.database.gb28181_tables import gb28181_dialogs as gb28181_dialogs
 from gateway.database.grant_tables import camera_places as camera_places
 from gateway.database.grant_tables import grants as grants
+from gateway.database.notice_tables import notice_areas as notice_areas
+from gateway.database.notice_tables import notice_receipts as notice_receipts
+from gateway.database.notice_tables import notice_sites as notice_sites
+from gateway.database.notice_tables import notices as notices
 from gateway.database.operating_tables import alarms as alarms
 from gateway.database.operating_tables import device_events as device_events
 from gateway.database.operating_tables import patrols as patrols

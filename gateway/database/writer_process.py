@@ -97,6 +97,7 @@ _OPERATION_MODULES = (
     "gateway.people.second_factor_rows",
     "gateway.people.sign_in_rows",
     "gateway.people.token_rows",
+    "gateway.notices.notice_rows",
     "gateway.platforms.catalog_rows",
     "gateway.platforms.channel_rows",
     "gateway.platforms.event_rows",

@@ -977,7 +977,34 @@ SCREENS: dict[tuple[str, str], Access] = {
     ("GET", "/api/goals"): Access("somewhere", Right.LIVE),
 }
 
+
+def _published(names: dict[str, str]) -> dict[str, Any]:
+    return {"title": "停水", "words": "检修", "area_ids": [names["village"]],
+            "until_us": now_us() + 3_600_000_000}  # fmt: skip
+
+
+A_NOTICE = "/api/notices/{notice_id}"
+NOTICES: dict[tuple[str, str], Access] = {
+    ("GET", "/api/notices"): Access("signed_in"),
+    ("GET", "/api/notices/current"): Access("signed_in"),
+    ("GET", "/api/notices/areas"): Access("somewhere", Right.ANNOUNCE),
+    ("POST", "/api/notices"): Access("area", Right.ANNOUNCE, _published),
+    ("GET", A_NOTICE): Access("area"),
+    ("POST", f"{A_NOTICE}/read"): Access("area"),
+    # As its hours, this is for who sits there alone.
+    ("PUT", f"{A_NOTICE}/sites/{{site_id}}"): Access(
+        "area", Right.MEET, {"confirmed": True}, answers={"system_admin": NOT_FOUND}
+    ),
+    ("GET", f"{A_NOTICE}/coverage"): Access("area", Right.ANNOUNCE),
+    ("GET", f"{A_NOTICE}/coverage/{{area_id}}"): Access("area", Right.ANNOUNCE),
+    # Once.
+    ("POST", f"{A_NOTICE}/withdraw"): Access(
+        "area", Right.ANNOUNCE, {"note": "已恢复供电"}, allowed=frozenset({200, 409})
+    ),
+}
+
 CHAPTERS = {
+    "notices": NOTICES,
     "screens": SCREENS,
     "integrations": INTEGRATIONS,
     "the field": FIELD,

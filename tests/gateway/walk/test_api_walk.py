@@ -254,7 +254,18 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
         **assisted,
         "outbox_channel_id": await _a_channel(county),
         "screen_id": await _a_screen(county),
+        "notice_id": await _a_notice(county),
     }
+
+
+async def _a_notice(county: County) -> str:  # noqa: F811
+    made: str = await county.write(
+        "notices.publish", notice_id="ntc_1", user_id=county.users["system_admin"], file_ids=[],
+        areas=[{"area_id": county.town, "path": f"{county.root}/{county.town}/", "name": "石牌镇"}],
+        title="停电", words="明日停电", priority="emergency", publisher_path="", from_us=now_us(),
+        until_us=now_us() + HOUR_US,
+    )  # fmt: skip
+    return made
 
 
 async def _a_screen(county: County) -> str:  # noqa: F811
