@@ -16,6 +16,7 @@ import re
 import socket
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,7 @@ class Device:
     interval_s: float = 0.5
     serial: int = 0
     cseq: int = 0
+    asked_cseq: int = 0
 
 
 class Devices:
@@ -141,6 +143,7 @@ class Devices:
 
     def _send(self, device: Device, message: bytes) -> None:
         device.message, device.interval_s = message, 0.5
+        device.asked_cseq = device.cseq
         self._put(device, message)
         heapq.heappush(self.timers, (self.loop.time() + 0.5, device.number, device.cseq))
 
@@ -156,7 +159,7 @@ class Devices:
             while self.timers and self.timers[0][0] <= now:
                 _, number, cseq = heapq.heappop(self.timers)
                 device = self.devices[number]
-                if device.message and device.cseq == cseq:
+                if device.message and device.asked_cseq == cseq:
                     self.retransmissions += 1
                     self._put(device, device.message)
                     device.interval_s = min(4.0, 2 * device.interval_s)
@@ -174,6 +177,8 @@ class Devices:
 
     def _answered(self, device: Device, data: bytes) -> None:
         status = data[8:11]
+        if b"CSeq: %d " % device.asked_cseq not in data:
+            return  # the answer to a retransmission of what was answered before
         if b"REGISTER" in data:
             if status == b"401" and device.state == "registering":
                 nonce = _NONCE.search(data)
@@ -279,15 +284,20 @@ async def _main(count: int, port: int) -> None:
             _say({"at_s": devices.alarm(devices.devices[command["number"]], 0)})
         elif command["do"] == "storm":
             before, started, sent = devices.kept_alive, time.perf_counter(), 0
-            first = command["first"]
+            telling = deque(devices.devices[command["first"] :])
+            told = [0] * count
             while (elapsed_s := time.perf_counter() - started) < command["for_s"]:
                 while sent < int(elapsed_s * command["per_s"]):
-                    turn, number = divmod(sent, count - first)
-                    device = devices.devices[first + number]
-                    if device.state != "registered":
-                        # What it told before is not answered yet.
+                    # Each waits for the answer to what it told before, and nobody for another.
+                    for _ in range(len(telling)):
+                        device = telling[0]
+                        telling.rotate(-1)
+                        if device.state == "registered":
+                            break
+                    else:
                         break
-                    devices.alarm(device, turn % len(_ALARMS))
+                    devices.alarm(device, told[device.number] % len(_ALARMS))
+                    told[device.number] += 1
                     sent += 1
                 await asyncio.sleep(0.005)
             last_s = time.time()

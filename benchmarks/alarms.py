@@ -113,6 +113,8 @@ def _measure_storm(
     started_us = now_us()
     with _alarms_page(gateway) as page:
         done = process.do(do="storm", first=first, per_s=per_s, for_s=for_s)
+        rows_shown = page.locator("tbody tr").count()
+        held = page.locator("button.held").count()
         began_s = time.monotonic()
         stored = alarms = wanted = -1
         while time.monotonic() - began_s < _SETTLES_S:
@@ -121,8 +123,6 @@ def _measure_storm(
                 break
             time.sleep(0.2)
         settled_s = time.time() - done["last_s"]
-        rows_shown = page.locator("tbody tr").count()
-        held = page.locator("button.held").count()
     listener.close()
     times = asking.close()
     report(
