@@ -50,9 +50,17 @@ def test_a_rule_made_by_hand_gives_the_next_alarm_its_priority(
     row = page.locator("tr[data-rule]", has_text="夜间防破坏")
     expect(row).to_contain_text("系统管理员")
     list(on_screens(page, DESK, LARGE_DESK, TELEPHONE))
+    expect(page).to_have_title("gridsight")
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, raised(console, camera)).result()
+    expect(page.get_by_text(f"规则“夜间防破坏”：徘徊 {camera['name']}")).to_be_visible()
+    expect(page).to_have_title("(1) gridsight")
     page.goto("/alarms")
     alarm = page.locator('[data-alarm="alm_of_the_rule"]')
     # Of its kind it would be one among many.
     expect(alarm).to_contain_text("紧急")
+    page.keyboard.press("m")
+    expect(page.get_by_role("button", name="提示音：关")).to_be_visible()
+    page.reload()
+    page.get_by_role("button", name="提示音：关").click()
+    expect(page.get_by_role("button", name="提示音：开")).to_be_visible()

@@ -6,6 +6,7 @@ import type { Alarm } from '@/api/alarms'
 export interface InboxActs {
   choose(alarm: Alarm): void
   acknowledge(alarm: Alarm): void
+  mute(): void
 }
 
 /** Where one stands after a step: at an end it stays, and from nowhere it is the first. */
@@ -34,7 +35,8 @@ export function useInboxKeys(shown: ComputedRef<Alarm[]>, acts: InboxActs): Ref<
     if (event.key === 'j' || event.key === 'k') {
       current.value = stepped(shown.value.map(({ id }) => id), current.value, event.key === 'j' ? 1 : -1)
       row()?.scrollIntoView({ block: 'nearest' })
-    } else if (alarm === undefined) return
+    } else if (event.key === 'm') acts.mute()
+    else if (alarm === undefined) return
     else if (event.key === 'x') acts.choose(alarm)
     else if (event.key === 'a') acts.acknowledge(alarm)
     else if (event.key === 's') press('[data-snooze]')

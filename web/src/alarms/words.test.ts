@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { Alarm } from '@/api/alarms'
 
-import { detailText, inOrder, placeOf, sleeps, sourceText, subjectOf, withNews } from './words'
+import { detailText, noticeText, inOrder, placeOf, sleeps, sourceText, subjectOf, withNews } from './words'
 
 const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({
   id, kind: 'camera_offline', priority: 'medium', state: 'open', begin_us: 0, end_us: null, area_id: null, area_path: [], camera_id: 'c', camera_name: 'Gate', platform_id: null,
@@ -88,6 +88,14 @@ describe('alarms', () => {
     const text = (fault: string): string => detailText(alarm('a', { kind: 'analysis_failed', detail: { fault } }))
     expect(text('the analysis process does not answer')).toMatch(/分析进程没有响应|does not answer/)
     expect(text('/models/a.onnx is no detector')).toBe('/models/a.onnx is no detector')
+  })
+
+  it('of a rule say what it tells, and why again', () => {
+    const notice = { id: 'n', rule_name: '夜间', count: 1, told_us: 0 }
+    const tamper = alarm('a', { kind: 'tamper', camera_name: '村口' })
+    expect(noticeText({ ...notice, step: 0, alarm: tamper })).toMatch(/夜间.*村口/)
+    expect(noticeText({ ...notice, step: 1, alarm: tamper })).toMatch(/无人按时确认|nobody acknowledged/)
+    expect(noticeText({ ...notice, step: 0, count: 12, alarm: null })).toContain('12')
   })
 
   it('of a zone name the zone, not its id', () => {

@@ -1,5 +1,5 @@
 /** Alarms and events in words. */
-import { PRIORITIES, type Alarm, type DeviceEvent } from '@/api/alarms'
+import { PRIORITIES, type Alarm, type AlarmNotice, type DeviceEvent } from '@/api/alarms'
 import { clockOffset, dateTime } from '@/format'
 import { hasWords, translate } from '@/locales'
 import { faultText } from '@/live/words'
@@ -7,6 +7,13 @@ import { faultText } from '@/live/words'
 /** Whose alarm it is. */
 export const subjectOf = ({ kind, camera_name, platform_name, switch_name, network }: Alarm): string =>
   (kind === 'network_down' ? (switch_name ?? network ?? platform_name) : (camera_name ?? platform_name)) ?? ''
+
+/** What a rule tells. */
+export function noticeText({ rule_name, step, count, alarm }: AlarmNotice): string {
+  if (alarm === null) return translate('alarms.toldHeld', { rule: rule_name, count })
+  const what = `${translate(`alarms.kinds.${alarm.kind}`)} ${subjectOf(alarm)}`
+  return translate(step > 0 ? 'alarms.toldAgain' : 'alarms.told', { rule: rule_name, what })
+}
 
 /** Whether no more is told of it, for who may not see beneath masks. */
 export const isBeneathMask = (detail: Alarm['detail']): boolean => detail['masked'] === true && detail['request_id'] === undefined

@@ -66,6 +66,18 @@ export interface Alarm {
   silent: boolean
 }
 
+/** A rule tells the person who is signed in. */
+export interface AlarmNotice {
+  id: string
+  rule_name: string
+  /** Above 0: nobody of the step before acknowledged in time. */
+  step: number
+  count: number
+  told_us: number
+  /** null: `count` alarms were held through quiet hours. */
+  alarm: Alarm | null
+}
+
 export interface SwitchForm {
   name: string
   area_id: string

@@ -1,7 +1,7 @@
 /** Shapes of docs/http-api.md. Times are UTC microseconds since 1970. */
 import type { AssistNews } from '@/assist/api'
 import type { IncidentNews } from '@/incidents/api'
-import type { Alarm, DeviceEvent } from './alarms'
+import type { Alarm, AlarmNotice, DeviceEvent } from './alarms'
 import type { Ptz } from './ptz'
 import type { Hours } from './zones'
 
@@ -372,6 +372,7 @@ export type ServerEvent =
   | ({ type: 'device_event' } & DeviceEvent)
   | ({ type: 'alarm' } & Alarm)
   | { type: 'alarms_changed' }
+  | ({ type: 'alarm_notice' } & AlarmNotice)
   | ({ type: 'camera_state'; camera_id: string; variant: VariantName | 'h264' } & VariantState)
   | { type: 'meeting'; meeting_id: string; event: 'ring' | 'changed' | 'ended'; title?: string }
   | { type: 'site_check'; area_ids: string[] }

@@ -37,6 +37,7 @@ export const usePreferences = defineStore('preferences', () => {
   const treeOpen = remembered<'yes' | 'no'>('tree', ['yes', 'no'], 'yes')
   /** What analysis finds, drawn over the live picture that has the focus. */
   const boxes = remembered<'yes' | 'no'>('boxes', ['yes', 'no'], 'no')
+  const alarmSound = remembered<'yes' | 'no'>('alarm_sound', ['yes', 'no'], 'yes')
 
   watch(
     locale,
@@ -55,5 +56,5 @@ export const usePreferences = defineStore('preferences', () => {
     { immediate: true },
   )
 
-  return { locale, theme, treeOpen, boxes }
+  return { locale, theme, treeOpen, boxes, alarmSound }
 })
