@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from gateway.commands.rows import open_rows
-from gateway.identifiers import now_us
-from gateway.settings import Settings
 from tests.browser.conftest import Console
+from tests.browser.device_events import camera_tells
 from tests.browser.screens import DESK, LARGE_DESK, TELEPHONE, on_screens
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-
-
-async def raised(console: Console, camera: dict[str, Any]) -> None:
-    row = {
-        "id": "alm_of_the_rule", "kind": "loitering", "subject": f"camera:{camera['id']}",
-        "camera_id": camera["id"], "area_id": camera["area_id"], "begin_us": now_us(),
-        "folded_into": None, "detail": {},
-    }  # fmt: skip
-    async with open_rows(Settings(data_directory=console.data_directory)) as rows:
-        await rows.write("alarms.apply", opened=[row], changed=[], closed=[])
 
 
 def test_a_rule_made_by_hand_gives_the_next_alarm_its_priority(
@@ -51,12 +35,11 @@ def test_a_rule_made_by_hand_gives_the_next_alarm_its_priority(
     expect(row).to_contain_text("系统管理员")
     list(on_screens(page, DESK, LARGE_DESK, TELEPHONE))
     expect(page).to_have_title("gridsight")
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, raised(console, camera)).result()
-    expect(page.get_by_text(f"规则“夜间防破坏”：徘徊 {camera['name']}")).to_be_visible()
+    camera_tells(console, camera["id"], "tamper")
+    expect(page.get_by_text(f"规则“夜间防破坏”：遮挡或破坏 {camera['name']}")).to_be_visible()
     expect(page).to_have_title("(1) gridsight")
     page.goto("/alarms")
-    alarm = page.locator('[data-alarm="alm_of_the_rule"]')
+    alarm = page.locator("[data-alarm]", has_text="遮挡或破坏")
     # Of its kind it would be one among many.
     expect(alarm).to_contain_text("紧急")
     page.keyboard.press("m")

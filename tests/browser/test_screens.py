@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from gateway.commands.rows import open_rows
-from gateway.identifiers import new_id, now_us
-from gateway.settings import Settings
 from tests.browser.conftest import Console
+from tests.browser.device_events import camera_tells
 from tests.browser.screens import DESK, LARGE_DESK, WALL, on_screens
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -98,16 +94,6 @@ def test_its_figures_are_those_of_the_gateway_on_a_wall_and_on_a_desk(
             assert too_tall <= 1, f"a figure is cut at {width} px"
 
 
-async def call_for_help(console: Console, camera_id: str) -> None:
-    async with open_rows(Settings(data_directory=console.data_directory)) as rows:
-        event = {
-            "id": new_id("dev"), "platform_id": "", "camera_id": camera_id, "channel": "",
-            "kind": "emergency", "source": "button", "state": "pulse", "begin_us": now_us(),
-            "end_us": now_us(), "count": 1, "detail": {},
-        }  # fmt: skip
-        await rows.write("device_events.store", new=[event], changed=[])
-
-
 def test_an_alarm_shows_its_camera_and_then_it_is_as_before(
     page: Page, console: Console, cameras: list[dict[str, Any]]
 ) -> None:
@@ -124,8 +110,7 @@ def test_an_alarm_shows_its_camera_and_then_it_is_as_before(
     page.keyboard.press("2")
     expect(shown).to_have_attribute("data-scene", "1")
     camera_id = cameras[0]["id"]
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, call_for_help(console, camera_id)).result()
+    camera_tells(console, camera_id, "emergency")
     expect(shown).to_have_attribute("data-scene", "2")
     expect(page.locator(f"[data-camera={camera_id}]")).to_be_visible()
     expect(shown).to_have_attribute("data-scene", "1")
