@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { reactive } from 'vue'
 
 import { draftOf, nextStep, problemOfSteps, type RuleStep } from './rules'
 
@@ -16,4 +17,6 @@ it('tells the first at once and each further one later', () => {
 it('sends back what it was given, without the names', () => {
   const rule = { ...draftOf(null), id: 'arl_1', area_path: ['东镇'], steps: [{ ...told(0), people: [] }] }
   expect(draftOf(rule)).toEqual({ ...draftOf(null), steps: [told(0)] })
+  // As a page holds it.
+  expect(draftOf(reactive(rule))).toEqual({ ...draftOf(null), steps: [told(0)] })
 })

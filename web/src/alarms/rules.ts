@@ -1,4 +1,6 @@
 /** Rules of who is told of alarms (docs/alarms.md). */
+import { toRaw } from 'vue'
+
 import type { AlarmKind, Priority } from '@/api/alarms'
 import { apiPath, get, post, put, remove } from '@/api/client'
 import type { Page, Role } from '@/api/types'
@@ -58,7 +60,7 @@ export function draftOf(one: AlarmRule | null): RuleForm {
       utc_offset_minutes: -new Date().getTimezoneOffset(), breaks_through: true, priority: null, silent: false, steps: [],
     }
   }
-  const { id: _id, area_path: _path, steps, ...others } = structuredClone(one)
+  const { id: _id, area_path: _path, steps, ...others } = structuredClone(toRaw(one))
   return { ...others, steps: steps.map(({ people: _people, ...step }) => step) }
 }
 
