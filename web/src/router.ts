@@ -61,6 +61,7 @@ export const router = createRouter({
     { path: '/cameras/:id/zones', name: 'zones', component: () => import('@/zones/ZonesPage.vue'), meta: { section: 'manage' } },
     { path: '/incidents/:id', name: 'incident', component: () => import('@/incidents/IncidentPage.vue'), meta: { rights: ['incidents', 'handle', 'dispatch', 'report'], section: 'command' } },
     { path: '/assist/:id', name: 'assist-request', component: () => import('@/assist/RequestPage.vue'), props: true, meta: { rights: ['search', 'approve', 'playback'], section: 'command' } },
+    { path: '/notices/:id', name: 'notice', component: () => import('@/noticeboard/NoticePage.vue'), props: true, meta: { section: 'command' } },
     { path: '/screen/:id', name: 'screen', component: () => import('@/screens/ScreenPage.vue'), meta: { rights: ['live'] } },
     ...sectionRoutes('manage', MANAGING),
     ...sectionRoutes('command', COMMAND),

@@ -1,6 +1,7 @@
 /** Shapes of docs/http-api.md. Times are UTC microseconds since 1970. */
 import type { AssistNews } from '@/assist/api'
 import type { IncidentNews } from '@/incidents/api'
+import type { NoticeNews } from '@/noticeboard/api'
 import type { Alarm, AlarmNotice, DeviceEvent } from './alarms'
 import type { Ptz } from './ptz'
 import type { Hours } from './zones'
@@ -380,4 +381,5 @@ export type ServerEvent =
   | { type: 'forecast'; full_at_us?: number | null; breaches?: Breach[] }
   | ({ type: 'incident' } & IncidentNews)
   | AssistNews
+  | NoticeNews
   | { type: 'ping' }

@@ -7,6 +7,8 @@ export const COMMAND: readonly SectionPage[] = [
   { name: 'roster', rights: ['incidents', 'handle', 'dispatch'], component: () => import('@/incidents/DutyPage.vue') },
   { name: 'statistics', rights: ['incidents'], component: () => import('@/incidents/StatisticsPage.vue') },
   { name: 'screens', rights: ['live'], component: () => import('@/screens/ScreensPage.vue') },
+  // Whoever has an account may be asked to read one.
+  { name: 'notices', component: () => import('@/noticeboard/NoticesPage.vue') },
 ]
 
 export const commandPages = allowedPages(COMMAND)

@@ -52,6 +52,7 @@ export const GLYPHS = {
   paper: 'M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7',
   copy: 'M8 8h12v12H8zM4 16V4h12',
   device: 'M4 5h16v6H4zM4 14h16v6H4zM8 8h.2M8 17h.2M12 8h4M12 17h4',
+  megaphone: 'M4 10v4h4l9 4V6l-9 4zM20 9.500a4 4 0 0 1 0 5M9 14.500V20h3v-4.200',
   bell: 'M6 17V11a6 6 0 0 1 12 0v6l1.5 1.500h-15zM10 21h4',
   microphone: 'M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3M5 11a7 7 0 0 0 14 0M12 18v3',
   steer: 'M12 3l3 4H9zM12 21l3-4H9zM3 12l4-3v6zM21 12l-4-3v6zM12 10a2 2 0 1 0 0 4a2 2 0 1 0 0-4',

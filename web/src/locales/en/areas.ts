@@ -34,4 +34,8 @@ export default {
   noGrantsHere: 'Nobody has been granted anything right here; what is granted above holds here too.',
   export: 'Export as a sheet',
   wholeCounty: 'Whole county',
+  findByName: 'Find by name',
+  chooseShown: 'Choose the {count} shown',
+  chooseNone: 'Choose none',
+  noneOfThatName: 'No such area',
 }

@@ -15,6 +15,7 @@ export default {
   assist: 'Assist requests',
   roster: 'Duty',
   screens: 'Big screens',
+  notices: 'Notices',
   statistics: 'Statistics',
   users: 'People',
   sheets: 'Import & export',

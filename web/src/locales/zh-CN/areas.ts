@@ -34,4 +34,8 @@ export default {
   noGrantsHere: '没有人在此处被直接授权；上级的授权在此同样有效。',
   export: '导出摄像机表',
   wholeCounty: '全县',
+  findByName: '按名称查找',
+  chooseShown: '选中列出的 {count} 个',
+  chooseNone: '全部取消',
+  noneOfThatName: '没有符合的区域',
 }

@@ -17,6 +17,7 @@ export default {
   roster: '值班排班',
   statistics: '统计',
   screens: '大屏',
+  notices: '通知公告',
   sheets: '导入导出',
   desks: '值班台',
   tokens: '服务令牌',

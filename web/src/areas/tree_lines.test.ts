@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { inTreeOrder, matching } from './area_tree'
+import { inTreeOrder, matching } from './tree_lines'
 
 const area = (id: string, parent_id: string | null, name: string) => ({ id, parent_id, name, cameras: 1 })
 const AREAS = [area('v2', 't', '乙村'), area('t', 'r', '石牌镇'), area('r', null, '钟祥市'), area('v1', 't', '甲村'), area('x', 'gone', '飞地')]
