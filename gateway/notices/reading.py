@@ -116,7 +116,7 @@ async def find_notice(
 async def published_to(
     connection: AsyncConnection, notice_ids: Sequence[str]
 ) -> dict[str, list[sa.Row[Any]]]:
-    """The areas that each went to, with ``now_path``, by where they lie."""
+    """The areas that each went to, with ``now_path``, by position and name."""
     columns: list[sa.ColumnElement[Any]] = [
         notice_areas.c.notice_id,
         notice_areas.c.area_id,
@@ -127,7 +127,7 @@ async def published_to(
         sa.select(*columns)
         .select_from(placed_areas)
         .where(notice_areas.c.notice_id.in_(notice_ids))
-        .order_by(path_now())
+        .order_by(sa.func.coalesce(areas.c.position, 0), notice_areas.c.name, path_now())
     )
     found: dict[str, list[sa.Row[Any]]] = {one: [] for one in notice_ids}
     for row in await connection.execute(statement):
