@@ -16,13 +16,21 @@ from gateway.api.access import (
     require_full_sign_in,
 )
 from gateway.api.answers import Listing, TimeUs
+from gateway.api.channel_forms import (
+    ChannelChange,
+    ChannelForm,
+    ChannelKind,
+    Topic,
+    options_of,
+    password_of,
+)
 from gateway.api.errors import invalid
 from gateway.api.forms import Form
 from gateway.api.paging import cursor_number, read_cursor, write_cursor
 from gateway.api.services import Services, ServicesDep
 from gateway.database.outbox_tables import outbox_channels, outbox_deliveries
 from gateway.identifiers import US_PER_S, new_id, now_us
-from gateway.outbox.addresses import AddressGuard, AddressRefused
+from gateway.outbox.addresses import KINDS, AddressGuard, AddressRefused
 from gateway.outbox.sending import seal_context
 from gateway.outbox.signing import new_secret
 from gateway.people.authorize import COUNTY
@@ -31,29 +39,11 @@ from gateway.secrets import seal
 
 router = APIRouter(prefix="/api/integrations", tags=["integrations"])
 
-Topic = Literal["incidents", "alarms"]
 DeliveryState = Literal["waiting", "delivered", "dead"]
 OLD_SECRET_US = 24 * 3600 * US_PER_S
 _PAGE = 100
 _channel = outbox_channels.c
 _delivery = outbox_deliveries.c
-
-
-class ChannelForm(Form):
-    """A new channel."""
-
-    name: str = Field(min_length=1, max_length=100)
-    address: str = Field(min_length=1, max_length=1000)
-    topics: list[Topic] = Field(default=[], max_length=2)
-
-
-class ChannelChange(Form):
-    """What changes; absent fields stay."""
-
-    name: str = Field(default="", min_length=1, max_length=100)
-    address: str = Field(default="", min_length=1, max_length=1000)
-    topics: list[Topic] = Field(default=[], max_length=2)
-    enabled: bool = True
 
 
 class ResendForm(Form):
@@ -62,13 +52,31 @@ class ResendForm(Form):
     delivery_ids: list[Annotated[str, Field(max_length=40)]] = Field(min_length=1, max_length=500)
 
 
+class MailOptions(BaseModel):
+    """An account of e-mail."""
+
+    username: str | None
+    sender: str
+    recipients: list[str]
+
+
+class MqttOptions(BaseModel):
+    """An account of MQTT; published is below ``topic``, by the kind of each message."""
+
+    username: str | None
+    topic: str
+
+
 class ChannelAnswer(BaseModel):
-    """A channel, and how it goes. ``waiting``, ``dead``: deliveries. ``secret`` is told once."""
+    """A channel, and how it goes. ``options``: the account of ``email`` and ``mqtt``, without its
+    password. ``waiting``, ``dead``: deliveries. ``secret`` is told once, of a webhook alone.
+    """
 
     id: str
     name: str
-    kind: Literal["webhook"]
+    kind: ChannelKind
     address: str
+    options: MailOptions | MqttOptions | None
     topics: list[Topic]
     enabled: bool
     created_us: TimeUs
@@ -125,27 +133,34 @@ async def list_channels(caller: CallerInPerson, services: ServicesDep) -> dict[s
 async def add_channel(
     body: ChannelForm, caller: CallerInPerson, request: Request, services: ServicesDep
 ) -> dict[str, Any]:
-    """A webhook; its secret is told this once."""
+    """A webhook, whose secret is told this once; or an account, whose password is never told."""
     check(caller, Right.SYSTEM, COUNTY)
     require_full_sign_in(caller)
-    _check_address(services, body.address)
-    channel_id, secret = new_id("och"), new_secret()
+    _check_address(services, body.kind, body.address)
+    options = options_of(body.kind, body)
+    is_webhook = body.kind == "webhook"
+    if options is None and not is_webhook:
+        raise invalid(**{body.kind: "say whose account it is"})
+    channel_id = new_id("och")
+    secret = new_secret() if is_webhook else password_of(body) or ""
     columns = {
         "id": channel_id,
         "name": body.name,
-        "kind": "webhook",
+        "kind": body.kind,
         "address": body.address,
+        "options": options,
         "topics": sorted(set(body.topics)),
         "enabled": True,
         "secret_sealed": seal(services.secret, secret, seal_context(channel_id)),
         "created_by": caller.user_id,
     }
-    shown = {name: columns[name] for name in ("id", "name", "address", "topics")}
+    shown = {name: columns[name] for name in ("id", "name", "kind", "address", "options", "topics")}
     await act(
         services, request, caller, "integration.add", "outbox_channels.add", {"columns": columns},
         detail=shown,
     )  # fmt: skip
-    return {**await _document(services, channel_id), "secret": secret}
+    told = {"secret": secret} if is_webhook else {}
+    return {**await _document(services, channel_id), **told}
 
 
 @router.patch(
@@ -158,19 +173,31 @@ async def change_channel(
     request: Request,
     services: ServicesDep,
 ) -> dict[str, Any]:
-    """Change it; what waits for it is tried at once."""
+    """Change it; what waits for it is tried at once. A password goes on to another address or
+    account only where it is said anew.
+    """
     check(caller, Right.SYSTEM, COUNTY)
     require_full_sign_in(caller)
-    columns = body.model_dump(exclude_unset=True)
+    columns = body.model_dump(exclude_unset=True, exclude={"email", "mqtt"})
+    known = await _document(services, outbox_channel_id)
     if "address" in columns:
-        _check_address(services, columns["address"])
+        _check_address(services, known["kind"], columns["address"])
     if "topics" in columns:
         columns["topics"] = sorted(set(columns["topics"]))
-    await _document(services, outbox_channel_id)
+    options = options_of(known["kind"], body)
+    if options is not None:
+        columns["options"] = options
+    shown, password = dict(columns), password_of(body)
+    if password is not None:
+        context = seal_context(outbox_channel_id)
+        columns["secret_sealed"] = seal(services.secret, password, context)
+        shown["password"] = "changed"
+    elif _moves(known, columns):
+        raise invalid(password="say the password anew: the address or the account is another one")
     await act(
         services, request, caller, "integration.change", "outbox_channels.change",
         {"channel_id": outbox_channel_id, "columns": columns},
-        detail={"id": outbox_channel_id, "changed": columns},
+        detail={"id": outbox_channel_id, "changed": shown},
     )  # fmt: skip
     return await _document(services, outbox_channel_id)
 
@@ -201,6 +228,8 @@ async def rotate_secret(
     check(caller, Right.SYSTEM, COUNTY)
     require_full_sign_in(caller)
     known = await _document(services, outbox_channel_id)
+    if known["kind"] != "webhook":
+        raise invalid(kind="only a webhook has a secret of ours: change the account's password")
     secret = new_secret()
     await act(
         services, request, caller, "integration.rotate", "outbox_channels.rotate",
@@ -275,9 +304,18 @@ async def resend(
     return {"count": count}
 
 
-def _check_address(services: Services, address: str) -> None:
+def _moves(known: dict[str, Any], columns: dict[str, Any]) -> bool:
+    """Whether an account's password would go elsewhere than to whom it was given for."""
+    if known["kind"] == "webhook" or known["options"]["username"] is None:
+        return False
+    account = columns.get("options", known["options"])["username"]
+    elsewhere = columns.get("address", known["address"]) != known["address"]
+    return account is not None and (elsewhere or account != known["options"]["username"])
+
+
+def _check_address(services: Services, kind: ChannelKind, address: str) -> None:
     try:
-        AddressGuard(services.settings.outbox.allowed_networks).check_url(address)
+        AddressGuard(services.settings.outbox.allowed_networks).check_url(address, KINDS[kind])
     except AddressRefused as refusal:
         raise invalid(address=str(refusal)) from None
 

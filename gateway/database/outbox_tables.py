@@ -19,9 +19,12 @@ outbox_channels = sa.Table(
     sa.Column("name", sa.String(100), nullable=False),
     sa.Column("kind", sa.String(12), nullable=False),
     sa.Column("address", sa.String(1000), nullable=False),
+    # Of e-mail and MQTT: whose account, from and to whom, by which topic; never a password.
+    sa.Column("options", sa.JSON(none_as_null=True), nullable=True),
     # What it is told of by itself; what a rule sends there comes all the same.
     sa.Column("topics", sa.JSON, nullable=False),
     sa.Column("enabled", sa.Boolean, nullable=False),
+    # What signs a webhook; the password of an account elsewhere.
     sa.Column("secret_sealed", sa.String(400), nullable=False),
     # Signs beside the other until the receiver has learnt that one.
     sa.Column("old_secret_sealed", sa.String(400), nullable=True),

@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -18,6 +19,28 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # These hold an IPv4 address of any kind: NAT64, 6to4, Teredo.
 _WRAPPING = tuple(ipaddress.ip_network(one) for one in ("64:ff9b::/96", "2002::/16", "2001::/32"))
+
+
+@dataclass(frozen=True, slots=True)
+class AddressKind:
+    """How addresses of one kind of channel are written: their schemes, those that encrypt first,
+    and the port of each where none is said.
+    """
+
+    encrypted: tuple[str, ...]
+    plain: tuple[str, ...]
+    ports: dict[str, int]
+    example: str
+    has_path: bool = False
+
+
+WEBHOOK = AddressKind(
+    ("https",), ("http",), {"https": 443, "http": 80}, "https://host/path", has_path=True
+)
+# By STARTTLS, or encrypted from the first byte; never without.
+MAIL = AddressKind(("smtps", "smtp"), (), {"smtps": 465, "smtp": 587}, "smtps://mail.host:465")
+MQTT = AddressKind(("mqtts",), ("mqtt",), {"mqtts": 8883, "mqtt": 1883}, "mqtts://broker.host:8883")
+KINDS = {"webhook": WEBHOOK, "email": MAIL, "mqtt": MQTT}
 
 
 class AddressRefused(Exception):
@@ -48,24 +71,27 @@ class AddressGuard:
         """Whether it lies in one of the allowed networks."""
         return any(address in one for one in self._allowed)
 
-    def check_url(self, url: str) -> None:
-        """Raises AddressRefused for what no webhook may be: looks nothing up."""
+    def check_url(self, url: str, kind: AddressKind = WEBHOOK) -> None:
+        """Raises AddressRefused for what no such address may be: looks nothing up."""
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise AddressRefused("this is not an address: https://host/path") from None
-        if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise AddressRefused("write an address such as https://host/path")
+            raise AddressRefused(f"this is not an address: {kind.example}") from None
+        if parts.scheme not in (*kind.encrypted, *kind.plain) or not parts.hostname:
+            raise AddressRefused(f"write an address such as {kind.example}")
         if parts.username is not None or parts.password is not None:
-            raise AddressRefused("no name or password in the address: what is sent is signed")
+            raise AddressRefused("no name or password in the address")
+        if not kind.has_path and (parts.path not in ("", "/") or parts.query):
+            raise AddressRefused(f"nothing stands behind the host: {kind.example}")
         if parts.fragment:
             raise AddressRefused("an address has no part behind '#'")
         if port == 0 or any(ord(one) <= 32 for one in url):
-            raise AddressRefused("this is not an address: https://host/path")
-        if parts.scheme == "http" and not self._allowed:
+            raise AddressRefused(f"this is not an address: {kind.example}")
+        if parts.scheme in kind.plain and not self._allowed:
             raise AddressRefused(
-                "plain http goes to outbox.allowed_networks alone: use https, or have them set"
+                "what is not encrypted goes to outbox.allowed_networks alone:"
+                f" use {kind.encrypted[0]}, or have them set"
             )
         if _is_ip(parts.hostname) and not self.is_allowed(parts.hostname):
             raise AddressRefused(self.refusal(parts.hostname))
@@ -111,6 +137,27 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect: ``addresses`` were judged, ``host`` is whose certificate is asked for."""
+
+    scheme: str
+    host: str
+    port: int
+    addresses: tuple[str, ...]
+
+
+async def reachable(guard: AddressGuard, url: str, kind: AddressKind) -> Endpoint:
+    """Look it up and judge what is found. Raises AddressRefused, OSError."""
+    guard.check_url(url, kind)
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or kind.ports[parts.scheme]
+    resolver = GuardedResolver(guard, plain=parts.scheme in kind.plain)
+    found = await resolver.resolve(host, port, socket.AF_UNSPEC)
+    addresses = dict.fromkeys(str(one["host"]) for one in found)
+    return Endpoint(parts.scheme, host, port, tuple(addresses))
 
 
 def check_plain_literal(guard: AddressGuard, url: str) -> None:

@@ -17,8 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.control.channel import ControlError
 from gateway.database.outbox_tables import outbox_channels, outbox_deliveries
 from gateway.identifiers import US_PER_S, now_us
+from gateway.outbox.accounts import MailAccount, MqttAccount
 from gateway.outbox.addresses import AddressGuard
-from gateway.outbox.webhook import Message, deliver
+from gateway.outbox.mail import deliver_mail
+from gateway.outbox.message import Message, Outcome
+from gateway.outbox.mqtt import deliver_mqtt
+from gateway.outbox.webhook import deliver
 from gateway.secrets import SealError, unseal
 from gateway.settings.outbox import OutboxSettings
 from recorder.retention import DAY_US
@@ -108,9 +112,7 @@ class Sender:
         if found is None:
             return False
         message = Message(found.id, found.kind, found.body, found.created_us)
-        outcome = await deliver(
-            self._guard, found.address, self._secrets(found), message, self._settings.timeout_s
-        )
+        outcome = await self._deliver(found, message)
         if outcome.error is None:
             await self._rows.write("outbox.delivered", delivery_id=found.id, status=outcome.status)
             return True
@@ -126,11 +128,26 @@ class Sender:
         )
         return False
 
+    async def _deliver(self, row: sa.Row[Any], message: Message) -> Outcome:
+        secrets, timeout_s = self._secrets(row), self._settings.timeout_s
+        if row.channel_kind == "email":
+            mail = MailAccount.of(row.options)
+            return await deliver_mail(
+                self._guard, row.address, mail, secrets[0], message, timeout_s
+            )
+        if row.channel_kind == "mqtt":
+            mqtt = MqttAccount.of(row.options)
+            return await deliver_mqtt(
+                self._guard, row.address, mqtt, secrets[0], message, timeout_s
+            )
+        return await deliver(self._guard, row.address, secrets, message, timeout_s)
+
     async def _oldest(self, channel_id: str) -> Any:
         own, channel = outbox_deliveries.c, outbox_channels.c
         statement = (
             sa.select(
                 own.id, own.kind, own.body, own.created_us, own.channel_id, channel.address,
+                channel.kind.label("channel_kind"), channel.options,
                 channel.secret_sealed, channel.old_secret_sealed, channel.old_secret_until_us,
             )
             .join(outbox_channels, channel.id == own.channel_id)

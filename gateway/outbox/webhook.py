@@ -3,53 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from gateway.identifiers import US_PER_S
 from gateway.outbox.addresses import (
     AddressGuard,
     AddressRefused,
     GuardedResolver,
     check_plain_literal,
 )
+from gateway.outbox.message import Message, Outcome
 from gateway.outbox.signing import signed_headers
 
 _ANSWER_BYTES = 4096
 _GONE = 410
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is delivered. ``created_us``: when it happened."""
-
-    id: str
-    kind: str
-    body: dict[str, Any]
-    created_us: int
-
-    def content(self) -> bytes:
-        """As it is sent: always the same bytes."""
-        at = datetime.fromtimestamp(self.created_us / US_PER_S, UTC)
-        document = {"type": self.kind, "timestamp": at.isoformat(), "data": self.body}
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How it went. ``error``: None where it was delivered. ``gone``: wants nothing any more."""
-
-    status: int | None
-    error: str | None
-    gone: bool = False
 
 
 async def deliver(

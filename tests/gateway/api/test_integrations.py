@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -148,3 +150,108 @@ async def test_a_channel_is_changed_and_removed(county: County, admin: httpx.Asy
 def test_networks_that_are_none_are_refused_at_the_start() -> None:
     with pytest.raises(ValueError):
         OutboxSettings(allowed_networks=["10.1.2.3/8x"])
+
+
+MAIL = {
+    "name": "值班邮箱",
+    "kind": "email",
+    "address": "smtps://mail.example.com",
+    "email": {
+        "username": "video",
+        "password": "correct horse",
+        "sender": "video@example.com",
+        "recipients": ["a@example.com", "b@example.com", "a@example.com"],
+    },
+}
+MQTT = {
+    "name": "消息总线",
+    "kind": "mqtt",
+    "address": "mqtts://broker.example.com:8883",
+    "mqtt": {"username": "video", "password": "correct horse", "topic": "county/alarms"},
+}
+
+
+@pytest.mark.parametrize("form", [MAIL, MQTT])
+async def test_an_accounts_password_is_told_to_nobody(
+    county: County, admin: httpx.AsyncClient, form: dict[str, Any]
+) -> None:
+    answer = await admin.post(CHANNELS, json=form)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert "secret" not in made
+    expected = {**form[form["kind"]]}
+    del expected["password"]
+    if "recipients" in expected:
+        expected["recipients"] = ["a@example.com", "b@example.com"]
+    assert made["options"] == expected
+    listed = (await admin.get(CHANNELS)).text
+    noted = str(await audited(county, "integration.add"))
+    for told in (answer.text, listed, noted):
+        assert "correct horse" not in told
+        assert "sealed" not in told
+    # Only a webhook has a secret of ours.
+    refused = await admin.post(f"{CHANNELS}/{made['id']}/secret")
+    assert refused.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("address", "account"),
+    [
+        ({"address": "smtps://elsewhere.example.com"}, {}),
+        ({"address": "smtp://mail.example.com"}, {}),
+        ({}, {"username": "root"}),
+    ],
+)
+async def test_a_kept_password_goes_nowhere_else(
+    county: County,
+    admin: httpx.AsyncClient,
+    address: dict[str, str],
+    account: dict[str, str],
+) -> None:
+    made = (await admin.post(CHANNELS, json=MAIL)).json()
+    path = f"{CHANNELS}/{made['id']}"
+    options = {**made["options"], **account}
+    refused = await admin.patch(path, json={**address, "email": options})
+    assert refused.status_code == 422
+    assert "password" in refused.json()["error"]["detail"]["fields"]
+    told = {**address, "email": {**options, "password": "battery staple"}}
+    answer = await admin.patch(path, json=told)
+    assert answer.status_code == 200, answer.text
+    (noted,) = await audited(county, "integration.change")
+    assert noted["detail"]["changed"]["password"] == "changed"
+    assert "battery" not in str(noted)
+
+
+async def test_recipients_change_without_the_password(admin: httpx.AsyncClient) -> None:
+    made = (await admin.post(CHANNELS, json=MAIL)).json()
+    options = {**made["options"], "recipients": ["c@example.com"]}
+    answer = await admin.patch(f"{CHANNELS}/{made['id']}", json={"email": options})
+    assert answer.json()["options"]["recipients"] == ["c@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("form", "wrong"),
+    [
+        (MAIL, {"email": None}),
+        (MAIL, {"address": "https://mail.example.com"}),
+        (MAIL, {"address": "smtps://mail.example.com/inbox"}),
+        (MAIL, {"address": "smtps://10.0.0.1"}),
+        (MAIL, {"email": {"sender": "a@b.c\nBcc: d@e.f", "recipients": ["a@b.c"]}}),
+        (MAIL, {"email": {"sender": "a@b.c", "recipients": []}}),
+        (MAIL, {"email": {"sender": "a@b.c", "recipients": ["村@b.c"]}}),
+        (MAIL, {"mqtt": MQTT["mqtt"]}),
+        (MQTT, {"mqtt": None}),
+        (MQTT, {"address": "mqtt://broker.example.com"}),
+        (MQTT, {"mqtt": {"topic": "county/#"}}),
+        (MQTT, {"mqtt": {"topic": "a", "username": "u", "password": "密" * 70}}),
+        (MQTT, {"kind": "pigeon"}),
+        (FORM, {"email": MAIL["email"]}),
+    ],
+)
+async def test_an_account_that_no_server_takes_is_refused(
+    admin: httpx.AsyncClient, form: dict[str, Any], wrong: dict[str, Any]
+) -> None:
+    answer = await admin.post(CHANNELS, json={**form, **wrong})
+    assert answer.status_code == 422
+    assert "correct horse" not in answer.text
+    assert (await admin.get(CHANNELS)).json()["items"] == []

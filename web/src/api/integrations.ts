@@ -8,10 +8,27 @@ export type Topic = (typeof TOPICS)[number]
 export const DELIVERY_STATES = ['waiting', 'delivered', 'dead'] as const
 export type DeliveryState = (typeof DELIVERY_STATES)[number]
 
+export const CHANNEL_KINDS = ['webhook', 'email', 'mqtt'] as const
+export type ChannelKind = (typeof CHANNEL_KINDS)[number]
+
+export interface MailOptions {
+  username: string | null
+  sender: string
+  recipients: string[]
+}
+
+export interface MqttOptions {
+  username: string | null
+  topic: string
+}
+
 export interface Channel {
   id: string
   name: string
+  kind: ChannelKind
   address: string
+  /** Of e-mail and MQTT; never a password. */
+  options: MailOptions | MqttOptions | null
   topics: Topic[]
   enabled: boolean
   delivered_us: number | null
@@ -24,10 +41,15 @@ export interface Channel {
   dead: number
 }
 
+/** A password left out is the one that is kept. */
+type Account<Options> = Options & { password?: string }
+
 export interface ChannelBody {
   name: string
   address: string
   topics: Topic[]
+  email?: Account<MailOptions>
+  mqtt?: Account<MqttOptions>
 }
 
 export interface Delivery {
@@ -47,7 +69,7 @@ export interface Delivery {
 
 export const integrations = {
   channels: (): Promise<Page<Channel>> => get('/api/integrations/channels'),
-  add: (body: ChannelBody): Promise<Channel & { secret: string }> => post('/api/integrations/channels', body),
+  add: (body: ChannelBody & { kind: ChannelKind }): Promise<Channel & { secret?: string }> => post('/api/integrations/channels', body),
   change: (id: string, body: Partial<ChannelBody & { enabled: boolean }>): Promise<Channel> =>
     patch(apiPath('integrations', 'channels', id), body),
   remove: (id: string): Promise<void> => remove(apiPath('integrations', 'channels', id)),
