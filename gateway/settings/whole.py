@@ -45,6 +45,7 @@ from gateway.settings.listening import (
     TlsSettings,
     WebRtcSettings,
 )
+from gateway.settings.map import MapSettings
 from gateway.settings.meetings import MeetingSettings
 from gateway.settings.outbox import OutboxSettings
 from gateway.settings.people import (
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     field: FieldSettings = FieldSettings()
     field_gateway: FieldGatewaySettings = FieldGatewaySettings()
     hotline_adapter: HotlineAdapterSettings = HotlineAdapterSettings()
+    map: MapSettings = MapSettings()
     outbox: OutboxSettings = OutboxSettings()
     sign_in: SignInSettings = SignInSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()

@@ -975,6 +975,12 @@ SCREENS: dict[tuple[str, str], Access] = {
     ),
     ("DELETE", "/api/screens/{screen_id}"): Access("area", Right.CONFIGURE),
     ("GET", "/api/goals"): Access("somewhere", Right.LIVE),
+    ("GET", "/api/map"): Access("somewhere", Right.LIVE),
+    ("GET", "/api/map/cameras"): Access("somewhere", Right.LIVE),
+    ("GET", "/api/map/outlines"): Access("somewhere", Right.LIVE),
+    ("GET", "/api/map/tiles/{zoom}/{column}/{row}"): Access(
+        "somewhere", Right.LIVE, allowed=NOT_FOUND
+    ),
 }
 
 

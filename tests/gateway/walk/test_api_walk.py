@@ -212,6 +212,7 @@ async def _one_of_everything(walk: Walk, victim: str) -> None:
     met = await _a_meeting(county)
     brought = await _a_file(county, county.users["investigator"])
     walk.names = {
+        **dict.fromkeys(("zoom", "column", "row"), "1"),
         "camera": county.camera,
         "camera_id": county.camera,
         "village": county.village,

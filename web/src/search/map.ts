@@ -1,19 +1,12 @@
-/** MapLibre without any foreign host: no tiles, no glyphs, no sprites; what the county has is points. */
-import 'maplibre-gl/dist/maplibre-gl.css'
+/** Points and ways on a plain ground. */
+import type { GeoJSONSource, Map as MapLibreMap, StyleSpecification } from 'maplibre-gl'
 
-import * as maplibre from 'maplibre-gl/dist/maplibre-gl-csp'
-import workerUrl from 'maplibre-gl/dist/maplibre-gl-csp-worker?worker&url'
-import type { GeoJSONSource, LngLatBoundsLike, Map as MapLibreMap, StyleSpecification } from 'maplibre-gl'
+import { boxAround, EMPTY, FIT, Marker, newMap, wedge } from '@/map/maplibre'
 
 import type { Position } from './api'
 import type { Place } from './places'
 
-maplibre.setWorkerUrl(workerUrl)
-
 type Lines = readonly (readonly Position[])[]
-
-const EMPTY = { type: 'FeatureCollection' as const, features: [] }
-const FIT = { padding: 60, maxZoom: 16.5, duration: 0 }
 
 function style(dark: boolean): StyleSpecification {
   const line = dark ? '#4a94ff' : '#1463d1'
@@ -37,27 +30,11 @@ function style(dark: boolean): StyleSpecification {
 
 const at = ({ longitude, latitude }: Position): [number, number] => [longitude, latitude]
 
-const METRES_A_DEGREE = 111_320
-const VIEW_M = 60
-
-/** The wedge in front of a camera, of which it is known where it looks. */
-function wedge({ longitude, latitude, heading_deg, view_deg }: Position): [number, number][] | null {
-  if (heading_deg === null) return null
-  const wide = Math.min(170, view_deg ?? 60)
-  const ring: [number, number][] = [[longitude, latitude]]
-  for (let step = 0; step <= 8; step += 1) {
-    const angle = ((heading_deg - wide / 2 + (wide * step) / 8) * Math.PI) / 180
-    const dx = (Math.sin(angle) * VIEW_M) / (METRES_A_DEGREE * Math.max(0.1, Math.cos((latitude * Math.PI) / 180)))
-    ring.push([longitude + dx, latitude + (Math.cos(angle) * VIEW_M) / METRES_A_DEGREE])
-  }
-  return [...ring, [longitude, latitude]]
-}
-
 const polygons = (places: readonly Place[]): object => ({
   type: 'FeatureCollection',
   features: places.flatMap(({ position }) => {
-    const ring = wedge(position)
-    return ring === null ? [] : [{ type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [ring] } }]
+    const { heading_deg, view_deg } = position
+    return heading_deg === null ? [] : [{ type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [wedge(at(position), heading_deg, view_deg)] } }]
   }),
 })
 
@@ -85,14 +62,7 @@ export interface PointMap {
 
 /** @throws where the browser cannot draw maps. */
 export function openMap(container: HTMLElement, dark: boolean, words: Record<string, string>): PointMap {
-  const map: MapLibreMap = new maplibre.Map({
-    container, style: style(dark), attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, center: [113, 31], zoom: 8, maxZoom: 19,
-    fadeDuration: 0, locale: words,
-  })
-  map.touchZoomRotate.disableRotation()
-  map.keyboard.disableRotation()
-  map.addControl(new maplibre.NavigationControl({ showCompass: false }), 'top-right')
-  map.addControl(new maplibre.ScaleControl({ unit: 'metric' }), 'bottom-left')
+  const map: MapLibreMap = newMap(container, style(dark), words)
   let marks: { remove(): unknown }[] = []
   let ready = false
   const waiting: (() => void)[] = []
@@ -117,15 +87,11 @@ export function openMap(container: HTMLElement, dark: boolean, words: Record<str
     },
     showMarks(wanted) {
       for (const mark of marks) mark.remove()
-      marks = wanted.map(({ element, position }) => new maplibre.Marker({ element, anchor: 'bottom' }).setLngLat(at(position)).addTo(map))
+      marks = wanted.map(({ element, position }) => new Marker({ element, anchor: 'bottom' }).setLngLat(at(position)).addTo(map))
     },
     fit(positions) {
-      const [first] = positions
-      if (first === undefined) return
-      const longitudes = positions.map((one) => one.longitude)
-      const latitudes = positions.map((one) => one.latitude)
-      const bounds: LngLatBoundsLike = [[Math.min(...longitudes), Math.min(...latitudes)], [Math.max(...longitudes), Math.max(...latitudes)]]
-      map.fitBounds(bounds, FIT)
+      const box = boxAround(positions.map(at))
+      if (box !== undefined) map.fitBounds(box, FIT)
     },
     resize: () => map.resize(),
     close: () => map.remove(),

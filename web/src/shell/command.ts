@@ -3,6 +3,7 @@ import { allowedPages, type SectionPage } from './sections'
 
 export const COMMAND: readonly SectionPage[] = [
   { name: 'incidents', rights: ['incidents', 'handle', 'dispatch', 'report'], component: () => import('@/incidents/IncidentsPage.vue') },
+  { name: 'map', rights: ['live'], component: () => import('@/map/MapPage.vue') },
   { name: 'assist', rights: ['search', 'approve', 'playback'], component: () => import('@/assist/AssistPage.vue') },
   { name: 'roster', rights: ['incidents', 'handle', 'dispatch'], component: () => import('@/incidents/DutyPage.vue') },
   { name: 'statistics', rights: ['incidents'], component: () => import('@/incidents/StatisticsPage.vue') },

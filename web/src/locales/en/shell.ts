@@ -14,6 +14,7 @@ export default {
   incidents: 'Incidents',
   assist: 'Assist requests',
   roster: 'Duty',
+  map: 'Map',
   screens: 'Big screens',
   notices: 'Notices',
   statistics: 'Statistics',

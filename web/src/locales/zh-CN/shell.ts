@@ -16,6 +16,7 @@ export default {
   assist: '协查',
   roster: '值班排班',
   statistics: '统计',
+  map: '地图',
   screens: '大屏',
   notices: '通知公告',
   sheets: '导入导出',

@@ -1,0 +1,1 @@
+"""Places on the earth, and the coordinate systems that they are told in."""

@@ -1,0 +1,1 @@
+"""What the map is drawn on: tiles and outlines of the county's own."""
