@@ -91,7 +91,7 @@ async def _read(connection: AsyncConnection, ids: list[str]) -> dict[str, AlarmN
             frozenset(row.user_ids),
             frozenset(row.roles),
             row.step,
-            row.count,
+            row._mapping["count"],
             row.told_us,
             known.get(row.alarm_id),
         )
