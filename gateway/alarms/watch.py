@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -105,6 +105,8 @@ class AlarmWatch:
         self.tell_others: Listener = _tell_nobody
         # Further things that may be wrong, asked at each look.
         self.further: list[Callable[[], dict[Key, Condition]]] = []
+        # The same, of what is read from rows.
+        self.further_rows: list[Callable[[AsyncConnection], Awaitable[dict[Key, Condition]]]] = []
         # Subjects of which nothing is known now, so that nothing about them ends.
         self.further_unknown: list[Callable[[], frozenset[str]]] = []
 
@@ -223,6 +225,8 @@ class AlarmWatch:
             conditions |= self._devices.all()
             for ask in self.further:
                 conditions |= ask()
+            for read in self.further_rows:
+                conditions |= await read(connection)
             if self._judge is None:
                 self._judge = Judge(lambda: new_id("alm"), await _open_alarms(connection))
         connecting = {

@@ -1,8 +1,9 @@
 """What is done once for all API processes, by the one of them that leads.
 
 Alarms are judged and escalated, rights withdrawn, meetings begun and ended at their time, lights of
-incidents turned, standing searches compared, other systems told, the day's storage forecast made,
-and rows of what is over closed. Everything else each process does for those who came to it.
+incidents turned, standing searches compared, other systems told, cameras looked at, the day's
+storage forecast made, and rows of what is over closed. Everything else each process does for those
+who came to it.
 ``docs/decisions/023-api-replicas.md`` lists it all.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator
 
 from gateway.api.alarm_rule_clock import tell_due_for_ever
 from gateway.api.assist_watch import end_requests_for_ever
+from gateway.api.health_patrol import patrol_for_ever
 from gateway.api.incident_clock import keep_incidents_for_ever
 from gateway.api.investigation_watch import compare_for_ever, end_for_ever
 from gateway.api.meeting_clock import keep_meetings_for_ever
@@ -70,6 +72,7 @@ async def _lead(services: Services, rows: RowWriter) -> None:
                 compare_for_ever,
                 end_for_ever,
                 end_requests_for_ever,
+                patrol_for_ever,
             ):
                 group.create_task(work(led))
     finally:

@@ -31,6 +31,7 @@ from gateway.api.storage import StorageWatch
 from gateway.assist.watch import AssistNews, watch_assist
 from gateway.cluster.lifetime import LoopLag
 from gateway.goals.reading import Goals
+from gateway.health.conditions import health_conditions
 from gateway.news import Listeners, NewsWatch
 from gateway.notices.news import NoticeNews, watch_notices
 from gateway.people.authorize import Principal
@@ -153,6 +154,7 @@ class Services:
         self.alarm_watch.further.append(self.analysis.conditions.all)
         self.alarm_watch.further.append(self.storage.conditions.all)
         self.alarm_watch.further_unknown.append(self.storage.conditions.unknown)
+        self.alarm_watch.further_rows.append(health_conditions)
         self.alarms = AlarmNews(self.reader, self.alarm_watch)
         self.alarm_notices = watch_alarm_notices(self.reader)
         self.device_recordings = DeviceRecordingsCache(self.processes)

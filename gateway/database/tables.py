@@ -33,6 +33,9 @@ from gateway.database.field_tables import field_uploads as field_uploads
 from gateway.database.gb28181_tables import gb28181_dialogs as gb28181_dialogs
 from gateway.database.grant_tables import camera_places as camera_places
 from gateway.database.grant_tables import grants as grants
+from gateway.database.health_tables import camera_health as camera_health
+from gateway.database.health_tables import camera_health_days as camera_health_days
+from gateway.database.health_tables import camera_health_references as camera_health_references
 from gateway.database.notice_tables import notice_areas as notice_areas
 from gateway.database.notice_tables import notice_receipts as notice_receipts
 from gateway.database.notice_tables import notice_sites as notice_sites

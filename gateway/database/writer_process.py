@@ -61,6 +61,7 @@ _OPERATION_MODULES = (
     "gateway.field.duty_rows",
     "gateway.field.report_rows",
     "gateway.field.upload_rows",
+    "gateway.health.health_rows",
     "gateway.incidents.categories",
     "gateway.incidents.dispatching",
     "gateway.incidents.handling",

@@ -34,6 +34,7 @@ from gateway.settings.footage import (
     StoreSettings,
     TranscoderSettings,
 )
+from gateway.settings.health import HealthSettings
 from gateway.settings.hotline import HotlineAdapterSettings
 from gateway.settings.listening import (
     ApiSettings,
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = EvidenceSettings()
     steering: SteeringSettings = SteeringSettings()
     alarms: AlarmSettings = AlarmSettings()
+    health: HealthSettings = HealthSettings()
     tls: TlsSettings = TlsSettings()
     gb28181: Gb28181Settings = Gb28181Settings()
     cascade: CascadeSettings = CascadeSettings()

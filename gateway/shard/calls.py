@@ -51,10 +51,18 @@ def footage_calls(recorder: Recorder) -> dict[str, Handler]:
 
 
 def media_calls(shard: MediaShard, snapshots: Snapshots) -> dict[str, Handler]:
-    """``snapshot.*`` and ``stream.*``; an on-demand camera is pulled for them."""
+    """``snapshot.*`` and ``stream.*``; an on-demand camera is pulled for them, except for
+    ``snapshot.standing``: what comes anyway.
+    """
 
     async def keyframe(camera_id: str, variant: str) -> dict[str, Any]:
         return (await _keyframe(_stream(shard, camera_id, variant))).to_message()
+
+    async def standing(camera_id: str) -> dict[str, Any]:
+        newest = newest_keyframe(_snapshot_stream(shard, camera_id))
+        if newest is None:
+            raise ControlError("no_picture", "nothing is pulled from this camera at the moment")
+        return newest.to_message()
 
     async def jpeg(
         camera_id: str, width: int | None, may_lift_masks: bool, camera: str, viewer: str
@@ -87,6 +95,7 @@ def media_calls(shard: MediaShard, snapshots: Snapshots) -> dict[str, Handler]:
     return {
         "stream.formats": formats,
         "snapshot.keyframe": keyframe,
+        "snapshot.standing": standing,
         "snapshot.jpeg": jpeg,
         "stream.units": units,
     }

@@ -45,6 +45,19 @@ def jpeg_at(
     return encode_jpeg(draw(frame, masks, ()), width, lines)
 
 
+def drawn_jpeg(jpeg: bytes, masks: Sequence[Polygon], lines: Sequence[str]) -> bytes:
+    """A JPEG of our own making with ``masks`` and ``lines`` burnt in. Raises TranscodeError
+    ``undecodable``.
+    """
+    try:
+        frames: list[VideoFrame] = av.CodecContext.create("mjpeg", "r").decode(av.Packet(jpeg))
+    except av.error.FFmpegError as error:
+        raise TranscodeError("undecodable", f"this is no picture: {error}") from error
+    if not frames:
+        raise TranscodeError("undecodable", "there is no picture that can be decoded")
+    return encode_jpeg(draw(frames[0], masks, ()), None, lines)
+
+
 def _picture_at(track: Track, units: Iterable[AccessUnit], at_90k: int | None) -> VideoFrame | None:
     decoder = open_decoder(track)
     shown: VideoFrame | None = None

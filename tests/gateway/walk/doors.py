@@ -1009,7 +1009,18 @@ NOTICES: dict[tuple[str, str], Access] = {
     ),
 }
 
+HEALTH_OF = "/api/health/cameras/{camera_id}"
+HEALTH: dict[tuple[str, str], Access] = {
+    ("GET", "/api/health/counts"): Access("somewhere", Right.LIVE),
+    ("GET", "/api/health/cameras"): Access("somewhere", Right.LIVE),
+    ("GET", "/api/health/report.xlsx"): Access("somewhere", Right.LIVE),
+    # It shows nothing now, and nothing was kept.
+    ("POST", f"{HEALTH_OF}/reference"): Access("camera", Right.CONFIGURE, allowed=NO_PROCESS),
+    ("GET", f"{HEALTH_OF}/picture.jpg"): Access("camera", Right.LIVE, allowed=NOT_FOUND),
+}
+
 CHAPTERS = {
+    "camera health": HEALTH,
     "notices": NOTICES,
     "screens": SCREENS,
     "integrations": INTEGRATIONS,

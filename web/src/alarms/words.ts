@@ -37,6 +37,7 @@ function behind({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): string {
     return hasWords(of) ? translate(of) : ''
   }
   if (kind.startsWith('analysis_')) return analysisFault(detail['fault'])
+  if (kind === 'camera_health') return Array.isArray(detail['findings']) ? detail['findings'].map((one) => translate(`health.concerns.${String(one)}`)).join(' · ') : ''
   if (isOfForecast(kind)) return typeof detail['when_us'] === 'number' ? translate('alarms.fullFrom', { at: dateTime(detail['when_us']) }) : ''
   if (typeof detail['offset_us'] === 'number') return translate('live.clockOff', { offset: clockOffset(detail['offset_us']) })
   const fault = typeof detail['fault'] === 'string' ? detail['fault'] : ''
@@ -62,6 +63,7 @@ function analysisFault(fault: unknown): string {
 export function placeOf({ kind, detail }: Pick<Alarm, 'kind' | 'detail'>): { name: string; params?: Record<string, string>; query?: Record<string, string> } | null {
   if (kind.startsWith('analysis_')) return { name: 'analysis' }
   if (isOfForecast(kind)) return { name: 'forecast' }
+  if (kind === 'camera_health') return { name: 'health' }
   if (typeof detail['request_id'] === 'string') return { name: 'search', params: { view: 'requests' }, query: { request: detail['request_id'] } }
   return null
 }

@@ -28,7 +28,7 @@ export interface DeviceEvent {
 export const ALARM_KINDS = [
   'network_down', 'camera_offline', 'camera_refused', 'platform_offline', 'platform_refused', 'clock_drift', 'storage_fault', 'video_loss', 'tamper',
   'line_crossing', 'intrusion', 'wrong_way', 'loitering', 'crowd', 'abandoned_object', 'emergency', 'standing_match', 'review_overdue', 'analysis_failed', 'analysis_lagging',
-  'storage_full_soon', 'footage_short',
+  'storage_full_soon', 'footage_short', 'camera_health',
 ] as const
 export type AlarmKind = (typeof ALARM_KINDS)[number]
 

@@ -8,6 +8,7 @@ export const COMMAND: readonly SectionPage[] = [
   { name: 'roster', rights: ['incidents', 'handle', 'dispatch'], component: () => import('@/incidents/DutyPage.vue') },
   { name: 'statistics', rights: ['incidents'], component: () => import('@/incidents/StatisticsPage.vue') },
   { name: 'screens', rights: ['live'], component: () => import('@/screens/ScreensPage.vue') },
+  { name: 'health', rights: ['live'], component: () => import('@/health/HealthPage.vue') },
   // Whoever has an account may be asked to read one.
   { name: 'notices', component: () => import('@/noticeboard/NoticesPage.vue') },
 ]

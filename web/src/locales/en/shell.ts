@@ -16,6 +16,7 @@ export default {
   roster: 'Duty',
   map: 'Map',
   screens: 'Big screens',
+  health: 'Camera health',
   notices: 'Notices',
   statistics: 'Statistics',
   users: 'People',

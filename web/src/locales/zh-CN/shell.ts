@@ -18,6 +18,7 @@ export default {
   statistics: '统计',
   map: '地图',
   screens: '大屏',
+  health: '设备巡检',
   notices: '通知公告',
   sheets: '导入导出',
   desks: '值班台',
