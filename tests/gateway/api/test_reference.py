@@ -10,6 +10,8 @@ from tests.gateway.api.conftest import County
 OTHER_ANSWERS = {
     "/metrics": "text/plain",
     "/api/cameras/{camera_id}/snapshot.jpg": None,
+    "/api/health/report.xlsx": None,
+    "/api/health/cameras/{camera_id}/picture.jpg": None,
     "/api/audit.csv": None,
     "/api/audit/report.csv": None,
     "/api/retention.csv": None,
