@@ -62,6 +62,34 @@ class PlacedCameras(BaseModel):
     items: list[PlacedCamera]
 
 
+class OutlineName(BaseModel):
+    """What an outline is of; empty where the file does not say."""
+
+    name: str
+
+
+class Geometry(BaseModel):
+    """RFC 7946 §3.1: lines and areas."""
+
+    type: Literal["LineString", "MultiLineString", "Polygon", "MultiPolygon"]
+    coordinates: list[Any]
+
+
+class Outline(BaseModel):
+    """A feature of GeoJSON."""
+
+    type: Literal["Feature"]
+    properties: OutlineName
+    geometry: Geometry
+
+
+class Outlines(BaseModel):
+    """GeoJSON in WGS-84."""
+
+    type: Literal["FeatureCollection"]
+    features: list[Outline]
+
+
 @router.get("", response_model=MapAnswer)
 async def read_map(caller: Caller, services: ServicesDep) -> dict[str, Any]:
     """What the ground is made of."""
@@ -109,7 +137,7 @@ async def list_placed_cameras(caller: Caller, services: ServicesDep) -> Response
     return await asyncio.to_thread(JSONResponse, {"items": items})
 
 
-@router.get("/outlines", response_model=dict[str, Any])
+@router.get("/outlines", response_model=Outlines)
 async def read_map_outlines(caller: Caller, services: ServicesDep) -> Response:
     """GeoJSON of areas, in WGS-84; without any where no file is set."""
     permitted_areas(caller, Right.LIVE)

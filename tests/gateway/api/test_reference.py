@@ -11,6 +11,7 @@ OTHER_ANSWERS = {
     "/metrics": "text/plain",
     "/api/cameras/{camera_id}/snapshot.jpg": None,
     "/api/health/report.xlsx": None,
+    "/api/map/tiles/{zoom}/{column}/{row}": None,
     "/api/health/cameras/{camera_id}/picture.jpg": None,
     "/api/audit.csv": None,
     "/api/audit/report.csv": None,
