@@ -59,7 +59,8 @@ class Adapter:
         area_id = await self._area_id(order.area_code)
         name = self._settings.categories.get(order.type_code)
         category_id = None if name is None else await self._gateway.category_id(name)
-        incident = await self._gateway.open(incident_form(order, area_id, category_id))
+        form = incident_form(order, area_id, category_id, self._settings.coordinates)
+        incident = await self._gateway.open(form)
         await self._memory.note_order(order.order_no, incident["id"])
         return {"orderNo": order.order_no, "number": incident["number"]}
 

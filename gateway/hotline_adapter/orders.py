@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from gateway.geo.coordinates import CoordinateSystem, to_wgs84
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEVELS = (12, 9, 6)
 _DIVISION_DIGITS = 12
@@ -28,7 +30,7 @@ class _Message(BaseModel):
 
 
 class WorkOrder(_Message):
-    """What a citizen told. Coordinates are WGS-84 or CGCS2000, which differ by centimetres."""
+    """What a citizen told; the place in what the settings say of the hotline."""
 
     order_no: OrderNumber
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -88,8 +90,13 @@ class Told(BaseModel):
     words: str
 
 
-def incident_form(order: WorkOrder, area_id: str, category_id: str | None) -> dict[str, Any]:
+def incident_form(
+    order: WorkOrder, area_id: str, category_id: str | None, system: CoordinateSystem
+) -> dict[str, Any]:
     """What is posted to ``/api/incidents``; the same order again gives the same incident."""
+    longitude, latitude = order.longitude, order.latitude
+    if longitude is not None and latitude is not None:
+        longitude, latitude = to_wgs84(system, longitude, latitude)
     return {
         "origin": "external",
         "origin_id": order.order_no,
@@ -99,8 +106,8 @@ def incident_form(order: WorkOrder, area_id: str, category_id: str | None) -> di
         "category_id": category_id,
         "priority": order.level,
         "place": order.address,
-        "longitude": order.longitude,
-        "latitude": order.latitude,
+        "longitude": longitude,
+        "latitude": latitude,
         "happened_us": None if order.called_at is None else _us(order.called_at),
         "reporter_name": order.caller_name,
         "reporter_phone": order.caller_phone,

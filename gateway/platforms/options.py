@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from gateway.geo.coordinates import CoordinateSystem
+
 Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{20}$")]
 CODE = re.compile(r"[0-9]{20}")
 # A path as it goes into a request: no blanks, nothing that would end it.
@@ -37,6 +39,7 @@ class Gb28181BelowOptions(_Options):
     ``accept_any_ssrc``: also media that carries another SSRC than agreed, which some devices send.
     ``sub_streams``: it takes GB/T 28181-2022's stream number, so that cameras have a sub-stream.
     ``redirect_to``: another platform's SIP address, where it is sent when it registers (2022).
+    ``coordinates``: what its catalogue tells positions in.
     """
 
     media_transport: Literal["udp", "tcp_passive", "tcp_active"] = "tcp_passive"
@@ -46,6 +49,7 @@ class Gb28181BelowOptions(_Options):
     subscribe_alarm: bool = True
     subscribe_position: bool = False
     position_interval_s: int = Field(default=30, ge=1, le=3600)
+    coordinates: CoordinateSystem = CoordinateSystem.WGS84
     redirect_to: str | None = Field(
         default=None, max_length=200, pattern=r"^sips?:[0-9A-Za-z@.:\[\]_\-]+$"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.geo.coordinates import CoordinateSystem, to_wgs84
 from gateway.secrets import seal
 
 
@@ -22,6 +23,10 @@ def camera_of_channel(
     """
     if channel["kind"] != "camera":
         raise ValueError("this is not a camera, but what others are in")
+    longitude, latitude = channel["longitude"], channel["latitude"]
+    if longitude is not None and latitude is not None:
+        system = CoordinateSystem(platform.options.get("coordinates", CoordinateSystem.WGS84))
+        longitude, latitude = to_wgs84(system, longitude, latitude)
     columns: dict[str, Any] = {
         "id": camera_id,
         "channel": channel["code"],
@@ -32,8 +37,8 @@ def camera_of_channel(
         "retention_bytes": None,
         "enabled": True,
         # The county's own from here on: no catalogue moves a camera.
-        "longitude": channel["longitude"],
-        "latitude": channel["latitude"],
+        "longitude": longitude,
+        "latitude": latitude,
     }
     if platform.kind == "gb28181":
         sub = bool(platform.options.get("sub_streams"))

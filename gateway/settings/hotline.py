@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from gateway.geo.coordinates import CoordinateSystem
 from gateway.settings.outpost import OutpostSettings, is_safe_to_ask
 
 
@@ -16,6 +17,7 @@ class HotlineAdapterSettings(OutpostSettings):
     which the gateway tells the adapter. ``hotline_url`` is where feedback goes; both sides sign
     with ``hotline_secret``, the hotline as ``hotline_id``. ``categories``: the hotline's types by
     the gateway's names. ``fallback_area_code``: where an order goes whose own code is not known.
+    ``coordinates``: what the hotline tells places in.
     """
 
     section = "hotline_adapter"
@@ -28,6 +30,7 @@ class HotlineAdapterSettings(OutpostSettings):
     hotline_secret: SecretStr | None = None
     categories: dict[str, str] = Field(default={}, max_length=1000)
     fallback_area_code: str = Field(default="", max_length=40)
+    coordinates: CoordinateSystem = CoordinateSystem.WGS84
 
     @model_validator(mode="after")
     def _hotline_is_safe(self) -> Self:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.api.incident_forms import IncidentForm
+from gateway.geo.coordinates import CoordinateSystem, gcj02_from_wgs84
 from gateway.hotline_adapter.orders import (
     Told,
     WorkOrder,
@@ -19,6 +20,8 @@ from gateway.hotline_adapter.orders import (
     status_of,
 )
 from gateway.incidents.steps import STEPS
+
+WGS84 = CoordinateSystem.WGS84
 
 
 @pytest.mark.parametrize(
@@ -70,8 +73,17 @@ _orders = st.fixed_dictionaries(
 @given(_orders)
 def test_whatever_order_is_taken_is_one_that_the_gateway_takes(order: dict[str, object]) -> None:
     taken = WorkOrder.model_validate_json(json.dumps(order))
-    form = IncidentForm.model_validate(incident_form(taken, "area_1", None))
+    form = IncidentForm.model_validate(incident_form(taken, "area_1", None, WGS84))
     assert (form.origin, form.origin_id) == ("external", order["orderNo"])
+
+
+def test_a_place_on_a_public_map_is_brought_to_where_it_is() -> None:
+    longitude, latitude = gcj02_from_wgs84(113.2, 31.1)
+    order = {"orderNo": "20261124001", "title": "路灯不亮", "longitude": longitude,
+             "latitude": latitude}  # fmt: skip
+    taken = WorkOrder.model_validate_json(json.dumps(order))
+    form = incident_form(taken, "area_1", None, CoordinateSystem.GCJ02)
+    assert (form["longitude"], form["latitude"]) == pytest.approx((113.2, 31.1), abs=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ const OPTIONS: Readonly<Record<`${PlatformKind} ${Direction}`, readonly OptionFi
     { name: 'subscribe_alarm', input: 'switch', fallback: true },
     { name: 'subscribe_position', input: 'switch', fallback: false },
     { name: 'position_interval_s', input: 'number', fallback: 30, least: 1, most: 3600, where: 'subscribe_position' },
+    { name: 'coordinates', input: 'select', fallback: 'wgs84', choices: ['wgs84', 'cgcs2000', 'gcj02'] },
   ],
   'gb28181 above': [
     { name: 'transport', input: 'select', fallback: 'udp', choices: ['udp', 'tcp'] },

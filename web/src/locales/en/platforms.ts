@@ -105,6 +105,7 @@ export default {
     time_sync: 'Keep its clock right',
     events: 'Take its events',
     service_path: 'Path of its ONVIF service',
+    coordinates: 'Coordinates of positions',
     media_transport: 'Media transport',
     sub_streams: 'Has sub-streams',
     accept_any_ssrc: 'Accept another SSRC',
@@ -130,6 +131,7 @@ export default {
     service_path: 'Empty: /onvif/device_service',
     accept_any_ssrc: 'Only where a device does not keep to the agreed SSRC and there is no picture',
     sub_streams: 'It takes the stream number of GB/T 28181-2022',
+    coordinates: 'Positions of its catalogue are converted to WGS-84; a wrong choice is some hundred metres off',
     media_transport: 'TCP where packets get lost; “device connects to us” behind NAT',
     domain: 'Empty: the first ten digits of its code',
     local_code: 'Empty: the gateway’s own code',
@@ -140,6 +142,7 @@ export default {
     trust_address: 'It may ask without a password. So may everybody who shares its address',
   },
   choices: {
+    coordinates: { wgs84: 'WGS-84', cgcs2000: 'CGCS2000', gcj02: 'GCJ-02' },
     media_transport: { udp: 'UDP', tcp_passive: 'TCP, the device connects to us', tcp_active: 'TCP, we connect to the device' },
     transport: { udp: 'UDP', tcp: 'TCP' },
     subscribe: { motor_vehicles: 'Motor vehicles', non_motor_vehicles: 'Other vehicles', persons: 'Persons' },

@@ -105,6 +105,7 @@ export default {
     time_sync: '自动校时',
     events: '接收设备事件',
     service_path: 'ONVIF 服务路径',
+    coordinates: '位置坐标系',
     media_transport: '媒体传输',
     sub_streams: '有子码流',
     accept_any_ssrc: '接受不符的 SSRC',
@@ -130,6 +131,7 @@ export default {
     service_path: '留空即 /onvif/device_service',
     accept_any_ssrc: '仅当设备不按约定填写 SSRC、没有画面时打开',
     sub_streams: '设备支持 GB/T 28181-2022 的码流编号',
+    coordinates: '目录里的经纬度按此坐标系换算成 WGS-84；选错会偏几百米',
     media_transport: '网络有丢包时用 TCP；设备在 NAT 后面时用“设备连接网关”',
     domain: '留空则取上级编码的前 10 位',
     local_code: '留空则用网关自己的编码',
@@ -140,6 +142,7 @@ export default {
     trust_address: '上级查询、订阅时不必提供密码，与其共用同一地址的其他人也一样',
   },
   choices: {
+    coordinates: { wgs84: 'WGS-84', cgcs2000: 'CGCS2000', gcj02: 'GCJ-02（火星坐标）' },
     media_transport: { udp: 'UDP', tcp_passive: 'TCP，设备连接网关', tcp_active: 'TCP，网关连接设备' },
     transport: { udp: 'UDP', tcp: 'TCP' },
     subscribe: { motor_vehicles: '机动车', non_motor_vehicles: '非机动车', persons: '人员' },
