@@ -17,8 +17,8 @@ def camera(
     options: dict[str, Any], longitude: float | None, latitude: float | None
 ) -> dict[str, Any]:
     platform = SimpleNamespace(id="plf_1", kind="gb28181", options=options)
-    channel: dict[str, Any] = {"kind": "camera", "code": CODE, "longitude": longitude, "latitude": latitude,
-               "facts": {}}  # fmt: skip
+    place = {"longitude": longitude, "latitude": latitude}
+    channel: dict[str, Any] = {"kind": "camera", "code": CODE, "facts": {}, **place}
     return camera_of_channel(platform, channel, "cam_1", None, b"secret")
 
 
