@@ -5,19 +5,27 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+from gateway.attachments.rows import STORE_PREFIX as ATTACHMENT_PREFIX
 from gateway.commands.rows import open_rows
 from gateway.database.engine import create_reader_engine
+from gateway.field.upload_rows import STORE_PREFIX as UPLOAD_PREFIX
+from gateway.health.keeping import STORE_PREFIX as HEALTH_PREFIX
 from gateway.identifiers import now_us
 from gateway.meetings.check import check_meetings
 from gateway.meetings.kept import STORE_PREFIX as MEETING_PREFIX
 from gateway.settings import Settings
 from gateway.sightings.check import check_sightings
-from gateway.sightings.keys import STORE_PREFIX
+from gateway.sightings.keys import STORE_PREFIX as SIGHTING_PREFIX
 from gateway.store import open_configured_store
 from gateway.store_state import longest_days, look_at_store
 from recorder.check import check
 from search.index.check import check_index
 from search.index.keys import CROP_PREFIX
+
+# What else lies in the store, none of it footage.
+NO_FOOTAGE = (
+    ATTACHMENT_PREFIX, CROP_PREFIX, HEALTH_PREFIX, MEETING_PREFIX, SIGHTING_PREFIX, UPLOAD_PREFIX,
+)  # fmt: skip
 
 
 async def check_footage(
@@ -50,7 +58,7 @@ async def check_footage(
             settle_s=settle_s,
             verify=verify,
             rows=rows if repair else None,
-            others=(STORE_PREFIX, CROP_PREFIX, MEETING_PREFIX),
+            others=NO_FOOTAGE,
         )
         async for difference in differences:
             repaired = " (repaired)" if difference.repaired else ""

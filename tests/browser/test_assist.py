@@ -54,13 +54,13 @@ def villages(console: Console) -> Iterator[list[Village]]:
     homes = {one["id"]: one["area_id"] for one in cameras[:2]}
     root = console.call("POST", "/api/areas", {"name": "协查县"})["id"]
     made = []
-    for number, name in enumerate(("甲村", "乙村", "丙村")):
+    for number, name in enumerate(("柏树村", "槐树村", "枫树村")):
         area_id = console.call("POST", "/api/areas", {"name": name, "parent_id": root})["id"]
         if number < 2:
             camera = cameras[number]
             console.call("PATCH", f"/api/cameras/{camera['id']}", {"area_id": area_id})
         else:
-            body = {"name": "丙村口", "area_id": area_id, "main_url": "rtsp://127.0.0.1:9/none",
+            body = {"name": "枫树村口", "area_id": area_id, "main_url": "rtsp://127.0.0.1:9/none",
                     "enabled": False}  # fmt: skip
             camera = console.call("POST", "/api/cameras", body)
         clerk = person(console, f"clerk{number}", "operator", area_id)

@@ -46,6 +46,7 @@ export default {
     refused: 'Refused attempts',
   },
   groups: {
+    screen: 'Big screens',
     access: 'Refused access',
     system: 'System',
     secrets: 'Secrets',

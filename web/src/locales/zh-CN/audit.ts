@@ -46,6 +46,7 @@ export default {
     refused: '被拒绝的尝试',
   },
   groups: {
+    screen: '大屏',
     access: '越权访问',
     system: '系统',
     secrets: '密钥',
