@@ -1,7 +1,7 @@
-"""Thousands of RTSP cameras in one cheap process, for ``benchmarks.control_plane``.
+"""Thousands of RTSP cameras in one cheap process.
 
-Each sends real H.264 of 64 x 64 pixels, few pictures a second, at a time of its own: what it costs
-to have a camera is there, what it costs to carry its pictures is not.
+Each sends real H.264, of 64 x 64 pixels unless told otherwise, few pictures a second, at a time of
+its own: what it costs to have a camera is there, what it costs to carry its pictures is not.
 
     python -m benchmarks._tiny_cameras CLIP.h264 SECONDS PICTURE_SECONDS   ->  prints its port
 """
@@ -28,12 +28,12 @@ _BACKLOG = 4096
 _SECONDS = 3600.0
 
 
-def make_clip(folder: Path) -> Path:
-    """Ten pictures of 64 x 64 pixels, the first a keyframe, one slice each."""
-    path = folder / "tiny.h264"
+def make_clip(folder: Path, size: str = "64x64") -> Path:
+    """Ten pictures of ``size`` pixels, the first a keyframe, one slice each."""
+    path = folder / f"tiny-{size}.h264"
     if path.exists():
         return path
-    source = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "1"]
+    source = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=10", "-t", "1"]
     x264 = f"keyint={KEYFRAME_EVERY}:scenecut=0:bframes=0:slices=1:threads=1:sliced-threads=0"
     codec = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
     command = ["ffmpeg", "-v", "error", *source, *codec, "-x264-params", x264, str(path)]
@@ -42,11 +42,11 @@ def make_clip(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def tiny_cameras(folder: Path, picture_s: float) -> Iterator[int]:
+def tiny_cameras(folder: Path, picture_s: float, size: str = "64x64") -> Iterator[int]:
     """The cameras, at ``rtsp://127.0.0.1:PORT/ANYTHING``, with a picture each ``picture_s``; gives
     their port.
     """
-    module = [sys.executable, "-m", "benchmarks._tiny_cameras", str(make_clip(folder))]
+    module = [sys.executable, "-m", "benchmarks._tiny_cameras", str(make_clip(folder, size))]
     process = subprocess.Popen(
         [*module, str(_SECONDS), str(picture_s)], stdout=subprocess.PIPE, text=True
     )

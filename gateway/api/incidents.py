@@ -28,14 +28,14 @@ from gateway.api.incident_answers import (
 from gateway.api.incident_documents import incident_detail, incident_documents
 from gateway.api.incident_forms import AttachmentForm, IncidentForm, Priority, StepForm
 from gateway.api.paging import cursor_number, read_cursor, write_cursor
-from gateway.api.services import ServicesDep
+from gateway.api.services import Services, ServicesDep
 from gateway.attachments.subjects import where_seen
 from gateway.database.attachment_tables import attached_files
 from gateway.database.evidence_tables import export_jobs
 from gateway.identifiers import now_us
 from gateway.incidents.opening import Attachment, NewIncident
 from gateway.incidents.reading import Order, Scope, Wanted, count_lights, read_page
-from gateway.incidents.steps import UNDER_WAY
+from gateway.incidents.steps import UNDER_WAY, step_told_as
 from gateway.people.areas import area_path
 from gateway.people.authorize import Principal
 from gateway.people.roles import Right
@@ -168,8 +168,33 @@ async def take_step(
     """Do something with it. 409 ``conflict`` where that cannot be done now, or ``version`` is not
     its version any more.
     """
+    return await step_taken(services, request, caller, incident_id, body)
+
+
+async def step_taken(
+    services: Services,
+    request: Request,
+    caller: Principal,
+    incident_id: str,
+    body: StepForm,
+    *,
+    told_as: str | None = None,
+    made_us: int | None = None,
+) -> dict[str, Any]:
+    """A ``TakenAnswer``. ``told_as``: as a telephone names the step; by that name it is taken once.
+    ``made_us``: when it was made there. Raises ApiError.
+    """
     async with services.reader.connect() as connection:
         row, scope = await find_incident(connection, caller, incident_id)
+        known = (
+            await connection.run_sync(
+                lambda plain: step_told_as(plain, incident_id, caller.user_id, told_as)
+            )
+            if told_as
+            else None
+        )
+        if known is not None:
+            return {"version": row["version"], "incident_id": None}
         if body.kind not in steps_open_to(caller, row, scope):
             raise _refused(caller, row, scope, body.kind)
         attachments = await _attachments(connection, caller, body.attachments)
@@ -194,6 +219,8 @@ async def take_step(
             "fields": fields,
             "version": body.version,
             "attachments": [_message(one) for one in attachments],
+            "told_as": told_as,
+            "made_us": made_us,
         },
         area=row["area_path"],
         detail={

@@ -189,6 +189,17 @@ incident_steps = sa.Table(
     sa.Column("unit_id", sa.String(40), nullable=True),
     sa.Column("words", sa.String(4000), nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
+    # As the telephone names it that took the step: what it sends twice is one step.
+    sa.Column("told_as", sa.String(40), nullable=True),
+    sa.Index(
+        "ix_incident_steps_told_as",
+        "told_as",
+        "incident_id",
+        "by_id",
+        unique=True,
+        sqlite_where=sa.text("told_as IS NOT NULL"),
+        postgresql_where=sa.text("told_as IS NOT NULL"),
+    ),
     sa.Index("ix_incident_steps_incident_id", "incident_id", "id"),
 )
 

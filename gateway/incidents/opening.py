@@ -185,6 +185,7 @@ def note(
     unit_id: str | None,
     words: str,
     detail: dict[str, Any],
+    told_as: str | None = None,
 ) -> None:
     """A step of its history; other systems that want to know of incidents are told."""
     step = connection.scalar(
@@ -198,6 +199,7 @@ def note(
             unit_id=unit_id,
             words=words,
             detail=detail,
+            told_as=told_as,
         )
         .returning(incident_steps.c.id)
     )

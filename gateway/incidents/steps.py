@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.database.incident_tables import incident_areas, incidents
+from gateway.database.incident_tables import incident_areas, incident_steps, incidents
 from gateway.database.tables import areas
 from gateway.identifiers import now_us
 from gateway.incidents.opening import Attachment, attach, lie_in, note, search_text
@@ -69,12 +69,19 @@ def take_step(
     fields: dict[str, Any] | None = None,
     version: int | None = None,
     attachments: Sequence[dict[str, Any]] = (),
+    told_as: str | None = None,
+    made_us: int | None = None,
 ) -> dict[str, Any]:
     """``{version, detail}`` after it. Refused with ``conflict`` when ``version`` is not its own.
+
+    ``told_as``: as the caller's telephone names the step; one that was taken by that name is not
+    taken again. ``made_us``: when it was made there, for the history; clocks count its arrival.
 
     Raises RowError ``not_found``, ``conflict`` where it cannot be taken now, ``invalid``.
     """
     row = find_incident(connection, incident_id)
+    if (known := step_told_as(connection, incident_id, by_id, told_as)) is not None:
+        return {"version": row["version"], "detail": known}
     if version is not None and row["version"] != version:
         raise RowError("conflict", "somebody has changed the incident meanwhile: look again")
     states, taking = STEPS[kind]
@@ -83,6 +90,8 @@ def take_step(
     at_us = max(now_us(), row["changed_us"] + 1)
     unit_before = row["unit_id"]
     taken = Step(connection, row, (by_id, by_name), at_us, words, dict(fields or {}))
+    if made_us is not None:
+        taken.detail["made_us"] = made_us
     taking(taken)
     added = attach(
         connection, incident_id, at_us, [Attachment(**one) for one in attachments], taken.by
@@ -90,8 +99,23 @@ def take_step(
     if added:
         taken.detail["attachments"] = added
     write(connection, row, at_us)
-    note(connection, incident_id, at_us, kind, taken.by, unit_before, words, taken.detail)
+    note(connection, incident_id, at_us, kind, taken.by, unit_before, words, taken.detail, told_as)
     return {"version": row["version"], "detail": taken.detail}
+
+
+def step_told_as(
+    connection: sa.Connection, incident_id: str, by_id: str | None, told_as: str | None
+) -> dict[str, Any] | None:
+    """The detail of the step that they took by this name; None where there is none."""
+    if told_as is None:
+        return None
+    table = incident_steps.c
+    detail: dict[str, Any] | None = connection.scalar(
+        sa.select(table.detail).where(
+            table.incident_id == incident_id, table.by_id == by_id, table.told_as == told_as
+        )
+    )
+    return detail
 
 
 def find_incident(connection: sa.Connection, incident_id: str) -> dict[str, Any]:

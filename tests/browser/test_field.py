@@ -8,21 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.field_phone import PHONE, PLACE, enter
 from tests.browser.screens import TELEPHONE, on_screens
 from tests.gateway.attachments.files import photo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 PASSWORD = "walks the seventh cell 7"
-PLACE = {"longitude": 112.41, "latitude": 31.04, "accuracy": 12}
-PHONE: dict[str, Any] = {
-    "viewport": dict(zip(("width", "height"), TELEPHONE, strict=True)),
-    "device_scale_factor": 2,
-    "has_touch": True,
-    "is_mobile": True,
-    "permissions": ["geolocation", "microphone"],
-    "geolocation": PLACE,
-}
 NewPage = Callable[..., Page]
 
 
@@ -34,21 +26,6 @@ def worker(console: Any) -> str:
     user = {"name": "gridworker", "display_name": "王芳", "password": PASSWORD, "grants": grants}
     console.call("POST", "/api/users", {**user, "enabled": True, "area_id": area["id"]})
     return "gridworker"
-
-
-def enter(page: Page, name: str) -> None:
-    """Sign in; the first time, with the password changed."""
-    page.goto("/field/")
-    page.locator("input[name=name]").fill(name)
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.get_by_role("button", name="登录").click()
-    changing = page.locator("input[name=new]")
-    expect(changing.or_(page.locator(".report-form"))).to_be_visible()
-    if changing.is_visible():
-        changing.fill(f"{PASSWORD}{PASSWORD[::-1]}")
-        page.locator("input[name=old]").fill(PASSWORD)
-        page.get_by_role("button", name="修改并继续").click()
-    expect(page.locator(".report-form")).to_be_visible()
 
 
 def write(page: Page, words: str, *, photos: int = 1) -> None:
@@ -74,7 +51,7 @@ def test_a_report_from_a_dead_spot_arrives_later_whole_and_once(
 ) -> None:
     watch.expected_errors += ["ERR_INTERNET_DISCONNECTED", "ERR_FAILED", "status of 401"]
     page = new_page(signed_in=False, **PHONE)
-    enter(page, worker)
+    enter(page, worker, PASSWORD)
     expect(page.locator(".fix")).to_have_text("已定位，误差约 12 米")
     assert list(on_screens(page, TELEPHONE)) == [TELEPHONE[0]]
     # What opens the page without a network is there.

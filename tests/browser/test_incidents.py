@@ -1,22 +1,23 @@
-"""Incidents in the console: reported, assigned, handled on a telephone, closed, rated; and late."""
+"""From an alarm: assigned, handled in the field, closed in time, rated; and the same one late."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, expect
 
 from gateway.commands.rows import open_rows
 from gateway.identifiers import US_PER_S
 from gateway.settings import Settings
 from tests.browser.conftest import Console
+from tests.browser.device_events import camera_tells
+from tests.browser.field_phone import PHONE, enter
 from tests.browser.screens import DESK, LARGE_DESK, TELEPHONE, on_screens
+from tests.gateway.attachments.files import photo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -34,94 +35,98 @@ def village(console: Console) -> Iterator[dict[str, Any]]:
         {"name": "cunwei", "display_name": "李村长", "password": PASSWORD, "enabled": True},
     )
     console.call(
-        "POST", "/api/grants", {"user_id": user["id"], "role": "operator", "area_id": area_id}
+        "POST", "/api/grants", {"user_id": user["id"], "role": "field_worker", "area_id": area_id}
     )
     unit = console.call(
         "POST",
         "/api/units",
         {"name": "村民委员会", "area_id": area_id, "member_ids": [user["id"]], "phone": "0724-1"},
     )
-    yield {"area_id": area_id, "area": camera["area_path"][-1], "unit": unit}
+    yield {
+        "area_id": area_id,
+        "area": camera["area_path"][-1],
+        "unit": unit,
+        "camera": camera,
+        "password": PASSWORD,
+    }
     # Its incidents stay, and so does the unit.
     console.call("PATCH", f"/api/users/{user['id']}", {"enabled": False})
 
 
 @pytest.fixture
-def member(
-    console: Console, new_page: Callable[..., Page], village: dict[str, Any], watch: Any
-) -> Page:
-    """The committee's telephone, signed in."""
+def member(new_page: Callable[..., Page], village: dict[str, Any], watch: Any) -> Page:
+    """The telephone of the committee's member, with the page of the field."""
     watch.expected_errors += ["status of 401", "status of 404"]
-    page = new_page(signed_in=False, viewport={"width": 390, "height": 844})
-    page.goto("/sign-in")
-    page.locator('input[name="name"]').fill("cunwei")
-    page.locator('input[name="password"]').fill(PASSWORD)
-    page.locator('input[name="password"]').press("Enter")
-    # The first password is whoever made the account's: it has to be changed.
-    for name in ("new-password", "repeat-password"):
-        page.locator(f'input[name="{name}"]').fill(f"{PASSWORD} own")
-    page.locator('input[name="repeat-password"]').press("Enter")
-    expect(page).to_have_url(f"{console.url}/wall")
+    page = new_page(signed_in=False, **PHONE)
+    village["password"] = enter(page, "cunwei", village["password"])
+    page.locator("[data-tab=tasks]").click()
     return page
 
 
-def open_by_hand(page: Page, title: str, area: str) -> None:
-    """As an agent does who has somebody on the telephone."""
-    page.goto("/incidents")
-    page.locator("[data-act=open]").click()
-    dialog = page.get_by_role("dialog")
-    dialog.locator("input[name=reporter]").fill("周大爷")
-    dialog.locator("input[name=phone]").fill("13800000000")
-    dialog.locator("input[name=title]").fill(title)
-    dialog.locator("textarea[name=words]").fill("村口第二个井盖不见了，<b>危险</b>")
-    chooser = dialog.get_by_role("combobox", name="所属区域")
-    chooser.click()
-    chooser.fill(area)
-    page.get_by_role("option", name=area).first.click()
-    dialog.get_by_role("button", name="登记").click()
-    expect(page.locator("h1")).to_contain_text(title)
-
-
-def take(page: Page, step: str, words: str = "", photo: Path | None = None) -> None:
+def take(page: Page, step: str, words: str = "") -> None:
     """One step with its dialog."""
     page.locator(f"[data-step={step}]").click()
     dialog = page.get_by_role("dialog")
     if words:
         dialog.locator("textarea[name=words]").fill(words)
-    if photo is not None:
-        dialog.locator("input[name=files]").set_input_files(photo)
     dialog.locator("button[type=submit]").click()
     expect(dialog).to_be_hidden()
 
 
-def test_reported_assigned_handled_with_a_photo_closed_in_time_and_rated(
-    page: Page, member: Page, village: dict[str, Any], tmp_path: Path
+def test_an_alarm_is_handled_in_the_field_with_a_photo_closed_in_time_and_rated(
+    console: Console, page: Page, member: Page, village: dict[str, Any], watch: Any
 ) -> None:
-    photo = tmp_path / "井盖.jpg"
-    Image.new("RGB", (640, 480), (90, 120, 90)).save(photo)
-    open_by_hand(page, "村口井盖丢失", village["area"])
+    camera = village["camera"]
+    page.goto("/alarms")
+    camera_tells(console, camera["id"], "tamper")
+    alarm = page.locator("[data-alarm]", has_text=camera["name"]).first
+    alarm.locator("[data-report]").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[name=title]").fill("有人<b>遮挡</b>镜头")
+    with page.expect_response("**/api/incidents") as answered:
+        dialog.get_by_role("button", name="登记").click()
+    incident = answered.value.json()
+    page.goto(f"/incidents/{incident['id']}")
     # It went to the committee by itself, and what was typed is text.
     expect(page.locator(".stand")).to_contain_text("村民委员会")
-    expect(page.locator(".words").first).to_have_text("村口第二个井盖不见了，<b>危险</b>")
+    expect(page.locator("h1")).to_contain_text("有人<b>遮挡</b>镜头")
 
-    member.goto("/incidents")
-    row = member.locator("[data-incident]", has_text="村口井盖丢失")
-    row.click()
-    member.locator("[data-step=accept]").click()
-    take(member, "arrive")
-    take(member, "answer", "已补上新井盖", photo)
+    member.locator("[data-act=duty]").click()
+    expect(member.locator(".duty")).to_contain_text("31.04000, 112.41000")
+    task = member.locator(f"[data-task={incident['id']}]")
+    member.locator("[data-tab=tasks]").click()
+    expect(task).to_contain_text("到场还剩")
     for _ in on_screens(member, TELEPHONE):
-        expect(member.locator(".attached img")).to_be_visible()
+        task.click()
+    member.locator("[data-step=accept]").click()
+    expect(member.locator(".state").first).to_have_text("处理中")
+    # On the spot there is no network: what is done there is told later.
+    watch.expected_errors.append("ERR_INTERNET_DISCONNECTED")
+    member.context.set_offline(True)
+    member.locator("[data-step=arrive]").click()
+    expect(member.locator("[data-step=arrive]")).to_have_count(0)
+    file = {"name": "已清除.jpg", "mimeType": "image/jpeg", "buffer": photo(400)}
+    member.locator(".task-sheet input[name=photo]").set_input_files([file])  # type: ignore[list-item]
+    member.locator("textarea[name=task-words]").fill("已取下遮挡物")
+    list(on_screens(member, TELEPHONE))
+    member.locator("[data-step=answer]").click()
+    expect(task).to_contain_text("等待网络")
+    member.context.set_offline(False)
 
     # The desk sees it without asking again.
     expect(page.locator(".stand")).to_contain_text("待审核")
     expect(page.locator(".attached img")).to_be_visible()
+    expect(task).to_contain_text("已处理")
     take(page, "close")
     take(page, "rate", "很快")
     expect(page.locator(".stand")).to_contain_text("按时办结")
     expect(page.locator(".side")).to_contain_text("★★★★★")
     for _ in on_screens(page, DESK, LARGE_DESK):
         expect(page.locator(".side li").first).to_contain_text("评价")
+    # Off duty nothing of where they were is left.
+    member.locator("[data-act=duty]").click()
+    expect(member.locator(".duty")).to_contain_text("未上岗")
+    assert console.call("GET", "/api/field/workers")["items"] == []
 
 
 def test_what_a_tile_shows_becomes_an_incident_with_its_footage(
@@ -152,7 +157,9 @@ async def hurried(console: Console) -> str:
         return str(put)
 
 
-def test_the_same_one_late_is_red(page: Page, console: Console, village: dict[str, Any]) -> None:
+def test_the_same_one_late_is_red(
+    page: Page, member: Page, console: Console, village: dict[str, Any]
+) -> None:
     with ThreadPoolExecutor(1) as thread:
         category_id = thread.submit(asyncio.run, hurried(console)).result()
     page.goto("/incidents?view=under_way")
@@ -161,7 +168,7 @@ def test_the_same_one_late_is_red(page: Page, console: Console, village: dict[st
         "/api/incidents",
         {
             "origin": "call", "origin_id": "late", "area_id": village["area_id"],
-            "title": "路灯不亮", "category_id": category_id,
+            "title": "路灯不亮", "category_id": category_id, "reporter_phone": "13800000000",
         },
     )  # fmt: skip
     row = page.locator(f"[data-incident={incident['id']}]")
@@ -170,7 +177,15 @@ def test_the_same_one_late_is_red(page: Page, console: Console, village: dict[st
     row.click()
     expect(page.locator(".stand.is-red")).to_be_visible()
     expect(page.locator(".side")).to_contain_text("超过时限")
-    take(page, "close", "已修好")
+    member.locator("[data-tab=tasks]").click()
+    task = member.locator(f"[data-task={incident['id']}].is-red")
+    expect(task).to_contain_text("已超时")
+    task.click()
+    expect(member.locator(".call")).to_have_attribute("href", "tel:13800000000")
+    member.locator("textarea[name=task-words]").fill("已修好")
+    member.locator("[data-step=answer]").click()
+    expect(page.locator(".stand")).to_contain_text("待审核")
+    take(page, "close")
     expect(page.locator(".stand")).to_contain_text("超时办结")
 
 

@@ -272,30 +272,64 @@ async def test_who_forgets_to_end_the_duty_is_taken_off_it(
     assert (await worker.get("/api/field/duty")).json()["since_us"] is None
 
 
-async def test_a_task_is_taken_arrived_at_and_answered_with_a_photo(
-    county: County, worker: httpx.AsyncClient
-) -> None:
+@pytest.fixture
+async def task(county: County, worker: httpx.AsyncClient) -> str:
+    """The path of something that the worker's unit was given."""
     unit = {"name": "彭墩村网格站", "area_id": county.village}
     await county.write("units.put", unit_id=None, columns=unit, member_ids=[county.users["worker"]])
     report = await worker.post("/api/field/reports", json=written())
-    (task,) = (await worker.get("/api/field/tasks")).json()["items"]
-    assert (task["id"], task["state"]) == (report.json()["incident_id"], "assigned")
-    path = f"/api/field/tasks/{task['id']}"
+    return f"/api/field/tasks/{report.json()['incident_id']}"
+
+
+async def test_a_step_from_a_dead_spot_is_taken_once_and_the_history_tells_when_it_was_made(
+    county: County, worker: httpx.AsyncClient, task: str
+) -> None:
+    at_us = now_us()
+    # The telephone is an hour behind, and was half an hour without a network.
+    clock = {"made_phone_us": at_us - 5400_000_000, "sent_phone_us": at_us - 3600_000_000}
+    reply = {"id": "s0" * 10, "words": "等配件", **clock}
+    answers = [await worker.post(f"{task}/reply", json=reply) for _ in range(3)]
+    assert [one.status_code for one in answers] == [200] * 3
+    assert len({one.json()["version"] for one in answers}) == 1
+    arrived = {"id": "s1" * 10, "made_phone_us": now_us(), "sent_phone_us": now_us()}
+    for _ in range(2):
+        # What was taken long ago by its name is no conflict when it comes again.
+        done = await worker.post(f"{task}/arrive", json=arrived)
+        assert done.status_code == 200, done.text
+    history = (await worker.get(task)).json()["history"]
+    steps = [one for one in history if one["kind"] in ("reply", "arrive")]
+    assert [one["kind"] for one in steps] == ["reply", "arrive"]
+    assert abs(steps[0]["detail"]["made_us"] - (at_us - 1800_000_000)) < 60_000_000
+    assert "made_us" not in steps[1]["detail"]
+    async with county.services.reader.connect() as connection:
+        on_record = await connection.scalar(
+            sa.select(sa.func.count()).where(audit_log.c.action == "incident.reply")
+        )
+    assert on_record == 1
+    one_time = await worker.post(f"{task}/reply", json={"words": "x", "made_phone_us": at_us})
+    assert one_time.status_code == 422
+
+
+async def test_a_task_is_taken_arrived_at_and_answered_with_a_photo(
+    county: County, worker: httpx.AsyncClient, task: str
+) -> None:
+    (listed,) = (await worker.get("/api/field/tasks")).json()["items"]
+    assert (task.rsplit("/", 1)[1], listed["state"]) == (listed["id"], "assigned")
     for kind, body in (
         ("accept", {}),
         ("arrive", {"longitude": 112.41, "latitude": 31.04}),
     ):
-        done = await worker.post(f"{path}/{kind}", json=body)
-        assert done.status_code == 200, done.text
-    silent = await worker.post(f"{path}/answer", json={})
+        taken = await worker.post(f"{task}/{kind}", json=body)
+        assert taken.status_code == 200, taken.text
+    silent = await worker.post(f"{task}/answer", json={})
     assert silent.status_code == 422
     sent = await worker.post("/api/attachments", params={"name": "已修好.jpg"}, content=photo(64))
     answer = {"words": "已更换灯泡", "files": [sent.json()["id"]]}
-    assert (await worker.post(f"{path}/answer", json=answer)).status_code == 200
-    task = (await worker.get(path)).json()
-    assert (task["state"], task["result_words"]) == ("answered", "已更换灯泡")
-    assert [one["subject_id"] for one in task["attachments"]] == [sent.json()["id"]]
+    assert (await worker.post(f"{task}/answer", json=answer)).status_code == 200
+    done = (await worker.get(task)).json()
+    assert (done["state"], done["result_words"]) == ("answered", "已更换灯泡")
+    assert [one["subject_id"] for one in done["attachments"]] == [sent.json()["id"]]
     await county.user("other", "field_worker", county.other_town)
     async with await county.sign_in("other") as other:
-        assert (await other.get(path)).status_code == 404
-        assert (await other.post(f"{path}/accept", json={})).status_code == 404
+        assert (await other.get(task)).status_code == 404
+        assert (await other.post(f"{task}/accept", json={})).status_code == 404

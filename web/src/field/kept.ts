@@ -1,7 +1,8 @@
 /**
- * What waits on this telephone: reports with their files, in IndexedDB, until they have arrived.
+ * What waits on this telephone: reports, and steps of tasks, with their files, in IndexedDB, until
+ * they have arrived.
  *
- * A report is whole in here before its sending begins, and leaves when the gateway has all of it.
+ * Each is whole in here before its sending begins, and leaves when the gateway has all of it.
  */
 export interface KeptFile {
   /** Never used again: what is sent twice by it is one file. */
@@ -12,7 +13,11 @@ export interface KeptFile {
   size: number
   sent: number
   state: 'waiting' | 'done' | 'refused'
+  /** What it is at the gateway. */
+  fileId?: string
+  /** The gateway's words for it, and its code. */
   error?: string
+  errorCode?: string
 }
 
 export interface KeptPlace {
@@ -22,24 +27,41 @@ export interface KeptPlace {
   at_phone_us: number
 }
 
-export interface KeptReport {
+interface KeptBase {
   id: string
   /** Whose it is: another person on this telephone does not send it under their name. */
   userId: string
   madeMs: number
-  category: string | null
   words: string
-  placeWords: string
-  grid: string | null
-  gridName: string | null
   place: KeptPlace | null
   files: KeptFile[]
   state: 'waiting' | 'sending' | 'done' | 'refused'
-  /** The gateway has the words; files may be missing. */
+  /** The gateway has the words; of a report, files may be missing. */
   told: boolean
   error?: string
+  errorCode?: string
+}
+
+export interface KeptReport extends KeptBase {
+  category: string | null
+  placeWords: string
+  grid: string | null
+  gridName: string | null
   flags?: string[]
 }
+
+export type StepKind = 'accept' | 'arrive' | 'reply' | 'answer'
+
+/** A step of a task; its files are sent before it. */
+export interface KeptStep extends KeptBase {
+  step: StepKind
+  taskId: string
+  title: string
+}
+
+export type Kept = KeptReport | KeptStep
+
+export const isStep = (one: Kept): one is KeptStep => 'step' in one
 
 const NAME = 'gridsight-field'
 const REPORTS = 'reports'
@@ -70,14 +92,10 @@ async function within<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore)
 }
 
 /** Durable when it resolves. */
-export async function put(report: KeptReport): Promise<void> {
+export async function put(one: Kept): Promise<void> {
   // Vue's proxies cannot be cloned.
-  const plain: KeptReport = {
-    ...report,
-    place: report.place && { ...report.place },
-    files: report.files.map((one) => ({ ...one })),
-    flags: [...(report.flags ?? [])],
-  }
+  const plain: Kept = { ...one, place: one.place && { ...one.place }, files: one.files.map((file) => ({ ...file })) }
+  if (!isStep(plain)) plain.flags = [...(plain.flags ?? [])]
   await within('readwrite', (store) => store.put(plain))
 }
 
@@ -86,8 +104,8 @@ export async function remove(id: string): Promise<void> {
 }
 
 /** Of one person, the newest first; what arrived a week ago is forgotten. */
-export async function list(userId: string): Promise<KeptReport[]> {
-  const all = (await within('readonly', (store) => store.getAll())) as KeptReport[]
+export async function list(userId: string): Promise<Kept[]> {
+  const all = (await within('readonly', (store) => store.getAll())) as Kept[]
   const old = all.filter((one) => one.state === 'done' && Date.now() - one.madeMs > DONE_KEPT_MS)
   for (const one of old) await remove(one.id)
   return all.filter((one) => one.userId === userId && !old.includes(one)).sort((a, b) => b.madeMs - a.madeMs)

@@ -2,13 +2,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
-import type { KeptReport } from './kept'
+import type { KeptReport, KeptStep } from './kept'
 import { send, sha256, type Sending } from './sender'
 import { Refused, type Options } from './wire'
 
 /** What the gateway's rows would say, over a way that loses questions and answers. */
 class Far {
   reports = new Map<string, Record<string, unknown>>()
+  steps = new Map<string, Record<string, unknown>>()
+  isOver = false
   uploads = new Map<string, { held: Uint8Array; size: number; finished: number }>()
 
   constructor(private readonly breaks: () => 'asked' | 'answered' | null) {}
@@ -26,6 +28,11 @@ class Far {
     if (path === '/api/field/reports') {
       this.reports.set(String(body['id']), this.reports.get(String(body['id'])) ?? body)
       return { flags: [] }
+    }
+    if (path.startsWith('/api/field/tasks/')) {
+      if (this.isOver) throw new Refused(409, 'conflict', 'it is closed')
+      this.steps.set(String(body['id']), this.steps.get(String(body['id'])) ?? body)
+      return {}
     }
     if (path === '/api/field/uploads') {
       const id = String(body['id'])
@@ -45,7 +52,7 @@ class Far {
     }
     if (upload.held.length !== upload.size) throw new Refused(409, 'offset_differs', '', { offset: upload.held.length })
     upload.finished = 1
-    return {}
+    return { id: `att_${path.split('/')[4]}` }
   }
 }
 
@@ -56,6 +63,11 @@ const written = (data: Uint8Array[]): KeptReport => ({
   })),
   state: 'waiting', told: false,
 })
+
+const done = (data: Uint8Array[]): KeptStep => {
+  const { id, userId, madeMs, files, state, told } = written(data)
+  return { id, userId, madeMs, files, state, told, words: '已修好', step: 'answer', taskId: 'inc_1', title: '路灯', place: { longitude: 112.4, latitude: 31, accuracy_m: 5, at_phone_us: 1 } }
+}
 
 const by = (far: Far): Sending => ({ ask: (method, path, options) => far.ask(method, path, options), keep: () => Promise.resolve(), sha256, nowMs: () => 2000 })
 
@@ -78,6 +90,32 @@ describe('what waits', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  it('takes a step of a task once, after its pictures, however the way breaks', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { maxLength: 3 }), fc.array(fc.constantFrom('asked', 'answered', null), { maxLength: 20 }), async (data, breaks) => {
+        const left = [...breaks] as ('asked' | 'answered' | null)[]
+        const far = new Far(() => left.shift() ?? null)
+        const step = done(data)
+        for (let turn = 0; step.state !== 'done' && turn < 50; turn += 1) {
+          await send(step, by(far)).catch((error: unknown) => expect(error).toMatchObject({ passes: true }))
+        }
+        const told = [...far.steps.values()]
+        expect(told).toHaveLength(1)
+        expect(told[0]).toMatchObject({ words: '已修好', longitude: 112.4, latitude: 31, files: step.files.map((one) => `att_${one.id}`) })
+        expect([...far.uploads.values()].every((one) => one.finished === 1)).toBe(true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('says that a task is over, and goes on with what else waits', async () => {
+    const far = new Far(() => null)
+    far.isOver = true
+    const step = done([])
+    await send(step, by(far))
+    expect([step.state, step.told, step.errorCode]).toEqual(['refused', false, 'conflict'])
   })
 
   it('says what the gateway will never take, and sends the rest', async () => {

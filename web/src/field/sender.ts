@@ -1,8 +1,8 @@
 /**
- * Sends what waits, one after the other, as often as it takes; each arrives once, because report and
- * files have ids of their own that the gateway knows again.
+ * Sends what waits, one after the other, as often as it takes; each arrives once, because reports,
+ * steps and files have ids of their own that the gateway knows again.
  */
-import type { KeptFile, KeptReport } from './kept'
+import { isStep, type Kept, type KeptFile, type KeptReport, type KeptStep } from './kept'
 import { Refused, type Options } from './wire'
 
 export interface Upload {
@@ -13,37 +13,63 @@ export interface Upload {
 
 export interface Sending {
   ask<Answer>(method: string, path: string, options?: Options): Promise<Answer>
-  /** Keeps the report as it is now, durably. */
-  keep(report: KeptReport): Promise<void>
+  /** Keeps it as it is now, durably. */
+  keep(one: Kept): Promise<void>
   sha256(data: Blob): Promise<string>
   nowMs(): number
 }
 
 const PIECE_BYTES = 1024 * 1024
 
-/** Sends a report and its files, as far as there is something left. @throws Refused that passes, or 401 */
-export async function send(report: KeptReport, by: Sending): Promise<void> {
-  report.state = 'sending'
-  if (!report.told) {
-    try {
-      const told = await by.ask<{ flags: string[] }>('POST', '/api/field/reports', { body: formOf(report, by.nowMs()) })
-      report.told = true
-      report.flags = told.flags
-      await by.keep(report)
-    } catch (error) {
-      if (!isFinal(error)) throw error
-      report.state = 'refused'
-      report.error = error.message
-      await by.keep(report)
-      return
-    }
-  }
-  for (const file of report.files) if (file.state === 'waiting') await sendFile(report, file, by)
-  report.state = report.files.some((one) => one.state === 'refused') ? 'refused' : 'done'
-  await by.keep(report)
+/** Sends it and its files, as far as there is something left. @throws Refused that passes, or 401 */
+export async function send(one: Kept, by: Sending): Promise<void> {
+  one.state = 'sending'
+  one.state = (await (isStep(one) ? sendStep(one, by) : sendReport(one, by))) ? 'done' : 'refused'
+  await by.keep(one)
 }
 
-function formOf(report: KeptReport, nowMs: number): Record<string, unknown> {
+/** The words first: help comes for them. */
+async function sendReport(report: KeptReport, by: Sending): Promise<boolean> {
+  const isTold = await tell(report, by, isFinal, async () => {
+    const body = reportForm(report, by.nowMs())
+    report.flags = (await by.ask<{ flags: string[] }>('POST', '/api/field/reports', { body })).flags
+  })
+  return isTold && (await sendFiles(report, by))
+}
+
+/** The pictures first: who reads that it is done sees it at once. One that is no picture holds nothing up. */
+async function sendStep(step: KeptStep, by: Sending): Promise<boolean> {
+  const areSent = await sendFiles(step, by)
+  // The task may have gone to somebody else meanwhile, or be over.
+  const isOver = (error: unknown): error is Refused => isFinal(error) || (error instanceof Refused && [403, 404, 409].includes(error.status))
+  const isTold = await tell(step, by, isOver, () =>
+    by.ask('POST', `/api/field/tasks/${step.taskId}/${step.step}`, { body: stepForm(step, by.nowMs()) }),
+  )
+  return areSent && isTold
+}
+
+/** False where the gateway will never have it. */
+async function tell(one: Kept, by: Sending, isForGood: (error: unknown) => error is Refused, asking: () => Promise<unknown>): Promise<boolean> {
+  if (one.told) return true
+  try {
+    await asking()
+  } catch (error) {
+    if (!isForGood(error)) throw error
+    one.error = error.message
+    one.errorCode = error.code
+    return false
+  }
+  one.told = true
+  await by.keep(one)
+  return true
+}
+
+const times = (one: Kept, nowMs: number): Record<string, number> => ({
+  made_phone_us: one.madeMs * 1000,
+  sent_phone_us: Math.max(nowMs, one.madeMs) * 1000,
+})
+
+function reportForm(report: KeptReport, nowMs: number): Record<string, unknown> {
   return {
     id: report.id,
     category: report.category,
@@ -51,28 +77,40 @@ function formOf(report: KeptReport, nowMs: number): Record<string, unknown> {
     place_words: report.placeWords,
     grid: report.grid,
     place: report.place,
-    made_phone_us: report.madeMs * 1000,
-    sent_phone_us: Math.max(nowMs, report.madeMs) * 1000,
     files: report.files.length,
+    ...times(report, nowMs),
   }
 }
 
-async function sendFile(report: KeptReport, file: KeptFile, by: Sending): Promise<void> {
+function stepForm(step: KeptStep, nowMs: number): Record<string, unknown> {
+  const files = step.files.flatMap((one) => one.fileId ?? [])
+  const place = step.place && { longitude: step.place.longitude, latitude: step.place.latitude }
+  return { id: step.id, words: step.words, files, ...place, ...times(step, nowMs) }
+}
+
+/** False where one of them will never be taken. */
+async function sendFiles(one: Kept, by: Sending): Promise<boolean> {
+  for (const file of one.files) if (file.state === 'waiting') await sendFile(one, file, by)
+  return one.files.every((file) => file.state === 'done')
+}
+
+async function sendFile(one: Kept, file: KeptFile, by: Sending): Promise<void> {
   if (file.blob === null) return
   try {
-    const form = { id: file.id, report_id: report.id, name: file.name, size_bytes: file.size }
+    const form = { id: file.id, report_id: isStep(one) ? null : one.id, name: file.name, size_bytes: file.size }
     const upload = await by.ask<Upload>('POST', '/api/field/uploads', { body: form })
     file.sent = upload.offset
     while (file.sent < file.size) await sendPiece(upload.id, file, file.blob, by)
-    await by.ask('POST', `/api/field/uploads/${upload.id}/finish`, { body: {} })
+    file.fileId = (await by.ask<{ id: string }>('POST', `/api/field/uploads/${upload.id}/finish`, { body: {} })).id
     file.state = 'done'
     file.blob = null
   } catch (error) {
     if (!isFinal(error)) throw error
     file.state = 'refused'
     file.error = error.message
+    file.errorCode = error.code
   }
-  await by.keep(report)
+  await by.keep(one)
 }
 
 async function sendPiece(uploadId: string, file: KeptFile, blob: Blob, by: Sending): Promise<void> {

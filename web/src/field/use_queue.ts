@@ -1,15 +1,16 @@
-/** The reports on this telephone, and the one loop that sends them. */
+/** The reports and steps on this telephone, and the one loop that sends them. */
 import { reactive, ref } from 'vue'
 
-import { list, put, remove, type KeptReport } from './kept'
+import { isStep, list, put, remove, type Kept } from './kept'
 import { send, sha256 } from './sender'
 import { ask, Refused } from './wire'
 
 const SOONEST_MS = 2000
 const LATEST_MS = 60_000
 
-export function useQueue(onSignInEnded: () => void) {
-  const reports = ref<KeptReport[]>([])
+/** `onTaken`: a step of a task has arrived, or will never. */
+export function useQueue(onSignInEnded: () => void, onTaken: () => void) {
+  const kept = ref<Kept[]>([])
   const reachable = ref(navigator.onLine)
   let userId: string | null = null
   let running = false
@@ -18,25 +19,25 @@ export function useQueue(onSignInEnded: () => void) {
 
   async function openFor(user: string): Promise<void> {
     userId = user
-    reports.value = (await list(user)).map((one) => reactive(one))
+    kept.value = (await list(user)).map((one) => reactive(one))
     void run()
   }
 
-  async function add(report: KeptReport): Promise<void> {
-    await put(report)
-    reports.value = [reactive(report), ...reports.value]
+  async function add(one: Kept): Promise<void> {
+    await put(one)
+    kept.value = [reactive(one), ...kept.value]
     void run()
   }
 
-  async function drop(report: KeptReport): Promise<void> {
-    await remove(report.id)
-    reports.value = reports.value.filter((one) => one.id !== report.id)
+  async function drop(one: Kept): Promise<void> {
+    await remove(one.id)
+    kept.value = kept.value.filter((other) => other.id !== one.id)
   }
 
-  async function retry(report: KeptReport): Promise<void> {
-    report.state = 'waiting'
-    for (const file of report.files) if (file.state === 'refused' && file.blob) file.state = 'waiting'
-    await put(report)
+  async function retry(one: Kept): Promise<void> {
+    one.state = 'waiting'
+    for (const file of one.files) if (file.state === 'refused' && file.blob) file.state = 'waiting'
+    await put(one)
     void run()
   }
 
@@ -59,16 +60,22 @@ export function useQueue(onSignInEnded: () => void) {
   }
 
   async function sendAll(): Promise<void> {
-    // The oldest first; what another tab has sent meanwhile is asked for again and known there.
-    for (const report of [...reports.value].reverse()) {
-      if (report.state === 'done' || report.state === 'refused') continue
+    // What another tab has sent meanwhile is asked for again and known there.
+    for (let one = next(); one !== undefined; one = next()) {
       try {
-        await send(report, { ask: asked, keep: put, sha256, nowMs: () => Date.now() })
+        await send(one, { ask: asked, keep: put, sha256, nowMs: () => Date.now() })
       } catch (error) {
-        report.state = 'waiting'
+        one.state = 'waiting'
         throw error
       }
+      if (isStep(one)) onTaken()
     }
+  }
+
+  /** The oldest first, but no step of a task waits for the video of a report. */
+  function next(): Kept | undefined {
+    const waiting = kept.value.filter((one) => one.state !== 'done' && one.state !== 'refused').reverse()
+    return waiting.find(isStep) ?? waiting[0]
   }
 
   async function asked<Answer>(...rest: Parameters<typeof ask>): Promise<Answer> {
@@ -101,7 +108,7 @@ export function useQueue(onSignInEnded: () => void) {
   window.addEventListener('offline', () => (reachable.value = false))
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && soon())
 
-  return { reports, reachable, openFor, add, drop, retry, run: soon }
+  return { kept, reachable, openFor, add, drop, retry, run: soon }
 }
 
 /** Two tabs take turns where the browser can say so; elsewhere the gateway knows what came before. */

@@ -14,6 +14,9 @@ const zh = {
   nothing: '请拍照、说明情况或选择类别',
   kept: '已保存在手机上',
   queue: { title: '待发送', none: '还没有上报', waiting: '等待网络', sending: '正在发送', done: '已送达', refused: '未被接收', files: '附件 {done}/{all}', retry: '再试一次', drop: '删除', dropConfirm: '这条上报还没有送达，确定删除吗？', offlineHint: '没有网络时照样可以上报，联网后自动发送，不会重复。', clock: '手机时间不准，已自动校正' },
+  errors: { conflict: '任务已有变化：可能由别人处理了，或已办结', not_allowed: '这件任务已不归您处理', not_found: '这件任务已不归您处理', too_large: '文件太大，请录短一些或重拍', unsupported: '这种文件不能接收，请重拍', invalid: '内容不符合要求' },
+  duty: { on: '在岗，{time} 起', off: '未上岗', offHint: '上岗后才会上传位置', begin: '上岗', end: '下岗', sent: '位置上传于 {time}', at: '{latitude}, {longitude}', finding: '正在定位…', noPlace: '没有定位：请允许使用位置', failed: '没有成功，请检查网络再试' },
+  tasks: { none: '没有待办任务', asking: '正在查询…', asOf: '没有网络：以下为 {time} 的任务', back: '返回', reporter: '反映人', replyBy: '限时回复', files: '图片与附件', history: '经过', report: '处理情况', hint: '怎么处理的？结果如何？', sayWhat: '请先说明处理情况', gone: '这件任务已不归您处理', suspended: '已暂停计时', urged: '督办 {n} 次', toArrive: '到场', toAnswer: '办结', left: '{to}还剩 {time}', over: '{to}已超时 {time}', days: '{d} 天 {h} 小时', hours: '{h} 小时 {m} 分', minutes: '{m} 分钟', priorities: { urgent: '紧急', emergency: '特急' }, steps: { accept: '接受任务', arrive: '我已到场', reply: '回复进展', answer: '处理完毕' } },
   incident: { open: '待派', assigned: '已派', accepted: '处理中', arrived: '已到场', answered: '已处理', closed: '已办结', merged: '已合并' },
   secure: '请用 https:// 地址打开本页',
 }
@@ -35,6 +38,9 @@ const en: Words = {
   nothing: 'Take a picture, say what it is, or choose a category',
   kept: 'Kept on this telephone',
   queue: { title: 'Waiting', none: 'Nothing reported yet', waiting: 'Waiting for a network', sending: 'Sending', done: 'Delivered', refused: 'Not accepted', files: 'Files {done}/{all}', retry: 'Try again', drop: 'Delete', dropConfirm: 'This report has not been delivered. Delete it?', offlineHint: 'You can report without a network: it is sent later, and once.', clock: 'The clock of this telephone is off; that was put right' },
+  errors: { conflict: 'The task has changed: somebody else has done it, or it is closed', not_allowed: 'This task is not yours any more', not_found: 'This task is not yours any more', too_large: 'The file is too large: record a shorter one', unsupported: 'Such a file is not taken: take another picture', invalid: 'Something in it is not accepted' },
+  duty: { on: 'On duty since {time}', off: 'Off duty', offHint: 'Your place is sent on duty only', begin: 'Begin', end: 'End', sent: 'Place sent at {time}', at: '{latitude}, {longitude}', finding: 'Locating…', noPlace: 'Not located: allow it', failed: 'That did not work: check your network' },
+  tasks: { none: 'Nothing to do', asking: 'Asking…', asOf: 'No network: as of {time}', back: 'Back', reporter: 'Reported by', replyBy: 'Reply by', files: 'Pictures and files', history: 'So far', report: 'How it went', hint: 'What was done, and how is it now?', sayWhat: 'Say how it went first', gone: 'This task is not yours any more', suspended: 'Clock stopped', urged: 'Urged {n} times', toArrive: 'to arrive', toAnswer: 'to finish', left: '{time} {to}', over: 'Late {to} by {time}', days: '{d} d {h} h', hours: '{h} h {m} min', minutes: '{m} min', priorities: { urgent: 'Urgent', emergency: 'Emergency' }, steps: { accept: 'Take it', arrive: 'I am there', reply: 'Say how it goes', answer: 'It is done' } },
   incident: { open: 'Not given', assigned: 'Given', accepted: 'In hand', arrived: 'On the spot', answered: 'Done', closed: 'Closed', merged: 'Merged' },
   secure: 'Open this page by its https:// address',
 }
@@ -45,3 +51,10 @@ export const words: Words = language === 'en' ? en : zh
 
 export const filled = (text: string, values: Readonly<Record<string, string | number>>): string =>
   text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+
+/** Hours and minutes, with the day where it is another one than today. */
+export function clock(ms: number): string {
+  const [at, today] = [new Date(ms), new Date()]
+  const day = at.toDateString() === today.toDateString() ? {} : ({ month: 'numeric', day: 'numeric' } as const)
+  return at.toLocaleString(language, { ...day, hour: '2-digit', minute: '2-digit', hour12: false })
+}

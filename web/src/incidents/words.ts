@@ -34,6 +34,7 @@ export function stepText(step: Step): string {
   if (typeof detail['result'] === 'string') parts.push(translate(`incidents.results.${detail['result']}`))
   if (typeof detail['rating'] === 'number') parts.push('★'.repeat(detail['rating']))
   if (typeof detail['number'] === 'string') parts.push(detail['number'])
+  if (typeof detail['made_us'] === 'number') parts.push(translate('incidents.madeAt', { time: dateTime(detail['made_us']) }))
   if (detail['late'] === true) parts.push(translate('incidents.late'))
   return parts.join(' ')
 }

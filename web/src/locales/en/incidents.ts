@@ -11,6 +11,7 @@ export default {
   wasInTime: 'In time',
   wasLate: 'Late',
   late: 'late',
+  madeAt: 'written on the telephone {time}',
   left: '{time} left',
   over: '{time} overdue',
   standsStill: 'clock stopped',

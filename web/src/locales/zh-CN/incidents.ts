@@ -11,6 +11,7 @@ export default {
   wasInTime: '按时办结',
   wasLate: '超时办结',
   late: '超时',
+  madeAt: '手机填写于 {time}',
   left: '还剩 {time}',
   over: '超时 {time}',
   standsStill: '已停止计时',
