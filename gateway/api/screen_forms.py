@@ -20,16 +20,18 @@ Identifier = Annotated[str, Field(min_length=1, max_length=40)]
 class Widget(Form):
     """Something in a place of the grid, counted in cells from the upper left corner.
 
-    ``live`` shows ``camera_ids`` one after the other, each for ``dwell_s``; ``title`` shows
-    ``text`` beside the clock. The other kinds need neither.
+    ``live`` shows ``camera_ids`` one after the other, each for ``dwell_s``, and with ``area_id``
+    all cameras of that area and below it; ``title`` shows ``text`` beside the clock. The other
+    kinds need none of these.
     """
 
-    kind: Literal["live", "goals", "incidents", "alarms", "title"]
+    kind: Literal["live", "map", "goals", "incidents", "alarms", "meetings", "title"]
     x: int = Field(ge=0, lt=COLUMNS)
     y: int = Field(ge=0, lt=ROWS)
     width: int = Field(ge=2, le=COLUMNS)
     height: int = Field(ge=1, le=ROWS)
     camera_ids: Annotated[list[Identifier], Field(max_length=200)] = Field(default_factory=list)
+    area_id: Identifier | None = None
     dwell_s: int = Field(default=15, ge=5, le=3600)
     text: str = Field(default="", max_length=100)
 
@@ -37,6 +39,8 @@ class Widget(Form):
     def _inside(self) -> Self:
         if self.x + self.width > COLUMNS or self.y + self.height > ROWS:
             raise ValueError(f"a widget must lie within {COLUMNS} by {ROWS} cells")
+        if self.area_id is not None and (self.kind != "live" or self.camera_ids):
+            raise ValueError("an area is for live pictures, in place of a list of cameras")
         return self
 
     def overlaps(self, other: Widget) -> bool:

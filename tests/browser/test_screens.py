@@ -62,17 +62,19 @@ def test_a_screen_is_arranged_by_drag_and_keys_and_kept(page: Page, console: Con
 
 
 def pictures(console: Console) -> list[dict[str, Any]]:
-    """Four cameras beside the figures."""
-    cameras = [one["id"] for one in console.call("GET", "/api/cameras?limit=4")["items"]]
+    """Two cameras, a third place that goes round an area, and the map, beside the figures."""
+    camera, *others = console.call("GET", "/api/cameras?limit=4")["items"]
+    area_id = console.call("GET", "/api/areas")["items"][0]["id"]
     return [
         widget("title", 0, 0, 32, 2, text="县综治中心"),
         widget("goals", 0, 2, 8, 10),
         widget("incidents", 0, 12, 8, 6),
-        *(
-            widget("live", 8 + 8 * (at % 2), 2 + 8 * (at // 2), 8, 8, camera_ids=[camera])
-            for at, camera in enumerate(cameras)
-        ),
-        widget("alarms", 24, 2, 8, 16),
+        widget("live", 8, 2, 8, 8, camera_ids=[camera["id"]]),
+        widget("live", 16, 2, 8, 8, camera_ids=[others[0]["id"]]),
+        widget("live", 8, 10, 8, 8, area_id=area_id, dwell_s=5),
+        widget("map", 16, 10, 8, 8),
+        widget("alarms", 24, 2, 8, 10),
+        widget("meetings", 24, 12, 8, 6),
     ]
 
 
@@ -81,17 +83,28 @@ def test_its_figures_are_those_of_the_gateway_on_a_wall_and_on_a_desk(
     new_page: Callable[..., Page], console: Console, cameras: list[dict[str, Any]], locale: str
 ) -> None:
     screen_id = made(console, {"name": "平时", "widgets": pictures(console)})
+    area_id = console.call("GET", f"/api/screens/{screen_id}")["area_id"]
+    plan = {"title": f"防汛调度会商 {locale}", "area_id": area_id}
+    meeting = console.call("POST", "/api/meetings", plan)
+    console.call("POST", f"/api/meetings/{meeting['id']}/start")
     page = new_page(locale=locale)
     page.goto(f"/screen/{screen_id}")
     told = console.call("GET", "/api/goals")["availability"]
     assert told["live"] == len(cameras)
     online = page.locator("[data-goal=online] small")
     expect(online).to_contain_text(f"{told['live']} / {told['live'] + told['away']}")
-    expect(page.locator("[data-widget=live] [data-phase=playing]")).to_have_count(4)
+    expect(page.locator("[data-widget=live] [data-phase=playing]")).to_have_count(3)
+    # The third goes round what is in the area, on its own.
+    round_trip = page.locator("[data-widget=live]").nth(2).locator(".live")
+    first = round_trip.get_attribute("data-camera")
+    expect(round_trip).not_to_have_attribute("data-camera", first or "")
+    expect(page.locator("[data-widget=map] canvas")).to_be_visible()
+    expect(page.locator("[data-widget=meetings]")).to_contain_text(meeting["title"])
     for width in on_screens(page, WALL, LARGE_DESK, DESK):
         for one in page.locator("[data-goal]").all():
             too_tall = one.evaluate("(box) => box.scrollHeight - box.clientHeight")
             assert too_tall <= 1, f"a figure is cut at {width} px"
+    console.call("POST", f"/api/meetings/{meeting['id']}/end")
 
 
 def test_an_alarm_shows_its_camera_and_then_it_is_as_before(

@@ -62,6 +62,7 @@ async def test_another_area_s_people_know_nothing_of_it(county: County) -> None:
         {"scenes": [{"name": "平时", "widgets": [{**GOALS, "x": 25}]}]},
         {"scenes": [{"name": "平时", "widgets": [GOALS, {**GOALS, "x": 7}]}]},
         {"scenes": [{"name": "平时", "widgets": [{**GOALS, "kind": "script"}]}]},
+        {"scenes": [{"name": "平时", "widgets": [{**GOALS, "area_id": "area_1"}]}]},
         {"alarm": {"scene": 1, "priority": "high", "hold_s": 30}},
         {"tour_s": 1},
     ],

@@ -2,7 +2,7 @@
 import type { Priority } from '@/api/alarms'
 import { apiPath, get, post, put, remove } from '@/api/client'
 
-export const WIDGET_KINDS = ['live', 'goals', 'incidents', 'alarms', 'title'] as const
+export const WIDGET_KINDS = ['live', 'map', 'goals', 'incidents', 'alarms', 'meetings', 'title'] as const
 export type WidgetKind = (typeof WIDGET_KINDS)[number]
 
 export interface Place {
@@ -15,6 +15,8 @@ export interface Place {
 export interface Widget extends Place {
   kind: WidgetKind
   camera_ids: string[]
+  /** All cameras of this area, in place of a list. Absent on screens of older days. */
+  area_id?: string | null
   dwell_s: number
   text: string
 }

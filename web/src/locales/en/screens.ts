@@ -32,7 +32,10 @@ export default {
   noPicture: 'No camera that you may see',
   nothingRed: 'Nothing is red',
   noAlarms: 'No alarm waits',
-  kinds: { live: 'Live pictures', goals: 'The four goals', incidents: 'Incidents', alarms: 'Newest alarms', title: 'Title and clock' },
+  noMeeting: 'No meeting is on',
+  inMeeting: '{connected} of {invited} in it',
+  allOfArea: 'or all cameras of an area',
+  kinds: { live: 'Live pictures', map: 'Map', goals: 'The four goals', incidents: 'Incidents', alarms: 'Newest alarms', meetings: 'Meetings now', title: 'Title and clock' },
   goals: { coverage: 'All covered', sharing: 'All shared', availability: 'Always available', control: 'Under control' },
   figures: {
     villages: 'villages covered',

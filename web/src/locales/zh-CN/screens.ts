@@ -32,7 +32,10 @@ export default {
   noPicture: '没有可看的摄像机',
   nothingRed: '没有红灯事件',
   noAlarms: '没有待处理的报警',
-  kinds: { live: '实时画面', goals: '雪亮工程目标', incidents: '事件红绿灯', alarms: '最新报警', title: '标题与时钟' },
+  noMeeting: '现在没有会议',
+  inMeeting: '{connected} / {invited} 在会',
+  allOfArea: '或整个区域的摄像机',
+  kinds: { live: '实时画面', map: '县域地图', goals: '雪亮工程目标', incidents: '事件红绿灯', alarms: '最新报警', meetings: '正在进行的会议', title: '标题与时钟' },
   goals: { coverage: '全域覆盖', sharing: '全网共享', availability: '全时可用', control: '全程可控' },
   figures: {
     villages: '已覆盖村（社区）',
