@@ -25,6 +25,10 @@ _REPLAY_STEP_90K = 90
 _WAITING = -1
 
 
+def _nobody(_reason: str) -> None:
+    """Where the owner was."""
+
+
 class Follower:
     """It is Paced and a cohort's Member. ``outgoing`` are its RTP streams, video and audio.
 
@@ -86,6 +90,11 @@ class Follower:
         replayed = self._to_gop(feed)
         feed.add(self)
         return replayed
+
+    def end(self) -> None:
+        """Follow nothing, for good: the owner is told nothing more."""
+        self.leave()
+        self._on_closed = _nobody
 
     def leave(self) -> None:
         """Follow nothing. May be called twice."""

@@ -39,6 +39,30 @@ class PeerEvents(Protocol):
         ``dtls_failed``. The owner calls :meth:`Transport.close`."""
 
 
+class _NobodyListens:
+    """The owner of a peer that was closed."""
+
+    __slots__ = ()
+
+    def on_secured(self, srtp: SrtpSession) -> None:
+        pass
+
+    def on_moved(self) -> None:
+        pass
+
+    def on_rtp(self, datagram: bytes) -> None:
+        pass
+
+    def on_rtcp(self, packet: bytes) -> None:
+        pass
+
+    def on_lost(self, reason: str) -> None:
+        pass
+
+
+_NOBODY_LISTENS = _NobodyListens()
+
+
 class Transport:
     """The peer's side of the port. ``path`` is where to send; None until a check was nominated.
 
@@ -60,7 +84,7 @@ class Transport:
         self.path: tuple[UdpSocket, Address] | None = None
         self.srtp: SrtpSession | None = None
         self._dtls = DtlsServer(identity, remote.fingerprints)
-        self._events = events
+        self._events: PeerEvents = events
         self._mux = mux
         self._created_s = now_s
         mux.register(ice.local_ufrag, self)
@@ -119,12 +143,14 @@ class Transport:
             port.send(self.srtp.protect_rtcp(packet), address)
 
     def close(self) -> None:
-        """Say goodbye and leave the port."""
+        """Say goodbye and leave the port; the owner is told nothing more."""
         self._dtls.close()
         self._flush()
         self._mux.forget(self.ice.local_ufrag)
         self.path = None
         self.srtp = None
+        # Owner and peer know one another. The garbage collector comes by once in hours.
+        self._events = _NOBODY_LISTENS
 
     def _on_dtls(self, datagram: bytes) -> None:
         try:

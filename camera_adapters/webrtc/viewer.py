@@ -40,6 +40,10 @@ RESENDS_PER_S_LIMIT = 600
 """A receiver that asks for more has no room for the stream itself."""
 
 
+def _nobody(_reason: str) -> None:
+    """Where the owner was: what knows one another would wait for the garbage collector."""
+
+
 @dataclass(slots=True)
 class ViewerStatistics:
     """Counters since the viewer came; losses, jitter and round trip are the video's, as the last
@@ -130,7 +134,7 @@ class Viewer:
         if self.closed:
             return
         self.closed = True
-        self.follower.leave()
+        self.follower.end()
         ssrcs = [one.rtp.ssrc for one in self.follower.outgoing if one is not None]
         try:
             if ssrcs:
@@ -138,7 +142,8 @@ class Viewer:
         except SrtpError:
             _log.info("a viewer's goodbye could not be encrypted")
         self.transport.close()
-        self._on_closed(reason)
+        on_closed, self._on_closed = self._on_closed, _nobody
+        on_closed(reason)
 
     def on_secured(self, srtp: SrtpSession) -> None:
         """See PeerEvents: make the RTP streams and join."""

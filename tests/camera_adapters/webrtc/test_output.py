@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable
@@ -24,9 +25,11 @@ from camera_adapters.stream import (
     Variant,
 )
 from camera_adapters.webrtc import ice_lite, peer, udp_mux
+from camera_adapters.webrtc.fan_out import FanOut
 from camera_adapters.webrtc.follower import Follower
 from camera_adapters.webrtc.offer_answering import OfferRefused
 from camera_adapters.webrtc.output import WebRtcOutput
+from camera_adapters.webrtc.retransmission import SendHistory
 from camera_adapters.webrtc.srtp import SRTP_PROFILES, SrtpProfile
 from camera_adapters.webrtc.viewer import Viewer
 from tests.peers.clip_stream import ClipPlayer, read_clip
@@ -230,6 +233,26 @@ async def test_a_closed_stream_closes_its_viewers(output: WebRtcOutput) -> None:
     await joined(watching)
     stream.close()
     assert await watching.reason() == "stream_closed"
+
+
+async def test_a_viewer_that_is_gone_leaves_nothing_to_the_garbage_collector(
+    output: WebRtcOutput,
+) -> None:
+    stream = stream_of()
+    stream.publish(picture(0, keyframe=True, size=5000))
+    watching = await watch(output, stream)
+    await joined(watching)
+    gc.collect()
+    gc.disable()
+    try:
+        watching.viewer.close("ended_by_viewer")
+        del watching.viewer
+        # The loop may hold on to what it has just called.
+        await asyncio.sleep(0)
+        kinds = (Viewer, Follower, SendHistory, FanOut, peer.Transport)
+        assert [one for one in gc.get_objects() if isinstance(one, kinds)] == []
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("retransmission", [True, False], ids=["rtx", "plain"])
