@@ -18,7 +18,7 @@ from gateway.api.incident_units import may_choose
 from gateway.api.services import Services, ServicesDep
 from gateway.database.incident_tables import agent_seats, duty_shifts, units
 from gateway.database.tables import areas, users
-from gateway.identifiers import US_PER_S
+from gateway.identifiers import US_PER_S, now_us
 from gateway.people.areas import area_names, within
 from gateway.people.authorize import Principal
 from gateway.people.roles import Right
@@ -146,6 +146,12 @@ async def list_agents(caller: Caller, services: ServicesDep) -> dict[str, Any]:
                 sa.select(agent_seats, areas.c.path, users.c.display_name, users.c.name)
                 .join(users, users.c.id == table.user_id)
                 .join(areas, areas.c.id == table.area_id)
+                .where(
+                    sa.or_(
+                        within(areas.c.path, caller.areas_with(Right.INCIDENTS, now_us())),
+                        table.user_id == caller.user_id,
+                    )
+                )
                 .order_by(table.since_us)
             )
         ).all()

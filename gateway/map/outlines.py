@@ -52,9 +52,9 @@ def _feature(feature: Any, system: CoordinateSystem, budget: list[int]) -> dict[
     if not isinstance(feature, dict):
         raise OutlinesError("map.areas_file: a feature is no object")
     geometry, properties = feature.get("geometry"), feature.get("properties")
-    if not isinstance(geometry, dict) or geometry.get("type") not in _DEPTHS:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if not isinstance(geometry, dict) or not isinstance(kind, str) or kind not in _DEPTHS:
         return None  # points and what is new have no outline
-    kind = geometry["type"]
     coordinates = _converted(geometry.get("coordinates"), _DEPTHS[kind], system, budget)
     known = properties if isinstance(properties, dict) else {}
     name = next((known[one] for one in _NAMES if isinstance(known.get(one), str)), "")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.geo.coordinates import CoordinateSystem, gcj02_from_wgs84
@@ -74,6 +74,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@example({"geometry": {"type": []}})
 def test_no_file_brings_it_down(document: Any) -> None:
     data = json.dumps({"features": [document]}).encode()
     try:

@@ -875,7 +875,7 @@ FIELD: dict[tuple[str, str], Access] = {
     ("GET", "/api/field/reports/{report_id}"): Access("area", Right.INCIDENTS, hidden=True),
     # That it was begun opens nothing.
     ("POST", "/api/field/uploads"): Access(
-        "somewhere", Right.REPORT, AN_UPLOAD, allowed=frozenset({201})
+        "somewhere", (Right.REPORT, Right.HANDLE), AN_UPLOAD, allowed=frozenset({201})
     ),
     ("GET", UPLOAD): Access("own", owner="field_worker"),
     # It is no piece, and not all there.
