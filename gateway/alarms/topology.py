@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from gateway.alarms.judge import Group
 from gateway.database.operating_tables import switches
 from gateway.database.platform_tables import platform_states
 from gateway.database.tables import areas, cameras
+from gateway.sources.addresses import SCENE
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -56,6 +57,8 @@ class Topology:
     places: Mapping[str, Place] = field(default_factory=dict)
     switches: Mapping[str, Switch] = field(default_factory=dict)
     groups: tuple[Group, ...] = ()
+    telephones: frozenset[str] = frozenset()
+    """Cameras that are somebody live from the scene: they come and go, and that is no fault."""
 
     def group(self, subject: str) -> Group | None:
         """By what an alarm calls it."""
@@ -113,7 +116,7 @@ def address_of(url: str, fallback: str | None = None) -> Address | None:
 
 async def read_topology(connection: AsyncConnection) -> Topology:
     """From rows."""
-    rows = await connection.execute(
+    found = await connection.execute(
         sa.select(
             cameras.c.id,
             cameras.c.area_id,
@@ -130,6 +133,7 @@ async def read_topology(connection: AsyncConnection) -> Topology:
         )
         .where(cameras.c.deleted_us.is_(None))
     )
+    rows = found.all()
     places = [
         Place(
             row.id,
@@ -152,7 +156,8 @@ async def read_topology(connection: AsyncConnection) -> Topology:
         )
         for row in await connection.execute(sa.select(switches))
     ]
-    return make_topology(places, known)
+    telephones = frozenset(row.id for row in rows if row.main_url.startswith(SCENE))
+    return replace(make_topology(places, known), telephones=telephones)
 
 
 def common_area(paths: Sequence[str]) -> str | None:

@@ -214,7 +214,11 @@ class AlarmWatch:
         """One comparison; gives what changed, written. Raises what the writer raises."""
         async with self._reader.connect() as connection:
             await self._read_topology(connection)
-            conditions = self.cameras.all()
+            conditions = {
+                key: one
+                for key, one in self.cameras.all().items()
+                if one.camera_id not in self.topology.telephones
+            }
             rows = await _platform_rows(connection, self._clock_drift_us)
             conditions |= platform_conditions(
                 rows,

@@ -14,9 +14,9 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api.access import Caller, CallerInPerson, act, not_there, permitted_areas, record
+from gateway.api.access import Caller, CallerInPerson, act, not_there, permitted_by_any, record
 from gateway.api.answers import TimeUs
-from gateway.api.errors import AccessRefused, ApiError, invalid, unavailable
+from gateway.api.errors import ApiError, invalid, unavailable
 from gateway.api.guard import said_length
 from gateway.api.pictures import jpeg_answer, stored_picture
 from gateway.api.ranges import asked_range
@@ -64,14 +64,7 @@ class FileAnswer(BaseModel):
 
 def may_bring(caller: Principal) -> None:
     """Raises ApiError 403 for who has nothing to attach a file to."""
-    refusals: list[ApiError] = []
-    for right in BRINGING:
-        try:
-            permitted_areas(caller, right)
-            return
-        except AccessRefused as refusal:
-            refusals.append(refusal)
-    raise refusals[0]
+    permitted_by_any(caller, BRINGING)
 
 
 def file_refused(refusal: FileRefused) -> ApiError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -36,6 +36,7 @@ from gateway.identifiers import US_PER_S, new_id, now_us
 from gateway.live.ice_servers import ice_access
 from gateway.people.authorize import Principal
 from gateway.people.roles import Right
+from gateway.settings import IceServer
 from gateway.tickets import Ticket
 
 router = APIRouter(prefix="/api/meetings", tags=["meetings"])
@@ -205,11 +206,10 @@ async def join_answer(
         "participant_id": participant.id,
         "role": participant.role,
         "state": seated["state"],
-        "ice_servers": ice_servers(services, ticket.session_id),
+        "ice_servers": ice_servers(services.settings.webrtc.ice_servers, ticket.session_id),
     }
 
 
-def ice_servers(services: Services, session_id: str) -> list[IceServerAnswer]:
+def ice_servers(servers: Sequence[IceServer], session_id: str) -> list[IceServerAnswer]:
     """STUN and TURN servers of the settings; over TURN with TLS come those whose UDP is closed."""
-    servers = ice_access(services.settings.webrtc.ice_servers, session_id)
-    return [IceServerAnswer(**asdict(one)) for one in servers]
+    return [IceServerAnswer(**asdict(one)) for one in ice_access(servers, session_id)]

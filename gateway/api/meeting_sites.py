@@ -254,7 +254,7 @@ async def open_probe(caller: CallerInPerson, services: ServicesDep) -> dict[str,
     query = urlencode({"ticket": services.signer.sign(ticket)})
     return {
         "url": f"/s/{shard}/meeting/probe?{query}",
-        "ice_servers": ice_servers(services, session_id),
+        "ice_servers": ice_servers(services.settings.webrtc.ice_servers, session_id),
     }
 
 

@@ -90,3 +90,17 @@ field_duties = sa.Table(
     sa.Column("at_us", sa.BigInteger, nullable=True),
     sa.Index("ix_field_duties_ends_us", "ends_us"),
 )
+
+field_lives = sa.Table(
+    "field_lives",
+    metadata,
+    # Who is live from the scene, as which camera; the row goes when that ends.
+    sa.Column("user_id", sa.String(40), sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("camera_id", sa.String(40), sa.ForeignKey("cameras.id"), nullable=False),
+    sa.Column("since_us", sa.BigInteger, nullable=False),
+    # When the telephone was heard of last.
+    sa.Column("seen_us", sa.BigInteger, nullable=False),
+    # What it is about: the footage is attached to it in the end.
+    sa.Column("incident_id", sa.String(40), nullable=True),
+    sa.Index("ix_field_lives_seen_us", "seen_us"),
+)

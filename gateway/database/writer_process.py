@@ -59,6 +59,7 @@ _OPERATION_MODULES = (
     "gateway.evidence.hold_rows",
     "gateway.fetching.backfill_rows",
     "gateway.field.duty_rows",
+    "gateway.field.live_rows",
     "gateway.field.report_rows",
     "gateway.field.upload_rows",
     "gateway.health.health_rows",

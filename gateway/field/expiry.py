@@ -1,5 +1,5 @@
 """What was begun and never finished, and the pieces of what was: gone after some days. Duties that
-nobody ended.
+nobody ended, and telephones that were live from the scene and are gone.
 """
 
 from __future__ import annotations
@@ -7,7 +7,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.database.field_tables import field_duties
+from gateway.database.field_tables import field_duties, field_lives
+from gateway.field.live_rows import SILENT_US
 from gateway.field.upload_rows import STORE_PREFIX
 from recorder.rows import RowWriter
 from recorder.stores import Store
@@ -43,3 +44,12 @@ async def end_duties(reader: AsyncEngine, rows: RowWriter, at_us: int) -> None:
         if (await connection.execute(over)).first() is None:
             return
     await rows.write("field.end_overdue_duties", at_us=at_us)
+
+
+async def end_silent_lives(reader: AsyncEngine, rows: RowWriter, at_us: int) -> None:
+    """End what gone telephones began. Raises RowError, ConnectionError."""
+    silent = field_lives.c.seen_us < at_us - SILENT_US
+    async with reader.connect() as connection:
+        user_ids = (await connection.scalars(sa.select(field_lives.c.user_id).where(silent))).all()
+    for user_id in user_ids:
+        await rows.write("field.end_live", user_id=user_id, unseen_since_us=at_us - SILENT_US)

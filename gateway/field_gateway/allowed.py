@@ -42,6 +42,7 @@ PASSAGES = (
     _passage("POST", rf"/api/field/tasks/{_ID}/(accept|arrive|reply|answer)", _SMALL),
     _passage("PUT DELETE", r"/api/field/duty", _SMALL),
     _passage("POST", r"/api/field/position", _SMALL),
+    _passage("GET PUT POST DELETE", r"/api/field/live", _SMALL),
     # Of one's own reports and tasks; the API says whose they are.
     _passage("GET", rf"/api/attachments/{_ID}/(content|thumbnail)"),
 )

@@ -82,11 +82,24 @@ class WhipEndpoint:
         return self._publish(request, key, offer)
 
     def _publish(self, request: Request, key: str, offer: str) -> Response:
-        address = request.client.host if request.client is not None else ""
+        name = request.path_params["name"]
+        address = client_address(request)
         try:
-            slot = self._admit(self._application, request.path_params["name"], key, address)
+            slot = self._admit(self._application, name, key, address or "")
         except PermissionError as error:
             return failure(403, "key_refused", str(error))
+        try:
+            resource_id, answer = self.publish(slot, offer, address)
+        except OfferRefused as refusal:
+            return failure(refusal.status, refusal.code, str(refusal))
+        response = created(request, resource_id, answer)
+        name_ice_servers(response, self._ice_servers, f"push-{quote(name)}")
+        return response
+
+    def publish(self, slot: PushSlot, offer: str, address: str | None) -> tuple[str, str]:
+        """Take what an offer from ``address`` brings into a place; gives the resource's id and the
+        answer. Raises OfferRefused.
+        """
         resource_id = secrets.token_urlsafe(18)
 
         def closed(reason: str) -> None:
@@ -94,25 +107,17 @@ class WhipEndpoint:
             if resource is not None:
                 resource.slot.leave(resource.publication, f"the publisher is gone: {reason}")
 
-        try:
-            peer, answer = self._input.answer(
-                offer, ACCEPTED, on_closed=closed, client_address=client_address(request)
-            )
-        except OfferRefused as refusal:
-            return failure(refusal.status, refusal.code, str(refusal))
+        peer, answer = self._input.answer(offer, ACCEPTED, on_closed=closed, client_address=address)
         if not any(track.kind == "video" for track in peer.tracks):
             peer.close("no_video")
-            return failure(
+            raise OfferRefused(
                 422, "not_playable", "offer H.264 video with packetization-mode=1: VP8, VP9 and AV1"
                 " are not taken from cameras",
             )  # fmt: skip
-        publication = WebRtcPublication(peer, address)
+        publication = WebRtcPublication(peer, address or "")
         self._resources[resource_id] = _Resource(slot, publication)
         slot.take(publication)
-        response = created(request, resource_id, answer)
-        who = f"push-{quote(request.path_params['name'])}"
-        name_ice_servers(response, self._ice_servers, who)
-        return response
+        return resource_id, answer
 
     async def _resource(self, request: Request) -> Response:
         refused = without_deletion(request)

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from gateway.settings.listening import IceServer
 from gateway.settings.outpost import OutpostSettings
 from gateway.settings.section import Section
 
@@ -15,7 +16,8 @@ class FieldSettings(Section):
     latitude, WGS-84; without it, the box around all cameras with some room. What was begun and not
     finished is given up after ``upload_days``. ``address``: of the phone page, as telephones know
     it: it stands in the codes of grid cells. Who forgets to end the duty is taken off it after
-    ``duty_hours``.
+    ``duty_hours``. ``ice_servers``: by which telephones reach the media processes when they are
+    live from the scene; without any, ``webrtc.ice_servers``.
     """
 
     address: str = Field(default="", pattern=r"^(https?://[^\s\"'<>]+/)?$", max_length=200)
@@ -26,6 +28,7 @@ class FieldSettings(Section):
     north: float | None = Field(default=None, ge=-90, le=90)
     upload_days: float = Field(default=7, gt=0, le=90)
     duty_hours: float = Field(default=12, gt=0, le=24)
+    ice_servers: list[IceServer] = Field(default=[])
 
     @model_validator(mode="after")
     def _is_a_box(self) -> Self:

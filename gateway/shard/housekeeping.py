@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.attachments.expiry import AttachmentExpiry
 from gateway.cluster.leading import Leadership
 from gateway.database.tables import bookmarks, cameras
-from gateway.field.expiry import UploadExpiry, end_duties
+from gateway.field.expiry import UploadExpiry, end_duties, end_silent_lives
 from gateway.identifiers import now_us
 from gateway.meetings.paper_expiry import PaperExpiry
 from gateway.meetings.recording.expiry import RecordingExpiry
@@ -142,6 +142,7 @@ class Housekeeping:
         await self._attachments.run(now_us())
         await self._uploads.run(now_us())
         await end_duties(self._reader, self._rows, now_us())
+        await end_silent_lives(self._reader, self._rows, now_us())
         await self._delete_bookmarks()
         today = now_us() // DAY_US
         if today != self._recorded_day:

@@ -62,6 +62,7 @@ from gateway.shard.loudspeakers import open_loudspeaker
 from gateway.shard.recording_figures import recording_figures
 from gateway.shard.report import Report
 from gateway.shard.sampling import sampling_calls
+from gateway.shard.scenes import scene_calls
 from gateway.shard.sessions import LiveSessions
 from gateway.shard.shard import MediaShard
 from gateway.shard.web import WEBSOCKET_BYTES_LIMIT, media_app, serve_http
@@ -239,13 +240,11 @@ class ShardProcess:
 
         routes = [*self._whep.routes(), *self._mse.routes()]
         routes += [*self._talks.routes(), *self._meetings.routes()]
+        whip = WhipEndpoint(
+            incoming, self._push.admit, APPLICATION, ice_servers=settings.webrtc.ice_servers
+        )
         if settings.push.enabled:
-            routes += WhipEndpoint(
-                incoming,
-                self._push.admit,
-                APPLICATION,
-                ice_servers=settings.webrtc.ice_servers,
-            ).routes()
+            routes += whip.routes()
         port = await stack.enter_async_context(serve_http(self._name, routes))
         self._peer_http_port = await stack.enter_async_context(
             serve_machines(
@@ -275,6 +274,7 @@ class ShardProcess:
                 **analysis_calls(self._shard),
                 **self._fetching.calls(),
                 **self._meetings.calls(),
+                **scene_calls(self._push, whip),
                 "shard.status": self._status,
                 "live.load": self._load,
                 "shard.watch": self._report.watch,

@@ -18,6 +18,9 @@ from urllib.parse import unquote, urlsplit
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935}
 SCHEMES = (*_PORTS, "push", "gb28181", "file")
 
+SCENE = "push://scene-"
+"""So begin the addresses of telephones, see :func:`scene_address`."""
+
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _PUSH_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CHANNEL = re.compile(r"[A-Za-z0-9_-]{1,64}/[0-9A-Za-z]{1,32}(\?stream=(main|sub))?")
@@ -80,6 +83,11 @@ def push_name(url: str) -> str:
     if scheme_of(url) != "push":
         raise ValueError("the address does not begin with push://")
     return url.partition("://")[2]
+
+
+def scene_address(user_id: str) -> str:
+    """What somebody in the field is as a camera, while they are live from the scene."""
+    return f"{SCENE}{user_id}"
 
 
 def _check_named(scheme: str, rest: str) -> None:

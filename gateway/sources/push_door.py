@@ -78,6 +78,11 @@ class PushDoor:
             self._by_name.setdefault(push_name(source.url), place)
         return place.slot
 
+    def held(self, camera_id: str) -> PushSlot | None:
+        """The place of a camera's main stream; None where it is not here, or not to be pushed."""
+        place = self._by_source.get(f"{camera_id}/main")
+        return None if place is None or place.slot.trouble else place.slot
+
     def admit(self, application: str, name: str, key: str, address: str) -> PushSlot:
         """The place of the camera, for who knows its key. Raises PermissionError with what to tell.
 

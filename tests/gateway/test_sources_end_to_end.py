@@ -80,6 +80,17 @@ async def recorded(gateway: Gateway, camera_id: str) -> None:
     await gateway.until(holds)
 
 
+async def offering(codec: str = "H264") -> RTCPeerConnection:
+    """Who has offered a picture."""
+    publisher = RTCPeerConnection()
+    video = MediaPlayer("testsrc2=size=320x240:rate=25", format="lavfi")
+    sender = publisher.addTransceiver(video.video, direction="sendonly")
+    known = RTCRtpSender.getCapabilities("video").codecs
+    sender.setCodecPreferences([one for one in known if one.mimeType == f"video/{codec}"])
+    await publisher.setLocalDescription(await publisher.createOffer())
+    return publisher
+
+
 @pytest.mark.timeout(300)
 async def test_every_source_is_recorded(place: Place) -> None:
     gateway, clips = place.gateway, place.clips
@@ -115,12 +126,7 @@ async def test_whip_and_talking_go_through_the_public_origin(
     push_id = await add(gateway, "push://browser", password=KEY)
     voice_id = await add(gateway, url)
     await recorded(gateway, voice_id)
-    publisher = RTCPeerConnection()
-    video = MediaPlayer("testsrc2=size=320x240:rate=25", format="lavfi")
-    sender = publisher.addTransceiver(video.video, direction="sendonly")
-    known = RTCRtpSender.getCapabilities("video").codecs
-    sender.setCodecPreferences([one for one in known if one.mimeType == "video/H264"])
-    await publisher.setLocalDescription(await publisher.createOffer())
+    publisher = await offering()
     whip = gateway.url + "/s/shard-1/whip/browser"
     headers = {**SDP, "Authorization": f"Bearer {KEY}"}
     offer = publisher.localDescription.sdp
@@ -158,3 +164,35 @@ async def test_whip_and_talking_go_through_the_public_origin(
         return {"talk.open", "talk.watched"} <= {one["action"] for one in items}
 
     await gateway.until(on_record)
+
+
+@pytest.mark.timeout(300)
+async def test_live_from_the_scene_is_a_recorded_camera_until_it_ends(place: Place) -> None:
+    gateway = place.gateway
+    own = gateway.url + "/api/field/live"
+    wrong = await offering("VP8")
+    form = {"sdp": wrong.localDescription.sdp}
+    async with gateway.client.post(own, json=form) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (422, "not_playable")
+    await wrong.close()
+    assert (await gateway.get("/api/field/live"))["since_us"] is None
+
+    # The second time is a telephone that comes back from a dead spot.
+    since, known = set(), set()
+    for _ in range(2):
+        publisher = await offering()
+        begun = await gateway.post("/api/field/live", {"sdp": publisher.localDescription.sdp})
+        since.add(begun["since_us"])
+        known.add(begun["camera_id"])
+        await publisher.setRemoteDescription(RTCSessionDescription(begun["sdp"], "answer"))
+        await recorded(gateway, begun["camera_id"])
+        await publisher.close()
+    assert (len(since), len(known)) == (1, 1)
+    async with gateway.client.delete(own) as response:
+        assert response.status == 204
+
+    async def is_off() -> bool:
+        camera = await gateway.get(f"/api/cameras/{begun['camera_id']}")
+        return not camera["enabled"] and not camera["states"].get("main", {}).get("recording")
+
+    await gateway.until(is_off)

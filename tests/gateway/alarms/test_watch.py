@@ -107,6 +107,15 @@ async def test_a_switch_is_one_row_that_is_told_and_its_cameras_are_folded(site:
     assert len(site.rows()) == 11
 
 
+async def test_a_telephone_that_was_live_from_the_scene_is_no_fault(site: Site) -> None:
+    village, address = site.county.village, "push://scene-usr_1"
+    phone = await site.county.add_camera("张三 · 现场", village, main_url=address)
+    site.fail(phone, site.cameras[0])
+    await site.wait(30)
+    (row,) = site.rows()
+    assert row.camera_id == site.cameras[0]
+
+
 async def test_a_killed_process_goes_on_from_its_rows(site: Site) -> None:
     site.fail(*site.cameras)
     await site.wait(30)

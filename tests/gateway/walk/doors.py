@@ -898,6 +898,16 @@ FIELD: dict[tuple[str, str], Access] = {
         allowed=frozenset({204, 409}),
     ),
     ("DELETE", "/api/field/duty"): REPORTS,
+    ("GET", "/api/field/live"): Access("signed_in"),
+    # No media process is here to take it.
+    ("POST", "/api/field/live"): Access(
+        "somewhere", (Right.REPORT, Right.HANDLE), {"sdp": "v=0"}, allowed=frozenset({503})
+    ),
+    ("PUT", "/api/field/live"): Access(
+        "somewhere", (Right.REPORT, Right.HANDLE), allowed=frozenset({200, 409})
+    ),
+    ("DELETE", "/api/field/live"): Access("somewhere", (Right.REPORT, Right.HANDLE)),
+    ("GET", "/api/field/lives"): Access("somewhere", Right.LIVE),
     ("GET", "/api/field/workers"): Access("somewhere", Right.INCIDENTS),
     ("GET", "/api/field/grids"): REPORTS,
     ("GET", "/api/field/categories"): REPORTS,
