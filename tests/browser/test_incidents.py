@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 from gateway.commands.rows import open_rows
 from gateway.identifiers import US_PER_S
@@ -17,6 +17,7 @@ from tests.browser.conftest import Console
 from tests.browser.device_events import camera_tells
 from tests.browser.field_phone import PHONE, enter
 from tests.browser.screens import DESK, LARGE_DESK, TELEPHONE, on_screens
+from tests.browser.test_wall import decodes_on, playing
 from tests.gateway.attachments.files import photo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -187,6 +188,61 @@ def test_the_same_one_late_is_red(
     expect(page.locator(".stand")).to_contain_text("待审核")
     take(page, "close")
     expect(page.locator(".stand")).to_contain_text("超时办结")
+
+
+@pytest.fixture
+def filming(playwright_driver: Playwright) -> Iterator[Browser]:
+    """The browser of a telephone that has a camera."""
+    launched = playwright_driver.chromium.launch(
+        executable_path="/usr/bin/chromium",
+        args=["--no-sandbox", "--use-fake-device-for-media-stream"],
+    )
+    yield launched
+    launched.close()
+
+
+def test_what_a_worker_shows_of_a_task_is_on_the_wall_and_stays_with_it(
+    console: Console,
+    page: Page,
+    new_page: Callable[..., Page],
+    filming: Browser,
+    village: dict[str, Any],
+    watch: Any,
+) -> None:
+    watch.expected_errors += ["status of 401", "status of 404"]
+    incident = console.call(
+        "POST",
+        "/api/incidents",
+        {
+            "origin": "call", "origin_id": "scene", "area_id": village["area_id"],
+            "title": "堤坝渗水", "unit_id": village["unit"]["id"],
+        },
+    )  # fmt: skip
+    permissions = [*PHONE["permissions"], "camera"]
+    phone = new_page(signed_in=False, browser=filming, **{**PHONE, "permissions": permissions})
+    village["password"] = enter(phone, "cunwei", village["password"])
+    phone.locator("[data-tab=tasks]").click()
+    phone.locator(f"[data-task={incident['id']}]").click()
+    page.goto(f"/incidents/{incident['id']}")
+    phone.locator("[data-act=live]").click()
+    expect(phone.locator(".live-state.is-on")).to_contain_text("直播中")
+    list(on_screens(phone, TELEPHONE))
+
+    scene = page.locator(".scene")
+    expect(scene).to_contain_text("李村长")
+    camera_id = str(scene.get_attribute("data-scene"))
+    try:
+        scene.locator("[data-act=watch]").click()
+        decodes_on(page, playing(page, camera_id, "webrtc"))
+        expect(scene).to_be_hidden()
+        expect(phone.locator(".live-viewers")).to_have_text("1 人在看")
+        phone.locator("[data-act=end-live]").click()
+        expect(phone.locator(".live-sheet")).to_be_hidden()
+        page.goto(f"/incidents/{incident['id']}")
+        expect(page.locator(".attached [href*=playback]")).to_contain_text("李村长 · 现场")
+    finally:
+        # Other tests count the cameras that there are.
+        console.call("DELETE", f"/api/cameras/{camera_id}")
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en"])

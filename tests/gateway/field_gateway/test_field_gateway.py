@@ -97,7 +97,7 @@ async def test_nothing_else_of_the_gateway_is_there(county: County) -> None:  # 
         if route.startswith(("/api/field/", "/api/session")) and "sessions" not in route
     }  # fmt: skip
     # The sheet for the printer, and where others are, are for people within.
-    within = {("GET", "/api/field/grids/sheet"), ("GET", "/api/field/workers")}
+    within = {("GET", f"/api/field/{one}") for one in ("grids/sheet", "workers", "lives")}
     assert everything - passed == within
 
 

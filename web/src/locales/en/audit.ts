@@ -98,6 +98,7 @@ export default {
     talk: 'Talk',
     analysis: 'Analysis',
     position: 'Positions in the field',
+    scene: 'Live from the scene',
     report: 'Field reports',
     assist: 'Assist requests',
     health: 'Camera health',
@@ -113,6 +114,8 @@ export default {
   actions: {
     position_begin: 'On duty in the field: position sent from here on',
     position_end: 'Off duty in the field: position forgotten',
+    scene_begin: 'Went live from the scene',
+    scene_end: 'Ended being live from the scene',
     position_look: 'Positions of workers looked at',
     report_make: 'Report from the field',
     health_refer: 'Reference picture of a camera set anew',

@@ -106,4 +106,12 @@ export default {
     webrtc: 'WebRTC',
     mse: 'MSE/WebSocket',
   },
+  scenes: {
+    title: 'Live from the scene',
+    since: 'is live from the scene ({area}, since {at})',
+    watch: 'Watch',
+    incident: 'Incident',
+    putOff: 'Put off',
+    others: '{count} more are live from the scene',
+  },
 }

@@ -106,4 +106,12 @@ export default {
     webrtc: 'WebRTC',
     mse: 'MSE/WebSocket',
   },
+  scenes: {
+    title: '现场直播',
+    since: '正在现场直播（{area}，{at} 起）',
+    watch: '观看',
+    incident: '查看事件',
+    putOff: '收起',
+    others: '另有 {count} 人正在现场直播',
+  },
 }
