@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0050.0033"
+revision = "0049.0033"
 down_revision = "0048.0033"
 branch_labels = None
 depends_on = None
