@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import outbox
-from gateway.alarms.rule_rows import apply_rules
+from gateway.alarms.rule_rows import apply_rules, escalate_again
 from gateway.database.operating_tables import alarms, switches
 from gateway.database.tables import areas
 from gateway.identifiers import new_id, now_us
@@ -23,10 +23,14 @@ def apply(
     opened: Sequence[dict[str, Any]],
     changed: Sequence[dict[str, Any]],
     closed: Sequence[dict[str, Any]],
+    again: Sequence[dict[str, Any]] = (),
 ) -> None:
     """What the judge found: new rows, ``{id, folded_into, detail}`` of others, ``{id, end_us}`` of
-    those that are over. May be repeated.
+    those that are over, ``{id, detail, since_us}`` of those that were and are on again. May be
+    repeated.
     """
+    if again:
+        _raise_again(connection, again)
     if opened:
         ids = [row["id"] for row in opened]
         known = set(connection.scalars(sa.select(alarms.c.id).where(alarms.c.id.in_(ids))))
@@ -67,6 +71,29 @@ def apply(
         _tell(connection, "closed", [row["id"] for row in closed])
 
 
+def _raise_again(connection: sa.Connection, again: Sequence[dict[str, Any]]) -> None:
+    ids = [row["id"] for row in again]
+    over = sa.and_(alarms.c.id.in_(ids), alarms.c.end_us.is_not(None))
+    known = set(connection.scalars(sa.select(alarms.c.id).where(over)))
+    rows = [row for row in again if row["id"] in known]
+    if not rows:
+        return
+    connection.execute(
+        sa.update(alarms)
+        .where(alarms.c.id == sa.bindparam("row_id"))
+        .values(
+            end_us=None, again=alarms.c.again + 1, again_us=sa.bindparam("new_again_us"),
+            detail=sa.bindparam("new_detail"),
+        ),
+        [
+            {"row_id": row["id"], "new_again_us": row["since_us"], "new_detail": row["detail"]}
+            for row in rows
+        ],
+    )  # fmt: skip
+    _tell(connection, "opened", list(known))
+    escalate_again(connection, list(known))
+
+
 def _tell(connection: sa.Connection, what: str, alarm_ids: Sequence[str]) -> None:
     """Tell other systems of those that explain the others, and of none that belongs to a search:
     what a case is about leaves nobody's hands by itself.
@@ -76,11 +103,20 @@ def _tell(connection: sa.Connection, what: str, alarm_ids: Sequence[str]) -> Non
     own = alarms.c
     rows = connection.execute(
         sa.select(
-            own.id, own.kind, own.subject, own.camera_id, own.area_id, own.begin_us, own.end_us
+            own.id,
+            own.kind,
+            own.subject,
+            own.camera_id,
+            own.area_id,
+            own.begin_us,
+            own.end_us,
+            own.again,
         ).where(own.id.in_(alarm_ids), own.folded_into.is_(None), own.search_request_id.is_(None))
     ).all()
     for row in rows:
         told, key = dict(row._mapping), f"alarm:{row.id}:{what}"
+        if row.again:
+            key += f":{row.again}"
         outbox.put(connection, f"alarm.{what}", told, key, topic="alarms")
 
 

@@ -9,8 +9,6 @@ from gateway.alarms.judge import CAMERA_OFFLINE, PLATFORM_OFFLINE, Condition, Ke
 from gateway.database.zone_tables import ZONE_SOURCE
 from gateway.identifiers import US_PER_S
 
-# What devices tell that people should hear of as an alarm.
-EVENT_KINDS = ("storage_fault", "video_loss", "tamper", "emergency")
 # What happened at an instant stands for so long.
 PULSE_US = 60 * US_PER_S
 

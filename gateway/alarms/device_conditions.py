@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.alarms.conditions import EVENT_KINDS, PULSE_US, event_conditions
+from gateway.alarms.conditions import PULSE_US, event_conditions
 from gateway.alarms.judge import Condition, Key
 from gateway.database.operating_tables import device_events
 from gateway.database.zone_tables import ZONE_SOURCE
@@ -31,9 +31,10 @@ _ROWS_AT_ONCE = 500
 
 
 class DeviceConditions:
-    """Of rows of ``device_events``."""
+    """Of rows of ``device_events``: of ``kinds`` that devices tell, and all that zones do."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self._kinds = kinds
         self._lasting: dict[Key, Condition] = {}
         # By when it happened last.
         self._happened: OrderedDict[Key, tuple[Condition, int]] = OrderedDict()
@@ -56,7 +57,7 @@ class DeviceConditions:
         round. Raises what the database raises.
         """
         lasting: dict[Key, Condition] = {}
-        async for rows in _in_parts(connection, _open_events()):
+        async for rows in _in_parts(connection, _open_events(self._kinds)):
             lasting |= event_conditions(rows)
         is_other = lasting.keys() != self._lasting.keys()
         self._lasting = lasting
@@ -66,7 +67,7 @@ class DeviceConditions:
             since_us, self._all_read_us, self._rows = stands_from_us, at_us, 0
         else:
             since_us = max(min(self._newest_us, at_us) - _LATE_US, stands_from_us)
-        async for rows in _in_parts(connection, _pulses(since_us)):
+        async for rows in _in_parts(connection, _pulses(self._kinds, since_us)):
             is_other |= self._take(rows)
             self._rows += len(rows) if reads_all else 0
         return is_other | self._forget(stands_from_us)
@@ -106,21 +107,23 @@ async def _in_parts(
         yield rows
 
 
-def _told() -> sa.Select[Any]:
+def _told(kinds: Sequence[str]) -> sa.Select[Any]:
     table = device_events.c
     return sa.select(
         table.kind, table.camera_id, table.platform_id, table.begin_us, table.source, table.detail
-    ).where(sa.or_(table.kind.in_(EVENT_KINDS), table.source.startswith(ZONE_SOURCE)))
+    ).where(sa.or_(table.kind.in_(kinds), table.source.startswith(ZONE_SOURCE)))
 
 
-def _open_events() -> sa.Select[Any]:
+def _open_events(kinds: Sequence[str]) -> sa.Select[Any]:
     table = device_events.c
     # The earliest last: of one key it is the one that stays.
-    return _told().where(table.state == "open").order_by(table.begin_us.desc())
+    return _told(kinds).where(table.state == "open").order_by(table.begin_us.desc())
 
 
-def _pulses(since_us: int) -> sa.Select[Any]:
+def _pulses(kinds: Sequence[str], since_us: int) -> sa.Select[Any]:
     table = device_events.c
     return (
-        _told().where(table.state == "pulse", table.begin_us >= since_us).order_by(table.begin_us)
+        _told(kinds)
+        .where(table.state == "pulse", table.begin_us >= since_us)
+        .order_by(table.begin_us)
     )

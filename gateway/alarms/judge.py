@@ -4,12 +4,15 @@ A switch that fails with its 200 cameras is one alarm. It is recognised when mos
 a group (a switch as configured, a device or platform, a network) fail within a short time; the
 cameras' own alarms are folded into it, also those that follow. It ends when most of them are back;
 who is not back then has an alarm of its own again.
+
+What comes back soon after it was over, and nobody has seen to, is the alarm that it was: a camera
+that fails every few minutes is one line that counts, not fifty.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,6 +37,10 @@ _FEW = 0.3
 TOGETHER_US = 90 * US_PER_S
 # A condition must be gone for so long.
 _CALM_US = 5 * US_PER_S
+AGAIN_US = 600 * US_PER_S
+"""What comes back within so long after its alarm ended is that alarm again."""
+ONE_ALARM_US = 3600 * US_PER_S
+"""But no longer after that began: lists have the newest first, and it would be far down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,14 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """One that was over is on again, since ``since_us``."""
+
+    alarm: OpenAlarm
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """Folded, unfolded, or with other details."""
 
@@ -119,19 +134,43 @@ class Closed:
     end_us: int
 
 
-Change = Opened | Changed | Closed
+Change = Opened | Again | Changed | Closed
 
 
 class Judge:
-    """Compares what is seen with the alarms that are open. ``make_id`` names new ones."""
+    """Compares what is seen with the alarms that are open. ``make_id`` names new ones; ``over``:
+    those that ended lately, and when.
+    """
 
-    def __init__(self, make_id: Any, open_alarms: Iterable[OpenAlarm] = ()) -> None:
+    def __init__(
+        self,
+        make_id: Any,
+        open_alarms: Iterable[OpenAlarm] = (),
+        over: Iterable[tuple[OpenAlarm, int]] = (),
+    ) -> None:
         self._make_id = make_id
         self.open: dict[Key, OpenAlarm] = {one.key: one for one in open_alarms}
+        # In the order in which they ended.
+        self._over: dict[Key, tuple[OpenAlarm, int]] = {
+            alarm.key: (alarm, end_us) for alarm, end_us in sorted(over, key=lambda one: one[1])
+        }
+
+    def returning(self, keys: Iterable[Key]) -> list[str]:
+        """The ids of those that were over and would be on again: whoever looks says of which that
+        is so, see :meth:`settled`.
+        """
+        return [self._over[key][0].id for key in keys if key in self._over and key not in self.open]
+
+    def settled(self, alarm_ids: Collection[str]) -> None:
+        """Somebody has seen to these: what comes back is another alarm."""
+        for key, (alarm, _) in tuple(self._over.items()):
+            if alarm.id in alarm_ids:
+                del self._over[key]
 
     def look(self, seen: Seen) -> list[Change]:
         """What changes. Groups first, so that what is folded has something to be folded into."""
         changes: list[Change] = []
+        self._forget(seen.at_us - AGAIN_US)
         failing = _failing(seen)
         down = self._groups(seen, failing, changes)
         parents = self._parents(seen, down)
@@ -142,6 +181,12 @@ class Judge:
                 self._calm(seen, alarm, changes)
         self._unfold(changes)
         return changes
+
+    def _forget(self, before_us: int) -> None:
+        for key, (_, end_us) in tuple(self._over.items()):
+            if end_us >= before_us:
+                return
+            del self._over[key]
 
     def _unfold(self, changes: list[Change]) -> None:
         """What stood in an alarm that is over stands for itself again."""
@@ -242,17 +287,28 @@ class Judge:
         if alarm is None:
             if folded is None and seen.at_us - condition.since_us < condition.after_us:
                 return
-            alarm = OpenAlarm(
-                self._make_id(), key, condition.since_us, folded, dict(condition.detail)
-            )
-            self.open[key] = alarm
-            changes.append(Opened(alarm, condition=condition))
+            changes.append(self._raise(condition, folded))
             return
         alarm.calm_since_us = None
         detail = dict(condition.detail)
         if alarm.folded_into != folded or alarm.detail != detail:
             alarm.folded_into, alarm.detail = folded, detail
             changes.append(Changed(alarm))
+
+    def _raise(self, condition: Condition, folded: str | None) -> Change:
+        before, _ = self._over.pop(condition.key, (None, 0))
+        # What a larger failure explains is a part of that one, not of what it was before.
+        is_it = before is not None and condition.since_us < before.begin_us + ONE_ALARM_US
+        if before is not None and is_it and folded is None:
+            before.folded_into, before.detail = None, dict(condition.detail)
+            before.calm_since_us = None
+            self.open[condition.key] = before
+            return Again(before, condition.since_us)
+        alarm = OpenAlarm(
+            self._make_id(), condition.key, condition.since_us, folded, dict(condition.detail)
+        )
+        self.open[condition.key] = alarm
+        return Opened(alarm, condition=condition)
 
     def _calm(self, seen: Seen, alarm: OpenAlarm, changes: list[Change]) -> None:
         if alarm.key[1] in seen.unknown:
@@ -262,7 +318,11 @@ class Judge:
         if seen.at_us - alarm.calm_since_us < _CALM_US:
             return
         del self.open[alarm.key]
-        changes.append(Closed(alarm, max(alarm.calm_since_us, alarm.begin_us)))
+        end_us = max(alarm.calm_since_us, alarm.begin_us)
+        if alarm.key[0] != NETWORK_DOWN and alarm.folded_into is None:
+            self._over.pop(alarm.key, None)
+            self._over[alarm.key] = (alarm, end_us)
+        changes.append(Closed(alarm, end_us))
 
 
 def _failing(seen: Seen) -> dict[str, Condition]:

@@ -21,6 +21,8 @@ BY_KIND: dict[str, Priority] = {
     "footage_short": "high",
     "review_overdue": "high",
     "analysis_failed": "high",
+    "motion": "low",
+    "sound": "low",
     "camera_health": "low",
     "clock_drift": "low",
     "analysis_lagging": "low",

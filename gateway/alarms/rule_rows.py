@@ -84,6 +84,21 @@ def apply_rules(connection: sa.Connection, alarm_ids: Sequence[str]) -> None:
         connection.execute(sa.insert(alarm_notices), notices)
 
 
+def escalate_again(connection: sa.Connection, alarm_ids: Sequence[str]) -> None:
+    """Alarms that were over are on again: whoever was not told because they were is told as long
+    after now as they would have been after the beginning.
+    """
+    at_us = now_us()
+    rows = connection.execute(
+        sa.select(_notice.id, _notice.due_us, alarms.c.begin_us)
+        .join(alarms, alarms.c.id == _notice.alarm_id)
+        .where(alarms.c.id.in_(alarm_ids), _notice.state == "dropped", _notice.step > 0)
+    )
+    for row in rows.all():
+        due_us = at_us + max(0, row.due_us - row.begin_us)
+        _put(connection, row.id, state="waiting", told_us=None, due_us=due_us)
+
+
 @row_operation("alarm_notices.due")
 def tell_due(connection: sa.Connection, at_us: int, limit: int) -> int:
     """Tell what is due by then: what was held in one piece for each rule, and further steps of

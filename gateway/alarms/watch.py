@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -20,6 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.alarms.conditions import CameraConditions, platform_conditions
 from gateway.alarms.device_conditions import DeviceConditions
 from gateway.alarms.judge import (
+    AGAIN_US,
+    NETWORK_DOWN,
+    Again,
     Change,
     Changed,
     Closed,
@@ -96,7 +99,7 @@ class AlarmWatch:
         self._rows = rows
         self._states = states
         self._judge: Judge | None = None
-        self._devices = DeviceConditions()
+        self._devices = DeviceConditions(settings.device_kinds)
         self._judges = False
         self._switches_down: dict[Key, OpenAlarm] = {}
         self._stamp: object = None
@@ -232,7 +235,12 @@ class AlarmWatch:
             for read in self.further_rows:
                 conditions |= await read(connection)
             if self._judge is None:
-                self._judge = Judge(lambda: new_id("alm"), await _open_alarms(connection))
+                self._judge = Judge(
+                    lambda: new_id("alm"),
+                    await _open_alarms(connection),
+                    await _over_alarms(connection, at_us - AGAIN_US),
+                )
+            await self._settle(connection, self._judge, conditions)
         connecting = {
             f"platform:{row['platform_id']}" for row in rows if row["state"] == "connecting"
         }
@@ -261,6 +269,17 @@ class AlarmWatch:
             if told:
                 self.tell(sorted(told))
         return changes
+
+    async def _settle(
+        self, connection: AsyncConnection, judge: Judge, conditions: Mapping[Key, Condition]
+    ) -> None:
+        ids = judge.returning(conditions)
+        for at in range(0, len(ids), _WRITTEN_AT_ONCE):
+            seen_to = sa.select(alarms.c.id).where(
+                alarms.c.id.in_(ids[at : at + _WRITTEN_AT_ONCE]),
+                alarms.c.acknowledged_us.is_not(None),
+            )
+            judge.settled(set(await connection.scalars(seen_to)))
 
     def is_down(self, switch_id: str) -> OpenAlarm | None:
         """The open alarm of a switch."""
@@ -303,11 +322,16 @@ class AlarmWatch:
         opened: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
+        again: list[dict[str, Any]] = []
         for one in changes:
             alarm = one.alarm
             match one:
                 case Opened():
                     opened.append(self._row(one))
+                case Again():
+                    again.append(
+                        {"id": alarm.id, "since_us": one.since_us, "detail": dict(alarm.detail)}
+                    )
                 case Changed():
                     changed.append(
                         {
@@ -318,7 +342,9 @@ class AlarmWatch:
                     )
                 case Closed():
                     closed.append({"id": alarm.id, "end_us": one.end_us})
-        await self._rows.write("alarms.apply", opened=opened, changed=changed, closed=closed)
+        await self._rows.write(
+            "alarms.apply", opened=opened, changed=changed, closed=closed, again=again
+        )
 
     def _row(self, opened: Opened) -> dict[str, Any]:
         alarm, condition, group = opened.alarm, opened.condition, opened.group
@@ -432,10 +458,27 @@ async def _platform_rows(connection: AsyncConnection, clock_drift_us: int) -> li
 async def _open_alarms(
     connection: AsyncConnection, *where: sa.ColumnElement[bool]
 ) -> list[OpenAlarm]:
+    rows = await connection.execute(_judged_alarms().where(alarms.c.end_us.is_(None), *where))
+    return [_as_judged(row) for row in rows]
+
+
+async def _over_alarms(connection: AsyncConnection, since_us: int) -> list[tuple[OpenAlarm, int]]:
+    rows = await connection.execute(
+        _judged_alarms().where(
+            alarms.c.end_us >= since_us,
+            alarms.c.folded_into.is_(None),
+            alarms.c.acknowledged_us.is_(None),
+            alarms.c.kind != NETWORK_DOWN,
+        )
+    )
+    return [(_as_judged(row), row.end_us) for row in rows]
+
+
+def _judged_alarms() -> sa.Select[Any]:
     # Those about searches are nobody's condition: they are ended where they were raised.
-    judged = sa.and_(alarms.c.end_us.is_(None), alarms.c.search_request_id.is_(None))
-    rows = await connection.execute(sa.select(alarms).where(judged, *where))
-    return [
-        OpenAlarm(row.id, (row.kind, row.subject), row.begin_us, row.folded_into, dict(row.detail))
-        for row in rows
-    ]
+    return sa.select(alarms).where(alarms.c.search_request_id.is_(None))
+
+
+def _as_judged(row: sa.Row[Any]) -> OpenAlarm:
+    key = (row.kind, row.subject)
+    return OpenAlarm(row.id, key, row.begin_us, row.folded_into, dict(row.detail))

@@ -17,7 +17,7 @@ from gateway.alarms.watch import AlarmWatch
 from gateway.api.alarm_audience import Audience, audiences
 from gateway.api.masked_alarms import for_unlifted, may_lift
 from gateway.cameras import place_columns, place_of
-from gateway.database.operating_tables import alarms, switches
+from gateway.database.operating_tables import alarms, device_events, switches
 from gateway.database.platform_tables import platforms
 from gateway.database.tables import areas, cameras
 from gateway.identifiers import now_us
@@ -70,6 +70,7 @@ _TOLD_AT_ONCE = 50
 _SHOWN = (
     "id", "kind", "begin_us", "end_us", "area_id", "camera_id", "platform_id", "switch_id",
     "network", "folded_into", "detail", "acknowledged_us", "note", "snoozed_until_us", "silent",
+    "again_us",
 )  # fmt: skip
 
 
@@ -84,11 +85,14 @@ async def alarm_documents(
         .where(folded.c.folded_into == alarms.c.id)
         .scalar_subquery()
     )
+    told, last_told_us = _told_by_devices()
     own = areas.alias("own")
     rows = await connection.execute(
         sa.select(
             alarms,
             count.label("folded"),
+            told.label("told"),
+            last_told_us.label("last_told_us"),
             own.c.path.label("own_path"),
             cameras.c.name.label("camera_name"),
             platforms.c.name.label("platform_name"),
@@ -165,6 +169,25 @@ class AlarmNews:
         self._wake.set()
 
 
+def _told_by_devices() -> tuple[sa.ScalarSelect[Any], sa.ScalarSelect[Any]]:
+    """How often what it is about told of it, and when last, where a device or a zone did."""
+    event = device_events.c
+    is_its = sa.and_(
+        event.camera_id == alarms.c.camera_id,
+        event.kind == alarms.c.kind,
+        event.begin_us >= alarms.c.begin_us,
+        sa.or_(alarms.c.end_us.is_(None), event.begin_us <= alarms.c.end_us),
+        # Zones of one camera have alarms of their own.
+        sa.or_(
+            alarms.c.subject == sa.literal("camera:").concat(event.camera_id),
+            alarms.c.subject == event.source,
+        ),
+    )
+    times = sa.func.sum(event.count), sa.func.max(event.begin_us)
+    counted, last_us = (sa.select(one).where(is_its).scalar_subquery() for one in times)
+    return counted, last_us
+
+
 def _place(row: dict[str, Any]) -> Place:
     if row["camera_id"] is not None and row["area_path"] is not None:
         return place_of(row["area_path"], row["area_paths"])
@@ -180,6 +203,8 @@ def _document(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any
         "platform_name": row["platform_name"],
         "switch_name": row["switch_name"],
         "folded": row["folded"],
+        "times": max(row["told"] or 0, 1 + row["again"]),
+        "last_us": max(row["begin_us"], row["again_us"] or 0, row["last_told_us"] or 0),
         "acknowledged_by": row["acknowledged_name"],
         "snoozed_by": row["snoozed_name"],
         "priority": row["priority"] or priority_of(row["kind"]),

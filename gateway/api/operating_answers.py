@@ -120,7 +120,9 @@ class DeviceEventPage(BaseModel):
 
 
 class AlarmAnswer(BaseModel):
-    """Something that is wrong, or was."""
+    """Something that is wrong, or was. ``times``: how often it was told, or came back after it was
+    over; ``last_us``: when the last time; ``again_us``: since when it is on again.
+    """
 
     id: str
     kind: str
@@ -139,6 +141,9 @@ class AlarmAnswer(BaseModel):
     network: str | None
     folded_into: str | None
     folded: int
+    times: int
+    last_us: TimeUs
+    again_us: TimeUs | None
     detail: dict[str, Any]
     acknowledged_us: TimeUs | None
     acknowledged_by: str | None

@@ -122,6 +122,9 @@ alarms = sa.Table(
     # What a rule makes of it; null: the priority of its kind.
     sa.Column("priority", sa.String(12), nullable=True),
     sa.Column("silent", sa.Boolean, nullable=False, server_default=sa.false()),
+    # How often it came back after it was over, and since when the last time.
+    sa.Column("again", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("again_us", sa.BigInteger, nullable=True),
     sa.Index("ix_alarms_begin_us", "begin_us", "id"),
     sa.Index("ix_alarms_camera_id", "camera_id", "begin_us"),
     sa.Index("ix_alarms_folded_into", "folded_into"),

@@ -157,9 +157,20 @@ class SteeringSettings(Section):
     move_timeout_s: float = Field(default=2.0, ge=0.5, le=10)
 
 
-class AlarmSettings(Section):
-    """When something becomes an alarm."""
+DeviceAlarmKind = Literal[
+    "motion", "tamper", "line_crossing", "intrusion", "digital_input", "sound", "video_loss",
+    "storage_fault", "device_fault", "emergency",
+]  # fmt: skip
 
+
+class AlarmSettings(Section):
+    """When something becomes an alarm. ``device_kinds``: of what devices tell; zones that are
+    watched here are alarms whatever it says.
+    """
+
+    device_kinds: list[DeviceAlarmKind] = Field(
+        default=["storage_fault", "video_loss", "tamper", "emergency", "intrusion", "digital_input"]
+    )
     camera_offline_after_s: float = Field(default=20.0, ge=1, le=3600)
     clock_drift_s: float = Field(default=10.0, ge=1, le=86400)
     storage_ahead_days: float = Field(default=7.0, gt=0, le=365)

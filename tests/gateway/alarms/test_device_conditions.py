@@ -15,6 +15,7 @@ from gateway.alarms import device_conditions
 from gateway.alarms.device_conditions import DeviceConditions
 from gateway.database.operating_tables import device_events
 from gateway.identifiers import US_PER_S
+from gateway.settings import AlarmSettings
 
 # So long stands what happened at an instant.
 _STANDS_S = 70
@@ -58,7 +59,7 @@ def test_however_rows_come_the_conditions_are_those_of_all_rows(
         engine = create_async_engine("sqlite+aiosqlite://")
         async with engine.begin() as connection:
             await connection.run_sync(lambda sync: device_events.create(sync))
-        conditions, at_s, number = DeviceConditions(), 1_000_000, 0
+        conditions, at_s, number = DeviceConditions(AlarmSettings().device_kinds), 1_000_000, 0
         rows: list[dict[str, Any]] = []
         late_until_s = 0
         for waits_s, new, closes in steps:
@@ -108,7 +109,7 @@ async def test_of_what_lasts_several_times_the_earliest_counts() -> None:
         rows = [_row(n, "cam_1", "tamper", "open", begin_s) for n, begin_s in ((1, 90), (2, 50))]
         rows.append(_row(3, "cam_1", "tamper", "pulse", 70))
         await connection.execute(sa.insert(device_events), rows)
-    conditions = DeviceConditions()
+    conditions = DeviceConditions(AlarmSettings().device_kinds)
     async with engine.connect() as connection:
         await conditions.read(connection, 100 * US_PER_S)
     (condition,) = conditions.all().values()

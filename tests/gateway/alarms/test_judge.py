@@ -8,10 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.alarms.judge import (
+    AGAIN_US,
     CAMERA_OFFLINE,
     NETWORK_DOWN,
+    ONE_ALARM_US,
     PLATFORM_OFFLINE,
     TOGETHER_US,
+    Again,
+    Change,
     Changed,
     Closed,
     Condition,
@@ -50,7 +54,7 @@ class World:
         self.platforms: dict[str, int] = {}
         self.unknown: set[str] = set()
         self.at_us = 1000 * S
-        self.changes: list[Opened | Changed | Closed] = []
+        self.changes: list[Change] = []
 
     def fail(self, *camera_ids: str) -> None:
         for one in camera_ids:
@@ -111,6 +115,68 @@ def test_a_camera_that_blinks_is_no_alarm() -> None:
         world.mend("cam_1")
         world.wait(2)
     assert world.changes == []
+
+
+def episode(world: World, seconds: int = 30) -> None:
+    """The camera fails for half a minute, and is well for the rest."""
+    world.fail("cam_1")
+    world.wait(30)
+    world.mend("cam_1")
+    world.wait(seconds)
+
+
+def test_what_comes_back_soon_is_the_alarm_that_it_was() -> None:
+    world = World()
+    for _ in range(4):
+        episode(world, AGAIN_US // S - 30)
+    begun = [one for one in world.changes if isinstance(one, Opened)]
+    again = [one for one in world.changes if isinstance(one, Again)]
+    assert (len(begun), len(again)) == (1, 3)
+    assert {one.alarm.id for one in again} == {begun[0].alarm.id}
+    # Since when it is on again is told, and when it began stays.
+    assert again[0].since_us == 1000 * S + AGAIN_US
+    assert again[0].alarm.begin_us == 1000 * S
+
+
+def test_what_comes_back_late_or_was_seen_to_is_another_one() -> None:
+    world = World()
+    episode(world, AGAIN_US // S + 30)
+    episode(world)
+    world.judge.settled({"alm_2"})
+    episode(world)
+    opened = [one.alarm.id for one in world.changes if isinstance(one, Opened)]
+    assert opened == ["alm_1", "alm_2", "alm_3"]
+
+
+def test_nothing_is_one_alarm_for_longer_than_an_hour_since_it_began() -> None:
+    world = World()
+    for _ in range(2 * (ONE_ALARM_US // (60 * S))):
+        episode(world)
+    begun = [one.alarm.begin_us for one in world.changes if isinstance(one, Opened)]
+    assert len(begun) == 2
+    assert begun[1] - begun[0] >= ONE_ALARM_US
+
+
+def test_what_was_over_is_known_after_a_restart() -> None:
+    world = World()
+    episode(world)
+    (opened,) = (one for one in world.changes if isinstance(one, Opened))
+    (closed,) = (one for one in world.changes if isinstance(one, Closed))
+    world.judge = Judge(lambda: "alm_new", over=[(opened.alarm, closed.end_us)])
+    episode(world)
+    assert [one.alarm.id for one in world.changes if isinstance(one, Again)] == [opened.alarm.id]
+
+
+@given(st.lists(st.tuples(st.integers(1, 400), st.booleans()), min_size=1, max_size=20))
+def test_each_time_that_it_fails_is_counted_once(rests: list[tuple[int, bool]]) -> None:
+    world = World()
+    for rest, is_seen_to in rests:
+        episode(world, 10 + 2 * rest)
+        if is_seen_to:
+            world.judge.settled(world.judge.returning([(CAMERA_OFFLINE, "camera:cam_1")]))
+    raised = [one for one in world.changes if isinstance(one, Opened | Again)]
+    assert len(raised) == len(rests)
+    assert sum(isinstance(one, Closed) for one in world.changes) == len(rests)
 
 
 def test_a_switch_with_its_200_cameras_is_one_alarm_and_ends_as_one() -> None:
@@ -287,7 +353,7 @@ def test_alarms_are_one_of_a_kind_folded_into_what_is_open_and_end_with_their_ca
                 world.platforms.clear()
         world.wait(seconds)
         for change in world.changes[done:]:
-            if isinstance(change, Opened):
+            if isinstance(change, Opened | Again):
                 assert change.alarm.id not in stored
                 stored[change.alarm.id] = change.alarm
             elif isinstance(change, Closed):

@@ -144,6 +144,57 @@ async def test_what_devices_tell_is_an_alarm_that_ends_with_it(site: Site) -> No
     assert site.rows()[0].end_us is not None
 
 
+def tampered(site: Site, number: int, count: int = 1) -> dict[str, Any]:
+    """The first camera was touched now, so many times."""
+    return {
+        "id": f"dev_{number}", "platform_id": "plf_1", "camera_id": site.cameras[0], "channel": "1",
+        "kind": "tamper", "source": "", "state": "pulse", "begin_us": site.at_us,
+        "end_us": site.at_us, "count": count, "detail": {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind, is_alarm", [("intrusion", True), ("digital_input", True), ("motion", False)]
+)
+async def test_which_events_are_alarms_is_said_in_the_settings(
+    site: Site, kind: str, is_alarm: bool
+) -> None:
+    event = {**tampered(site, 1), "kind": kind}
+    await site.county.write("device_events.store", new=[event], changed=[])
+    await site.wait(4)
+    assert [row.kind for row in site.rows()] == [kind] * is_alarm
+
+
+async def test_what_is_told_again_and_again_is_one_alarm_that_counts(site: Site) -> None:
+    for number in range(3):
+        # Each time for long enough that it was over in between.
+        last_us = site.at_us
+        await site.county.write("device_events.store", new=[tampered(site, number, 2)], changed=[])
+        await site.wait(120)
+    (row,) = site.rows()
+    assert (row.again, row.again_us, row.end_us is None) == (2, last_us, False)
+    await site.county.user("admin", "area_admin", site.county.town)
+    client = await site.county.sign_in("admin")
+    (alarm,) = (await client.get("/api/alarms")).json()["items"]
+    assert (alarm["times"], alarm["last_us"]) == (6, last_us)
+    assert alarm["again_us"] == last_us
+    # Somebody has seen to it: what happens now is another one.
+    await client.post(f"/api/alarms/{row.id}/acknowledge", json={})
+    await site.county.write("device_events.store", new=[tampered(site, 9)], changed=[])
+    await site.wait(4)
+    assert [one["times"] for one in (await client.get("/api/alarms")).json()["items"]] == [1, 6]
+
+
+async def test_a_killed_process_knows_what_was_over(site: Site) -> None:
+    await site.county.write("device_events.store", new=[tampered(site, 1)], changed=[])
+    await site.wait(120)
+    site.watch = site.make()
+    await site.county.write("device_events.store", new=[tampered(site, 2)], changed=[])
+    await site.wait(4)
+    (row,) = site.rows()
+    assert (row.again, row.end_us) == (1, None)
+
+
 async def test_the_api_shows_a_switch_with_its_cameras(site: Site) -> None:
     site.fail(*site.cameras[:8])
     await site.wait(30)

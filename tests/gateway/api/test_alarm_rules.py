@@ -79,6 +79,29 @@ async def test_nobody_further_is_told_of_what_is_acknowledged_or_over(county: Co
     assert [one.alarm.document["id"] for one in further if one.alarm] == ["alm_help"]
 
 
+async def test_what_comes_back_is_escalated_as_if_it_began(county: County) -> None:
+    clerk = await county.user("clerk", "operator", county.town)
+    await county.user("chief", "area_admin", county.town)
+    steps = [{"user_ids": [clerk]}, {"after_minutes": 5, "roles": ["area_admin"]}]
+    async with await county.sign_in("chief") as client:
+        body = {"name": "夜班", "area_id": county.town, "steps": steps}
+        await client.post("/api/alarm-rules", json=body)
+    await raised(county, "alm_1", "video_loss", county.camera, now_us())
+    ended = [{"id": "alm_1", "end_us": now_us()}]
+    await county.write("alarms.apply", opened=[], changed=[], closed=ended)
+    await pass_time(county)
+    back = [{"id": "alm_1", "since_us": now_us(), "detail": {}}]
+    # What is written twice came back once.
+    for _ in range(2):
+        await county.write("alarms.apply", opened=[], changed=[], closed=[], again=back)
+    async with county.services.reader.connect() as connection:
+        rows = await connection.execute(sa.select(alarms.c.again, alarms.c.end_us))
+        assert rows.one() == (1, None)
+    assert [one.step for one in await heard(county)] == [0]
+    await pass_time(county)
+    assert sorted(one.step for one in await heard(county)) == [0, 1]
+
+
 async def test_quiet_hours_hold_all_but_emergencies_and_end_in_one_digest(county: County) -> None:
     await county.user("chief", "area_admin", county.town)
     async with await county.sign_in("chief") as client:

@@ -4,13 +4,20 @@ import { Ear, REST_MS } from './sound'
 
 const NOW_MS = 1_800_000_000_000
 const alarm = (id: string, more = {}) =>
-  ({ id, priority: 'high', state: 'open', begin_us: NOW_MS * 1000, silent: false, folded_into: null, acknowledged_us: null, ...more }) as const
+  ({ id, priority: 'high', state: 'open', begin_us: NOW_MS * 1000, silent: false, folded_into: null, acknowledged_us: null, again_us: null, ...more }) as const
 
 it('sounds once for each alarm, the more urgent the oftener', () => {
   const ear = new Ear()
   expect(ear.hear(alarm('a'), NOW_MS)?.times).toBe(2)
   expect(ear.hear(alarm('a'), NOW_MS + REST_MS)).toBeNull()
   expect(ear.hear(alarm('b', { priority: 'emergency' }), NOW_MS + REST_MS)?.times).toBe(4)
+})
+
+it('sounds again for what was over and is back, however long ago it began', () => {
+  const ear = new Ear()
+  const back = alarm('a', { begin_us: 0, again_us: NOW_MS * 1000 })
+  expect(ear.hear(back, NOW_MS)?.times).toBe(2)
+  expect(ear.hear(back, NOW_MS + REST_MS)).toBeNull()
 })
 
 it('sounds once in a while, however many come', () => {

@@ -16,18 +16,20 @@ const FRESH_MS = 30_000
 export const REST_MS = 3000
 const REMEMBERED = 500
 
-/** Which tone is to be heard of what comes: each alarm once, and no more than one in a while. */
+/** Which tone is to be heard of what comes: each alarm once, and again when it comes back, and no more than one in a while. */
 export class Ear {
   private readonly heard = new Set<string>()
   private last_ms = -Infinity
   private last_times = 0
 
-  hear(alarm: Pick<Alarm, 'id' | 'priority' | 'state' | 'begin_us' | 'silent' | 'folded_into' | 'acknowledged_us'>, now_ms: number): Tone | null {
-    const known = this.heard.has(alarm.id)
-    this.heard.add(alarm.id)
+  hear(alarm: Pick<Alarm, 'id' | 'priority' | 'state' | 'begin_us' | 'again_us' | 'silent' | 'folded_into' | 'acknowledged_us'>, now_ms: number): Tone | null {
+    const since_us = alarm.again_us ?? alarm.begin_us
+    const what = `${alarm.id} ${since_us}`
+    const known = this.heard.has(what)
+    this.heard.add(what)
     const [oldest] = this.heard
     if (this.heard.size > REMEMBERED && oldest !== undefined) this.heard.delete(oldest)
-    const fresh = now_ms - alarm.begin_us / 1000 < FRESH_MS
+    const fresh = now_ms - since_us / 1000 < FRESH_MS
     if (known || !fresh || alarm.silent || alarm.folded_into !== null || alarm.acknowledged_us !== null || alarm.state !== 'open') return null
     const tone = TONES[alarm.priority]
     if (tone === null || (now_ms - this.last_ms < REST_MS && tone.times <= this.last_times)) return null

@@ -27,7 +27,7 @@ export interface DeviceEvent {
 
 export const ALARM_KINDS = [
   'network_down', 'camera_offline', 'camera_refused', 'platform_offline', 'platform_refused', 'clock_drift', 'storage_fault', 'video_loss', 'tamper',
-  'line_crossing', 'intrusion', 'wrong_way', 'loitering', 'crowd', 'abandoned_object', 'emergency', 'standing_match', 'review_overdue', 'analysis_failed', 'analysis_lagging',
+  'line_crossing', 'intrusion', 'wrong_way', 'loitering', 'crowd', 'abandoned_object', 'digital_input', 'motion', 'sound', 'device_fault', 'emergency', 'standing_match', 'review_overdue', 'analysis_failed', 'analysis_lagging',
   'storage_full_soon', 'footage_short', 'camera_health',
 ] as const
 export type AlarmKind = (typeof ALARM_KINDS)[number]
@@ -56,6 +56,11 @@ export interface Alarm {
   folded_into: string | null
   /** How many cameras' alarms stand in this one. */
   folded: number
+  /** How often it was told, or came back after it was over; and when the last time. */
+  times: number
+  last_us: number
+  /** Since when it is on again. */
+  again_us: number | null
   detail: Record<string, unknown>
   acknowledged_us: number | null
   acknowledged_by: string | null
