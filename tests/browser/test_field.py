@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import segno
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.field_phone import PHONE, PLACE, enter
@@ -118,3 +120,23 @@ def test_a_voice_note_and_a_cell_come_with_a_report(
         assert [one["kind"] for one in report["files"]] == ["sound"]
     finally:
         browser.close()
+
+
+def test_a_photographed_code_chooses_the_cell_where_browsers_read_none(
+    new_page: NewPage, console: Any, worker: str
+) -> None:
+    area = console.call("GET", "/api/areas")["items"][0]
+    code = io.BytesIO()
+    segno.make(f"https://report.example/field/#grid={area['id']}").save(code, "png", scale=6)
+    page = new_page(signed_in=True, **PHONE)
+    # As WeChat's own browser on many telephones.
+    page.add_init_script("delete window.BarcodeDetector")
+    page.goto("/field/")
+    page.locator("[data-act=choose]").click()
+    photo = page.locator("input[name=code]")
+    file = {"name": "code.png", "mimeType": "image/png"}
+    photo.set_input_files([{**file, "buffer": b"no picture"}])
+    expect(page.get_by_role("alert")).to_contain_text("没有认出二维码")
+    list(on_screens(page, TELEPHONE))
+    photo.set_input_files([{**file, "buffer": code.getvalue()}])
+    expect(page.locator(".grid-choice strong")).to_have_text(area["name"])
