@@ -39,7 +39,7 @@ class Gb28181BelowOptions(_Options):
     ``accept_any_ssrc``: also media that carries another SSRC than agreed, which some devices send.
     ``sub_streams``: it takes GB/T 28181-2022's stream number, so that cameras have a sub-stream.
     ``redirect_to``: another platform's SIP address, where it is sent when it registers (2022).
-    ``coordinates``: what its catalogue tells positions in.
+    ``coordinates``: what it tells positions in, in its catalogue, alarms and mobile positions.
     """
 
     media_transport: Literal["udp", "tcp_passive", "tcp_active"] = "tcp_passive"

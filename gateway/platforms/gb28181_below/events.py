@@ -13,6 +13,7 @@ from camera_adapters.gb28181.alarm import Alarm
 from camera_adapters.gb28181.catalog_assembly import AssembledCatalog
 from camera_adapters.gb28181.codes import CodeKind, kind_of
 from camera_adapters.gb28181.mobile_position import MobilePosition
+from gateway.geo.coordinates import CoordinateSystem, to_wgs84
 from gateway.platforms import catalog_rows
 from gateway.platforms.operations import Channel
 
@@ -46,8 +47,12 @@ _KINDS_BY_METHOD = {
 _LEFT = "2"
 
 
-def event_of_alarm(notice: Alarm, platform_code: str, arrived_us: int) -> DeviceEvent:
-    """An alarm notice. Its own time counts where the device's clock can be right."""
+def event_of_alarm(
+    notice: Alarm, platform_code: str, system: CoordinateSystem, arrived_us: int
+) -> DeviceEvent:
+    """An alarm notice. Its own time counts where the device's clock can be right. Where it says
+    that it was, in the platform's ``system``, is told in WGS-84.
+    """
     meaning = notice.meaning()
     kind = _KINDS.get(meaning) or _KINDS_BY_METHOD.get(notice.method, DeviceEventKind.OTHER)
     state = DeviceEventState.PULSE
@@ -61,7 +66,7 @@ def event_of_alarm(notice: Alarm, platform_code: str, arrived_us: int) -> Device
         "description": notice.description,
     }
     if notice.longitude is not None and notice.latitude is not None:
-        detail |= {"longitude": str(notice.longitude), "latitude": str(notice.latitude)}
+        detail |= _place(system, notice.longitude, notice.latitude)
     return DeviceEvent(
         kind,
         "" if notice.device_id == platform_code else notice.device_id,
@@ -72,11 +77,11 @@ def event_of_alarm(notice: Alarm, platform_code: str, arrived_us: int) -> Device
     )
 
 
-def event_of_position(position: MobilePosition, platform_code: str, arrived_us: int) -> DeviceEvent:
-    """Where a mobile device is."""
+def event_of_position(
+    position: MobilePosition, platform_code: str, system: CoordinateSystem, arrived_us: int
+) -> DeviceEvent:
+    """Where a mobile device is, as :func:`event_of_alarm` tells it."""
     numbers = {
-        "longitude": position.longitude,
-        "latitude": position.latitude,
         "speed_kmh": position.speed_kmh,
         "heading_degrees": position.heading_degrees,
         "altitude_m": position.altitude_m,
@@ -87,7 +92,7 @@ def event_of_position(position: MobilePosition, platform_code: str, arrived_us: 
         _when(position.at_us, arrived_us),
         DeviceEventState.PULSE,
         detail={name: f"{value:g}" for name, value in numbers.items() if value is not None}
-        | {"longitude": f"{position.longitude:.7g}", "latitude": f"{position.latitude:.7g}"},
+        | _place(system, position.longitude, position.latitude),
     )
 
 
@@ -100,6 +105,13 @@ def channels_of(catalog: AssembledCatalog, platform_code: str, name: str) -> lis
     if kind_of(platform_code) is CodeKind.CAMERA and all(one.kind != "camera" for one in found):
         found.append(Channel(platform_code, None, "camera", name, "on"))
     return found
+
+
+def _place(system: CoordinateSystem, longitude: float, latitude: float) -> dict[str, str]:
+    """To a decimetre. A place that is on no map is told as it came."""
+    if abs(longitude) <= 180 and abs(latitude) <= 90:
+        longitude, latitude = to_wgs84(system, longitude, latitude)
+    return {"longitude": f"{longitude:.6f}", "latitude": f"{latitude:.6f}"}
 
 
 def _when(at_us: int | None, arrived_us: int) -> int:

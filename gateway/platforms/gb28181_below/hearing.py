@@ -179,7 +179,10 @@ class Hearing:
             case "mobileposition":
                 position = MobilePosition.read(document)
                 if position is not None:
-                    self._on_event(device.id, event_of_position(position, device.code, now_us()))
+                    event = event_of_position(
+                        position, device.code, device.options.coordinates, now_us()
+                    )
+                    self._on_event(device.id, event)
             case "catalog":
                 self._catalog_changed(device, CatalogNotification.read(document))
             case "mediastatus":
@@ -195,7 +198,9 @@ class Hearing:
 
     def _alarm(self, device: Device, document: Envelope, method: str) -> None:
         notice = Alarm.read(document)
-        self._on_event(device.id, event_of_alarm(notice, device.code, now_us()))
+        self._on_event(
+            device.id, event_of_alarm(notice, device.code, device.options.coordinates, now_us())
+        )
         # §9.4.1: a notice by MESSAGE is answered by one; a subscribed one by its 200 alone.
         if method == "MESSAGE" and device.peer is not None:
             self._start(self._speaker.tell(device.code, device.peer, notice.accepted()))

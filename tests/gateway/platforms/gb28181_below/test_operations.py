@@ -31,6 +31,7 @@ from camera_adapters.gb28181.mobile_position import MobilePosition
 from camera_adapters.gb28181.record_information import RecordItem
 from camera_adapters.gb28181.steering import Auxiliary, Lens, Move, Preset
 from camera_adapters.sip.endpoint import IncomingRequest
+from gateway.geo.coordinates import gcj02_from_wgs84
 from gateway.identifiers import now_us
 from gateway.platforms.gb28181_below import fetching, queries
 from gateway.platforms.operations import DeviceRefused, SteerCommand
@@ -201,6 +202,22 @@ async def test_alarm_is_an_event_and_is_acknowledged(tmp_path: Path) -> None:
         assert answer.serial_number == 9
 
 
+async def test_places_are_put_right_by_the_system_that_the_platform_is_said_to_tell_in(
+    tmp_path: Path,
+) -> None:
+    async with registered(tmp_path, coordinates="gcj02", subscribe_alarm=False) as pair:
+        longitude, latitude = gcj02_from_wgs84(112.59, 31.17)
+        # As public maps of China show it: 500 m off.
+        assert abs(longitude - 112.59) > 0.004
+        alarm = Alarm(9, GATE, 1, 5, now_us(), longitude=longitude, latitude=latitude)
+        position = MobilePosition(1, GATE, None, longitude, latitude)
+        for notice in (alarm, position):
+            await pair.device.tell(notice.to_element())
+            event = await pair.event()
+            place = event.detail["longitude"], event.detail["latitude"]
+            assert place == ("112.590000", "31.170000")
+
+
 async def test_time_of_a_wrong_clock_is_that_of_arrival(tmp_path: Path) -> None:
     async with registered(tmp_path) as pair:
         await pair.device.tell(Alarm(1, CODE, 1, 2, DAY_US, kind=2).to_element())
@@ -237,7 +254,7 @@ async def test_subscriptions_bring_changes_alarms_and_positions(tmp_path: Path) 
         )
         event = await pair.event()
         assert event.kind is DeviceEventKind.POSITION
-        assert (event.detail["longitude"], event.detail["speed_kmh"]) == ("117.2", "40")
+        assert (event.detail["longitude"], event.detail["speed_kmh"]) == ("117.200000", "40")
 
 
 async def test_keepalive_names_channels_that_do_not_work(tmp_path: Path) -> None:
