@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import outbox
-from gateway.alarms.rule_rows import apply_rules, escalate_again
+from gateway.alarms.priorities import PRIORITIES, priority_of
+from gateway.alarms.rule_rows import apply_rules, escalate_again, next_step_now
 from gateway.database.operating_tables import alarms, switches
 from gateway.database.tables import areas
 from gateway.identifiers import new_id, now_us
@@ -148,6 +149,38 @@ def acknowledge(
             .where(alarms.c.id == alarm_id, alarms.c.end_us.is_(None))
             .values(end_us=now_us())
         )
+
+
+@row_operation("alarms.escalate")
+def escalate(connection: sa.Connection, alarm_id: str, name: str, words: str) -> dict[str, Any]:
+    """Somebody thinks that others must hear of it: it is one level more urgent, wakes if it was put
+    off, and whoever its rules name next is told now. Gives ``{priority, told}``: the new priority
+    and how many steps. Raises RowError ``not_found``, ``conflict`` where nothing is left to do.
+    """
+    row = connection.execute(
+        sa.select(alarms.c.kind, alarms.c.priority, alarms.c.acknowledged_us).where(
+            alarms.c.id == alarm_id
+        )
+    ).one_or_none()
+    if row is None:
+        raise RowError("not_found", "there is no such alarm")
+    if row.acknowledged_us is not None:
+        raise RowError("conflict", "somebody sees to it already")
+    at_us = now_us()
+    before = row.priority or priority_of(row.kind)
+    priority = PRIORITIES[max(0, PRIORITIES.index(before) - 1)]
+    told = next_step_now(connection, alarm_id, at_us)
+    if priority == before and not told:
+        raise RowError("conflict", "it is an emergency already, and no rule names anybody further")
+    connection.execute(
+        sa.update(alarms)
+        .where(alarms.c.id == alarm_id)
+        .values(
+            priority=priority, escalated_us=at_us, escalated_name=name, escalated_words=words,
+            snoozed_until_us=None, snoozed_name=None, silent=False,
+        )
+    )  # fmt: skip
+    return {"priority": priority, "told": told}
 
 
 @row_operation("alarms.snooze")

@@ -99,6 +99,20 @@ def escalate_again(connection: sa.Connection, alarm_ids: Sequence[str]) -> None:
         _put(connection, row.id, state="waiting", told_us=None, due_us=due_us)
 
 
+def next_step_now(connection: sa.Connection, alarm_id: str, at_us: int) -> int:
+    """Have each rule's next step told without waiting; gives how many are to be told."""
+    waiting = _notice.alarm_id == alarm_id, _notice.state == "waiting", _notice.held.is_(False)
+    rows = connection.execute(
+        sa.select(_notice.id, _notice.rule_id).where(*waiting).order_by(_notice.step)
+    )
+    first: dict[str, str] = {}
+    for row in rows.all():
+        first.setdefault(row.rule_id, row.id)
+    for notice_id in first.values():
+        _put(connection, notice_id, due_us=at_us)
+    return len(first)
+
+
 @row_operation("alarm_notices.due")
 def tell_due(connection: sa.Connection, at_us: int, limit: int) -> int:
     """Tell what is due by then: what was held in one piece for each rule, and further steps of

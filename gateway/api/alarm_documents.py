@@ -70,7 +70,7 @@ _TOLD_AT_ONCE = 50
 _SHOWN = (
     "id", "kind", "begin_us", "end_us", "area_id", "camera_id", "platform_id", "switch_id",
     "network", "folded_into", "detail", "acknowledged_us", "note", "snoozed_until_us", "silent",
-    "again_us",
+    "again_us", "escalated_us", "escalated_words",
 )  # fmt: skip
 
 
@@ -207,5 +207,6 @@ def _document(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any
         "last_us": max(row["begin_us"], row["again_us"] or 0, row["last_told_us"] or 0),
         "acknowledged_by": row["acknowledged_name"],
         "snoozed_by": row["snoozed_name"],
+        "escalated_by": row["escalated_name"],
         "priority": row["priority"] or priority_of(row["kind"]),
     }

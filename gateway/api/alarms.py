@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.alarms.priorities import BY_KIND, OTHERWISE, Priority
+from gateway.alarms.rule_rows import ESCALATED
 from gateway.api.access import Caller, act, check, permitted_area, permitted_camera
 from gateway.api.alarm_audience import may_know_of
 from gateway.api.alarm_documents import alarm_documents
@@ -44,6 +45,14 @@ class Snooze(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     until_us: int | None = Field(ge=0, lt=2**62)
+
+
+class Escalation(BaseModel):
+    """Why others must hear of it."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    words: str = Field(min_length=1, max_length=500)
 
 
 @router.get("", response_model=AlarmPage)
@@ -170,6 +179,30 @@ async def snooze(
         detail={
             "id": alarm_id, "kind": document["kind"], "camera_id": document["camera_id"],
             "until_us": body.until_us,
+        },
+    )  # fmt: skip
+    services.alarm_watch.tell([alarm_id])
+    async with services.reader.connect() as connection:
+        return (await _alarm(connection, caller, alarm_id))[1]
+
+
+@router.post("/{alarm_id}/escalate", response_model=AlarmAnswer)
+async def escalate(
+    alarm_id: str, body: Escalation, caller: Caller, request: Request, services: ServicesDep
+) -> dict[str, Any]:
+    """One level more urgent, and whoever its rules name next is told now."""
+    async with services.reader.connect() as connection:
+        place, document = await _alarm(connection, caller, alarm_id)
+    check(caller, Right.BOOKMARK, place)
+    await act(
+        services, request, caller, ESCALATED, "alarms.escalate",
+        {
+            "alarm_id": alarm_id, "name": caller.display_name or caller.name, "words": body.words,
+        },
+        area=place.area_path,
+        detail={
+            "id": alarm_id, "kind": document["kind"], "camera_id": document["camera_id"],
+            "words": body.words,
         },
     )  # fmt: skip
     services.alarm_watch.tell([alarm_id])

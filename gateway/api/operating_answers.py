@@ -150,6 +150,9 @@ class AlarmAnswer(BaseModel):
     note: str | None
     snoozed_until_us: TimeUs | None
     snoozed_by: str | None
+    escalated_us: TimeUs | None
+    escalated_by: str | None
+    escalated_words: str | None
     silent: bool
 
 

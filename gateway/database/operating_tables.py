@@ -125,6 +125,10 @@ alarms = sa.Table(
     # How often it came back after it was over, and since when the last time.
     sa.Column("again", sa.Integer, nullable=False, server_default="0"),
     sa.Column("again_us", sa.BigInteger, nullable=True),
+    # Who thought that others must hear of it, why, and when the last time.
+    sa.Column("escalated_us", sa.BigInteger, nullable=True),
+    sa.Column("escalated_name", sa.String(200), nullable=True),
+    sa.Column("escalated_words", sa.String(500), nullable=True),
     sa.Index("ix_alarms_begin_us", "begin_us", "id"),
     sa.Index("ix_alarms_camera_id", "camera_id", "begin_us"),
     sa.Index("ix_alarms_folded_into", "folded_into"),

@@ -56,3 +56,28 @@ def test_a_rule_made_by_hand_gives_the_next_alarm_its_priority(
     row.get_by_role("button", name="删除").click()
     page.get_by_role("dialog").get_by_role("button", name="删除").click()
     expect(row).to_have_count(0)
+
+
+def test_an_alarm_leads_to_live_and_to_its_clip_and_is_escalated_by_hand(
+    console: Console, page: Page
+) -> None:
+    camera_tells(console, "cam_demo2", "digital_input")
+    page.goto("/alarms")
+    row = page.locator("[data-alarm]", has_text="报警输入").first
+    expect(row).to_contain_text("一般")
+    began = console.call("GET", "/api/alarms?kind=digital_input")["items"][0]["begin_us"]
+    expect(row.locator("[data-live]")).to_have_attribute("href", "/wall?camera=cam_demo2")
+    # What led to it is looked at, too.
+    clip = f"/playback?camera=cam_demo2&at={began - 10_000_000}"
+    expect(row.locator("[data-footage]")).to_have_attribute("href", clip)
+    row.locator("[data-escalate]").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="升级").click()
+    expect(dialog).to_contain_text("请说明升级原因")
+    list(on_screens(page, DESK, LARGE_DESK, TELEPHONE))
+    dialog.locator("textarea[name=alarm-why]").fill("门被打开，电话无人接")
+    dialog.get_by_role("button", name="升级").click()
+    expect(dialog).to_be_hidden()
+    expect(row).to_contain_text("重要")
+    expect(row.locator("[data-escalated]")).to_contain_text("门被打开，电话无人接")
+    list(on_screens(page, DESK, LARGE_DESK))

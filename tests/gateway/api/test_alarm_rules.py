@@ -102,6 +102,36 @@ async def test_what_comes_back_is_escalated_as_if_it_began(county: County) -> No
     assert sorted(one.step for one in await heard(county)) == [0, 1]
 
 
+async def test_a_person_escalates_without_waiting_and_says_why(county: County) -> None:
+    clerk = await county.user("clerk", "operator", county.town)
+    chief = await county.user("chief", "area_admin", county.town)
+    steps = [{"user_ids": [clerk]}, {"after_minutes": 60, "user_ids": [chief]}]
+    async with await county.sign_in("chief") as client:
+        await client.post(
+            "/api/alarm-rules", json={"name": "夜班", "area_id": county.town, "steps": steps}
+        )
+    await raised(county, "alm_1", "tamper", county.camera, now_us())
+    path = "/api/alarms/alm_1"
+    async with await county.sign_in("clerk") as client:
+        await client.post(f"{path}/snooze", json={"until_us": now_us() + 3600 * US_PER_S})
+        assert (await client.post(f"{path}/escalate", json={"words": " "})).status_code == 422
+        body = {"words": "<b>有人翻墙</b>，电话无人接"}
+        answer = (await client.post(f"{path}/escalate", json=body)).json()
+        assert (answer["priority"], answer["escalated_by"]) == ("emergency", "clerk!")
+        # Words stay words, and it waits for somebody again.
+        assert (answer["escalated_words"], answer["snoozed_until_us"]) == (body["words"], None)
+        await tell_due(county.services, now_us())
+        assert {one.step: one.user_ids for one in await heard(county)} == {0: {clerk}, 1: {chief}}
+        again = await client.post(f"{path}/escalate", json=body)
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+        await client.post(f"{path}/acknowledge", json={})
+        late = await client.post(f"{path}/escalate", json=body)
+        assert late.status_code == 409
+    by_hand, by_rule = await audited(county, "alarm.escalate")
+    told = {one["detail"].get("words") for one in (by_hand, by_rule)}
+    assert told == {body["words"], None}
+
+
 async def test_quiet_hours_hold_all_but_emergencies_and_end_in_one_digest(county: County) -> None:
     await county.user("chief", "area_admin", county.town)
     async with await county.sign_in("chief") as client:

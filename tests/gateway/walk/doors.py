@@ -339,6 +339,9 @@ OPERATING: dict[tuple[str, str], Access] = {
     ("GET", "/api/alarms/{alarm_id}"): Access("camera", Right.LIVE),
     ("POST", "/api/alarms/{alarm_id}/acknowledge"): Access("camera", Right.BOOKMARK, {}),
     ("POST", "/api/alarms/{alarm_id}/snooze"): Access("camera", Right.BOOKMARK, {"until_us": None}),
+    ("POST", "/api/alarms/{alarm_id}/escalate"): Access(
+        "camera", Right.BOOKMARK, {"words": "没有人应答"}, allowed=frozenset({200, 409})
+    ),
     ("GET", "/api/alarm-rules"): Access("somewhere", Right.CONFIGURE),
     ("GET", "/api/alarm-rules/channels"): Access("somewhere", Right.CONFIGURE),
     ("POST", "/api/alarm-rules"): Access("area", Right.CONFIGURE, ALARM_RULE),

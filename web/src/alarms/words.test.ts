@@ -7,7 +7,7 @@ import { detailText, noticeText, inOrder, placeOf, sleeps, sourceText, subjectOf
 const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({
   id, kind: 'camera_offline', priority: 'medium', state: 'open', begin_us: 0, end_us: null, area_id: null, area_path: [], camera_id: 'c', camera_name: 'Gate', platform_id: null,
   platform_name: null, switch_id: null, switch_name: null, network: null, folded_into: null, folded: 0, detail: {}, acknowledged_us: null, acknowledged_by: null,
-  note: null, snoozed_until_us: null, snoozed_by: null, silent: false, times: 1, last_us: 0, again_us: null, ...more,
+  note: null, snoozed_until_us: null, snoozed_by: null, escalated_us: null, escalated_by: null, escalated_words: null, silent: false, times: 1, last_us: 0, again_us: null, ...more,
 })
 
 describe('alarms', () => {

@@ -67,6 +67,9 @@ export interface Alarm {
   note: string | null
   snoozed_until_us: number | null
   snoozed_by: string | null
+  escalated_us: number | null
+  escalated_by: string | null
+  escalated_words: string | null
   /** A rule wants no sound of it. */
   silent: boolean
 }
@@ -130,6 +133,7 @@ export interface EventQuery {
 export const alarms = {
   list: (query: AlarmQuery, signal?: AbortSignal): Promise<Page<Alarm> & { open: number }> => get('/api/alarms', { ...query }, signal),
   acknowledge: (id: string, note: string): Promise<Alarm> => post(apiPath('alarms', id, 'acknowledge'), note === '' ? {} : { note }),
+  escalate: (id: string, words: string): Promise<Alarm> => post(apiPath('alarms', id, 'escalate'), { words }),
   snooze: (id: string, until_us: number | null): Promise<Alarm> => post(apiPath('alarms', id, 'snooze'), { until_us }),
 }
 
